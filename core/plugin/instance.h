@@ -1,0 +1,47 @@
+/* instance.h - live plugin instances: the host table each is given, and the graph of verifiers over verifiers. */
+#ifndef WINNOW_PLUGIN_INSTANCE_H
+#define WINNOW_PLUGIN_INSTANCE_H
+
+#include "spec/spec.h"
+
+#include <stdatomic.h>
+
+struct pool;
+struct registry;
+
+/* What all instances of a process share; owned by the command. */
+struct process {
+    struct registry *registry;
+    struct pool *pool;
+    atomic_int cancelled; /* set by the signal handler */
+    void (*progress)(void *arg, double done, double total, const char *what); /* may be NULL */
+    void *progress_arg;
+};
+
+struct instance {
+    const struct spec_use *use;
+    wn_host host;
+    void *self;
+};
+
+struct instances {
+    struct instance sampler;
+    struct instance search;
+    struct instance *verifiers; /* spec.verifier_count, same order */
+    const char **files;         /* every file named through uses_file, without duplicates */
+    uint32_t file_count;
+    void *memory;
+};
+
+enum { INSTANCES_SAMPLER = 1, INSTANCES_SEARCH = 2, INSTANCES_VERIFIERS = 4 };
+
+/* Creates what `which` names, in order: sampler, verifiers (inputs first), search. Error messages are prefixed with the
+ * instance's JSON pointer and plugin name. */
+wn_status instances_create(const struct spec *spec, struct process *process, uint32_t which, struct instances **out,
+                           wn_error *err);
+void instances_destroy(struct instances *i); /* NULL is fine */
+
+/* wn_host.resolve: see plugin.h. directory: where relative names start. */
+wn_status resolve_name(const char *directory, const char *name, char *path, uint64_t path_size, wn_error *err);
+
+#endif

@@ -1,0 +1,43 @@
+/* weights.h - named tensors of a checkpoint, wherever they lie: one file, shards with an index, a component's folder.
+ *
+ * Files are mapped, never copied; data pointers stay valid until close. Opening the same path twice in a process shares
+ * the mapping. [any] throughout; an open set of weights is read-only.
+ */
+#ifndef WINNOW_NN_WEIGHTS_H
+#define WINNOW_NN_WEIGHTS_H
+
+#include "../nn.h"
+
+#include <winnow/device.h>
+
+#define NN_MAX_RANK 8
+
+/* Frozen view of one tensor. data may be unaligned: read through memcpy. */
+typedef struct nn_tensor {
+    const char *name;
+    const char *file; /* path of the file that holds it */
+    int32_t dtype;    /* WN_F32 ... */
+    uint32_t rank;
+    uint64_t shape[NN_MAX_RANK];
+    uint64_t bytes;
+    const void *data;
+} nn_tensor;
+
+typedef struct nn_weights nn_weights;
+
+/* path: a .safetensors file, an .index.json, or a folder that holds one of diffusion_pytorch_model.safetensors,
+ * model.safetensors or their .index.json. */
+NN_API wn_status nn_weights_open(const char *path, nn_weights **out, wn_error *err);
+NN_API void nn_weights_close(nn_weights *w); /* NULL is fine */
+
+NN_API const char *nn_weights_path(const nn_weights *w);
+NN_API uint64_t nn_weights_count(const nn_weights *w);
+NN_API const nn_tensor *nn_weights_at(const nn_weights *w, uint64_t i);           /* sorted by name */
+NN_API const nn_tensor *nn_weights_find(const nn_weights *w, const char *name);   /* NULL when absent */
+NN_API uint64_t nn_weights_file_count(const nn_weights *w);
+NN_API const char *nn_weights_file(const nn_weights *w, uint64_t i);
+
+/* Elements first .. first+n-1 as float32, whatever the dtype. */
+NN_API void nn_tensor_to_f32(const nn_tensor *t, uint64_t first, float *dst, uint64_t n);
+
+#endif
