@@ -75,7 +75,7 @@ wn_status ledger_close(struct ledger *l, wn_error *err); /* NULL is fine */
 wn_status ledger_trial(struct ledger *l, const struct ledger_trial *t, wn_error *err);
 
 /* Whether a trial's candidate is recorded with all `count` scores named by verifier and metric; fills their values.
- * Answers from an index in memory that was read at open. [any] */
+ * Answers from an index in memory: what was recorded at open, and since. found->lineage lives as long as the ledger. [any] */
 bool ledger_find(struct ledger *l, uint64_t trial, const char *candidate, uint64_t count, struct ledger_score *scores,
                  struct ledger_candidate *found);
 
@@ -85,6 +85,9 @@ wn_status ledger_record(struct ledger *l, const char *prompt_id, const struct le
                         uint64_t png_bytes, uint64_t score_count, const struct ledger_score *scores, wn_error *err);
 wn_status ledger_offer(struct ledger *l, uint64_t trial, uint64_t ordinal, const char *candidate, wn_error *err); /* [any] */
 wn_status ledger_event(struct ledger *l, const char *kind, const char *text, wn_error *err);                   /* [any] */
+
+/* Waits until everything recorded before is durable. [any] */
+wn_status ledger_flush(struct ledger *l, wn_error *err);
 
 /* A failed write (disk full) makes every later call return the same error; err then says what is safe. [any] */
 wn_status ledger_health(struct ledger *l, wn_error *err);
