@@ -59,7 +59,7 @@ NN_API nn_w nn_weight(nn_graph *g, const struct nn_weights *from, uint64_t rows,
     WN_PRINTF(5, 6);
 NN_API nn_w nn_weight_if(nn_graph *g, const struct nn_weights *from, uint64_t rows, uint64_t cols, const char *format,
                          ...) WN_PRINTF(5, 6); /* 0 when the tensor is absent */
-/* Weights below one another: [a.rows + b.rows + ..., cols]. */
+/* Weights below one another: [a.rows + b.rows + ..., cols]. Vectors are laid end to end. */
 NN_API nn_w nn_stack(nn_graph *g, uint32_t count, const nn_w *parts);
 /* Rows row0 .. row0+rows of a weight. For vectors ([1,n]) a range of columns. */
 NN_API nn_w nn_slice(nn_graph *g, nn_w w, uint64_t first, uint64_t count);

@@ -72,7 +72,7 @@ typedef struct wn_weight_part {
 } wn_weight_part;
 
 /* A weight [rows, cols] made of up to 4 parts one above the other (q, k, v of separate tensors; swapped halves).
- * A vector (bias, norm weight) is [1, n]. A convolution is [c_out, c_in * kh * kw], inner order (c_in, ky, kx), as
+ * A vector (bias, norm weight) is [1, n], or [n, 1] when it is made of parts. A convolution is [c_out, c_in * kh * kw], inner order (c_in, ky, kx), as
  * checkpoints store it. Frozen. */
 typedef struct wn_weight {
     const char *name; /* the tensor's name in its file, for errors */
