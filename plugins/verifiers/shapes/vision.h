@@ -8,8 +8,8 @@
 
 enum { VISION_THINGS = 64 };
 
-/* Fills things[VISION_THINGS] with every patch of paint, largest scan order first found; *count <= VISION_THINGS: a
- * picture with more is noise, and its further patches are left out. WN_E_MEMORY; an empty image has no things. [any] */
+/* Fills things[VISION_THINGS] with the patches of paint in scan order. A picture with more than VISION_THINGS is noise;
+ * the rest of it is left out. An empty image has no things. Fails with WN_E_MEMORY only. [any] */
 wn_status vision_find(const wn_image *image, struct shapes_thing *things, int *count, wn_error *err);
 
 #endif
