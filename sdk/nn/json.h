@@ -1,0 +1,12 @@
+/* json.h - reads a small JSON file whole, for the toolkit's own use: cJSON with its leniencies taken away. */
+#ifndef WINNOW_NN_JSON_H
+#define WINNOW_NN_JSON_H
+
+#include "nn.h"
+
+struct cJSON;
+
+/* The file must be one JSON value (with nothing after it), and no object may have a key twice. cJSON_Delete it. */
+wn_status nn_json_read(const char *path, struct cJSON **out, wn_error *err);
+
+#endif

@@ -1,0 +1,309 @@
+/* weights.c - the tensors of a checkpoint, whether it is one file, a list of shards or a component's folder.
+ *
+ * Every file is mapped once in the process: open files stand in a list with a count of their users, found again by what
+ * the file system says they are (device, inode, size, time), so that a file replaced on disk is a different one. A list
+ * of shards comes from a stranger like any other file: its names must be plain file names, and every tensor must be in
+ * the shard that is named for it.
+ */
+#include "weights.h"
+
+#include "json.h"
+#include "safetensors.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- files shared in the process ---- */
+
+struct shared_file {
+    struct shared_file *next;
+    nn_safetensors *file;
+    struct stat identity;
+    uint64_t users;
+};
+
+static struct shared_file *shared_files;
+static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static wn_status add_shared(const char *path, const struct stat *identity, struct shared_file **out, wn_error *err)
+{
+    struct shared_file *s = calloc(1, sizeof *s);
+    if (!s)
+        return wn_fail(err, WN_E_MEMORY, "%s: no memory", path);
+    wn_status status = nn_safetensors_open(path, &s->file, err);
+    if (status != WN_OK) {
+        free(s);
+        return status;
+    }
+    s->identity = *identity;
+    s->next = shared_files;
+    *out = shared_files = s;
+    return WN_OK;
+}
+
+static wn_status acquire_file(const char *path, nn_safetensors **out, wn_error *err)
+{
+    struct stat identity;
+    wn_status status = WN_OK;
+    if (stat(path, &identity) != 0)
+        return wn_fail(err, errno == ENOENT ? WN_E_MISSING : WN_E_IO, "%s: cannot open: %s", path, strerror(errno));
+    pthread_mutex_lock(&shared_lock);
+    struct shared_file *s = shared_files;
+    while (s && !same_file(&s->identity, &identity))
+        s = s->next;
+    if (!s)
+        status = add_shared(path, &identity, &s, err);
+    if (status == WN_OK) {
+        s->users++;
+        *out = s->file;
+    }
+    pthread_mutex_unlock(&shared_lock);
+    return status;
+}
+
+static void release_file(nn_safetensors *file)
+{
+    pthread_mutex_lock(&shared_lock);
+    struct shared_file **link = &shared_files;
+    while ((*link)->file != file)
+        link = &(*link)->next;
+    struct shared_file *s = *link;
+    if (--s->users == 0) {
+        *link = s->next;
+        nn_safetensors_close(s->file);
+        free(s);
+    }
+    pthread_mutex_unlock(&shared_lock);
+}
+
+/* ---- a checkpoint ---- */
+
+struct nn_weights {
+    char *path;
+    nn_safetensors **files;
+    char **names; /* of the files, as a list of shards gives them; NULL for a single file */
+    uint64_t file_count;
+    const nn_tensor **tensors; /* sorted by name */
+    uint64_t count;
+};
+
+static wn_status no_memory(const nn_weights *w, wn_error *err)
+{
+    return wn_fail(err, WN_E_MEMORY, "%s: no memory for its list of tensors", w->path);
+}
+
+static wn_status open_single(nn_weights *w, const char *path, wn_error *err)
+{
+    w->files = calloc(1, sizeof(*w->files));
+    if (!w->files)
+        return no_memory(w, err);
+    WN_TRY(acquire_file(path, &w->files[0], err));
+    w->file_count = 1;
+    w->count = nn_safetensors_count(w->files[0]);
+    w->tensors = calloc(w->count + 1, sizeof(*w->tensors));
+    if (!w->tensors)
+        return no_memory(w, err);
+    for (uint64_t i = 0; i < w->count; i++)
+        w->tensors[i] = nn_safetensors_at(w->files[0], i);
+    return WN_OK;
+}
+
+/* ---- shards ---- */
+
+static wn_status check_shard_name(const char *index, const char *name, wn_error *err)
+{
+    if (!*name || strchr(name, '/') || strchr(name, '\\') || strstr(name, ".."))
+        return wn_fail(err, WN_E_FORMAT, "%s: weight_map: '%.200s' is not the plain name of a file beside it", index, name);
+    return WN_OK;
+}
+
+static char *beside(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+    char *joined = NULL;
+    if (asprintf(&joined, "%.*s%s", slash ? (int)(slash - path + 1) : 0, path, name) < 0)
+        return NULL;
+    return joined;
+}
+
+/* Opens shard `name` unless it is open. files and names have room for one more. */
+static wn_status find_shard(nn_weights *w, const char *index, const char *name, nn_safetensors **out, wn_error *err)
+{
+    for (uint64_t i = w->file_count; i-- > 0;)
+        if (strcmp(w->names[i], name) == 0) {
+            *out = w->files[i];
+            return WN_OK;
+        }
+    WN_TRY(check_shard_name(index, name, err));
+    char *path = beside(index, name), *copy = strdup(name);
+    wn_status status = path && copy ? acquire_file(path, out, err) : no_memory(w, err);
+    if (status == WN_OK) {
+        w->files[w->file_count] = *out;
+        w->names[w->file_count++] = copy;
+    } else
+        free(copy);
+    free(path);
+    return status;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const nn_tensor *const *)a)->name, (*(const nn_tensor *const *)b)->name);
+}
+
+static wn_status add_mapped(nn_weights *w, const char *index, const cJSON *entry, wn_error *err)
+{
+    nn_safetensors *shard;
+    if (!cJSON_IsString(entry))
+        return wn_fail(err, WN_E_FORMAT, "%s: weight_map: the file of '%.200s' is not a string", index, entry->string);
+    WN_TRY(find_shard(w, index, entry->valuestring, &shard, err));
+    const nn_tensor *t = nn_safetensors_find(shard, entry->string);
+    if (!t)
+        return wn_fail(err, WN_E_MISSING, "%s: tensor '%.200s' is not in %s, where the list of shards puts it", index,
+                       entry->string, nn_safetensors_path(shard));
+    w->tensors[w->count++] = t;
+    return WN_OK;
+}
+
+static wn_status add_shards(nn_weights *w, const char *index, const cJSON *root, wn_error *err)
+{
+    const cJSON *map = cJSON_GetObjectItemCaseSensitive(root, "weight_map");
+    if (!cJSON_IsObject(map))
+        return wn_fail(err, WN_E_FORMAT, "%s: no object \"weight_map\"", index);
+    size_t n = (size_t)cJSON_GetArraySize(map);
+    w->tensors = calloc(n + 1, sizeof(*w->tensors));
+    w->files = calloc(n + 1, sizeof(*w->files));
+    w->names = calloc(n + 1, sizeof(*w->names));
+    if (!w->tensors || !w->files || !w->names)
+        return no_memory(w, err);
+    for (const cJSON *entry = map->child; entry; entry = entry->next)
+        WN_TRY(add_mapped(w, index, entry, err));
+    qsort(w->tensors, w->count, sizeof(*w->tensors), by_name);
+    return WN_OK;
+}
+
+static wn_status open_index(nn_weights *w, const char *path, wn_error *err)
+{
+    cJSON *root;
+    WN_TRY(nn_json_read(path, &root, err));
+    wn_status status = add_shards(w, path, root, err);
+    cJSON_Delete(root);
+    return status;
+}
+
+/* ---- opening ---- */
+
+static wn_status open_file(nn_weights *w, const char *path, wn_error *err)
+{
+    const char *dot = strrchr(path, '.');
+    return dot && strcmp(dot, ".json") == 0 ? open_index(w, path, err) : open_single(w, path, err);
+}
+
+static wn_status open_folder(nn_weights *w, wn_error *err)
+{
+    static const char *const names[] = { "diffusion_pytorch_model.safetensors",
+                                         "diffusion_pytorch_model.safetensors.index.json", "model.safetensors",
+                                         "model.safetensors.index.json" };
+    struct stat s;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = NULL;
+        if (asprintf(&path, "%s/%s", w->path, names[i]) < 0)
+            return no_memory(w, err);
+        int found = stat(path, &s) == 0;
+        wn_status status = found ? open_file(w, path, err) : WN_OK;
+        free(path);
+        if (found)
+            return status;
+    }
+    return wn_fail(err, WN_E_MISSING, "%s: holds no weights: looked for %s, %s, %s and %s", w->path, names[0], names[1],
+                   names[2], names[3]);
+}
+
+static wn_status open_path(nn_weights *w, wn_error *err)
+{
+    struct stat s;
+    if (stat(w->path, &s) != 0)
+        return wn_fail(err, errno == ENOENT || errno == ENOTDIR ? WN_E_MISSING : WN_E_IO, "%s: cannot open weights: %s",
+                       w->path, strerror(errno));
+    return S_ISDIR(s.st_mode) ? open_folder(w, err) : open_file(w, w->path, err);
+}
+
+wn_status nn_weights_open(const char *path, nn_weights **out, wn_error *err)
+{
+    *out = NULL;
+    nn_weights *w = calloc(1, sizeof *w);
+    if (!w || !(w->path = strdup(path))) {
+        free(w);
+        return wn_fail(err, WN_E_MEMORY, "%s: no memory", path);
+    }
+    wn_status status = open_path(w, err);
+    if (status != WN_OK) {
+        nn_weights_close(w);
+        return status;
+    }
+    *out = w;
+    return WN_OK;
+}
+
+void nn_weights_close(nn_weights *w)
+{
+    if (!w)
+        return;
+    for (uint64_t i = 0; i < w->file_count; i++) {
+        release_file(w->files[i]);
+        if (w->names)
+            free(w->names[i]);
+    }
+    free(w->files);
+    free(w->names);
+    free(w->tensors);
+    free(w->path);
+    free(w);
+}
+
+/* ---- looking ---- */
+
+const char *nn_weights_path(const nn_weights *w)
+{
+    return w->path;
+}
+
+uint64_t nn_weights_count(const nn_weights *w)
+{
+    return w->count;
+}
+
+const nn_tensor *nn_weights_at(const nn_weights *w, uint64_t i)
+{
+    return w->tensors[i];
+}
+
+const nn_tensor *nn_weights_find(const nn_weights *w, const char *name)
+{
+    const nn_tensor wanted = { .name = name }, *key = &wanted;
+    if (w->count == 0)
+        return NULL;
+    const nn_tensor **found = bsearch(&key, w->tensors, w->count, sizeof(*w->tensors), by_name);
+    return found ? *found : NULL;
+}
+
+uint64_t nn_weights_file_count(const nn_weights *w)
+{
+    return w->file_count;
+}
+
+const char *nn_weights_file(const nn_weights *w, uint64_t i)
+{
+    return nn_safetensors_path(w->files[i]);
+}
