@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -113,57 +112,6 @@ wn_status dir_make(const char *path, wn_error *err)
         partial[i] = '/';
     }
     return make_one(partial, err);
-}
-
-static wn_status read_all(int fd, const char *path, char *data, uint64_t bytes, wn_error *err)
-{
-    for (uint64_t done = 0; done < bytes;) {
-        ssize_t n = read(fd, data + done, (size_t)(bytes - done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fail(err, "read", path);
-        if (n == 0)
-            return wn_fail(err, WN_E_IO, "%s shrank from %llu to %llu bytes while it was read", path,
-                           (unsigned long long)bytes, (unsigned long long)done);
-        done += (uint64_t)n;
-    }
-    return WN_OK;
-}
-
-static wn_status read_open(int fd, const char *path, uint64_t max_bytes, char **data, uint64_t *bytes,
-                           wn_error *err)
-{
-    struct stat st;
-    if (fstat(fd, &st) != 0)
-        return fail(err, "stat", path);
-    if (!S_ISREG(st.st_mode))
-        return wn_fail(err, WN_E_ARG, "%s is not a regular file", path);
-    if ((uint64_t)st.st_size > max_bytes)
-        return wn_fail(err, WN_E_FORMAT, "%s has %llu bytes, at most %llu are read", path,
-                       (unsigned long long)st.st_size, (unsigned long long)max_bytes);
-    char *text = malloc((size_t)st.st_size + 1);
-    if (!text)
-        return wn_fail(err, WN_E_MEMORY, "no memory for the %llu bytes of %s", (unsigned long long)st.st_size, path);
-    wn_status status = read_all(fd, path, text, (uint64_t)st.st_size, err);
-    if (status != WN_OK) {
-        free(text);
-        return status;
-    }
-    text[st.st_size] = 0;
-    *data = text;
-    *bytes = (uint64_t)st.st_size;
-    return WN_OK;
-}
-
-wn_status file_read(const char *path, uint64_t max_bytes, char **data, uint64_t *bytes, wn_error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fail(err, "open", path);
-    wn_status status = read_open(fd, path, max_bytes, data, bytes, err);
-    close(fd);
-    return status;
 }
 
 bool file_exists(const char *path)

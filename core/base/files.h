@@ -1,6 +1,7 @@
 /* files.h - what a run leaves on disk appears whole or not at all.
  *
- * [any] throughout. Errors: WN_E_IO with the path and the system's text; WN_E_ARG for a name that may not be used. */
+ * Reading is buffer_read_file's. [any] throughout. Errors: WN_E_IO with the path and the system's text; WN_E_ARG for a
+ * name that may not be used. */
 #ifndef WINNOW_BASE_FILES_H
 #define WINNOW_BASE_FILES_H
 
@@ -19,8 +20,6 @@ wn_status dir_sync(const char *path, wn_error *err);
 /* mkdir -p. */
 wn_status dir_make(const char *path, wn_error *err);
 
-/* The whole file and a NUL after it; free() the data. WN_E_MISSING when there is none, WN_E_FORMAT over max_bytes. */
-wn_status file_read(const char *path, uint64_t max_bytes, char **data, uint64_t *bytes, wn_error *err);
 bool file_exists(const char *path);
 
 /* dst[FILE_PATH_SIZE] = directory/name; the name as given when it is absolute or the directory empty. */

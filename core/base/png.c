@@ -1,0 +1,260 @@
+/* libpng reports errors by a long jump. Each use of it here is one struct that owns everything, one function that sets the
+ * jump and calls the steps, and one that frees: no local variable is needed after a jump.
+ *
+ * Files come from strangers: sides, chunk sizes and chunk counts are limited before libpng allocates. */
+#include "base/png.h"
+
+#include "base/utf8.h"
+
+#include <png.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct job {
+    const char *name;
+    wn_error *err;
+    png_structp png;
+    png_infop info;
+
+    struct buffer *out; /* writing */
+    const wn_image *image;
+    png_textp texts; // [text_count]
+    uint64_t text_count;
+
+    const uint8_t *data; /* reading */
+    uint64_t bytes, at;
+    uint8_t *rgb; // [height][width][3]
+    uint32_t width_px, height_px;
+};
+
+static void on_error(png_structp png, png_const_charp message)
+{
+    struct job *job = png_get_error_ptr(png);
+    wn_fail(job->err, WN_E_FORMAT, "%s: not a PNG that can be read or written: %s", job->name, message);
+    png_longjmp(png, 1);
+}
+
+static void on_warning(png_structp png, png_const_charp message)
+{
+    (void)png, (void)message; /* warnings are about chunks that nobody here looks at */
+}
+
+/* ---- writing ---- */
+
+static void on_write(png_structp png, png_bytep data, size_t bytes)
+{
+    struct job *job = png_get_io_ptr(png);
+    buffer_append(job->out, data, bytes);
+}
+
+static void on_flush(png_structp png)
+{
+    (void)png;
+}
+
+/* One well-formed character of 1 or 2 bytes below U+0100 that tEXt may hold, or -1. */
+static int latin1(const char *text, uint64_t length)
+{
+    unsigned char a = (unsigned char)text[0], b = (unsigned char)text[1];
+    if (length == 1 && (a == '\n' || (a >= 32 && a < 127)))
+        return a;
+    int value = (a & 0x1f) << 6 | (b & 0x3f);
+    return length == 2 && value >= 0xa0 && value < 0x100 ? value : -1;
+}
+
+/* The value in the encoding its chunk will have: Latin-1 if possible and wanted, else UTF-8 with bad bytes as U+FFFD. */
+static char *encode_text(const struct png_text *t, bool *is_latin1)
+{
+    uint64_t bytes = strlen(t->value), n = 0, m = 0;
+    char *narrow = malloc((size_t)bytes + 1), *wide = malloc((size_t)bytes * 3 + 1);
+    *is_latin1 = !t->is_utf8;
+    for (uint64_t i = 0, length; narrow && wide && i < bytes; i += length ? length : 1) {
+        length = utf8_length(t->value + i, bytes - i);
+        int c = latin1(t->value + i, length);
+        *is_latin1 = *is_latin1 && c >= 0;
+        if (c >= 0)
+            narrow[n++] = (char)c;
+        memcpy(wide + m, length ? t->value + i : "\xef\xbf\xbd", (size_t)(length ? length : 3));
+        m += length ? length : 3;
+    }
+    if (narrow && wide)
+        narrow[n] = wide[m] = 0;
+    char *kept = *is_latin1 ? narrow : wide;
+    free(*is_latin1 ? wide : narrow);
+    return kept;
+}
+
+static wn_status prepare_texts(struct job *job, const struct png_text *texts, uint64_t count)
+{
+    job->texts = calloc((size_t)count + 1, sizeof *job->texts);
+    if (!job->texts)
+        return wn_fail(job->err, WN_E_MEMORY, "no memory for the texts of a PNG");
+    for (uint64_t i = 0; i < count; i++) {
+        bool is_latin1;
+        png_textp t = &job->texts[job->text_count++];
+        t->key = (png_charp)(uintptr_t)texts[i].key; /* libpng forgot the const and copies it */
+        t->text = encode_text(&texts[i], &is_latin1);
+        t->compression = is_latin1 ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE;
+        if (!t->text)
+            return wn_fail(job->err, WN_E_MEMORY, "no memory for the texts of a PNG");
+    }
+    return WN_OK;
+}
+
+static void write_steps(struct job *job)
+{
+    const wn_image *image = job->image;
+    png_set_user_limits(job->png, PNG_MAX_SIDE_PX, PNG_MAX_SIDE_PX);
+    png_set_write_fn(job->png, job, on_write, on_flush);
+    png_set_IHDR(job->png, job->info, image->width_px, image->height_px, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_text(job->png, job->info, job->texts, (int)job->text_count);
+    png_write_info(job->png, job->info);
+    for (uint32_t y = 0; y < image->height_px; y++)
+        png_write_row(job->png, image->rgb + (size_t)y * image->width_px * 3);
+    png_write_end(job->png, NULL);
+}
+
+static wn_status write_jump(struct job *job)
+{
+    job->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
+    job->info = job->png ? png_create_info_struct(job->png) : NULL;
+    if (!job->info)
+        return wn_fail(job->err, WN_E_MEMORY, "no memory to encode a PNG");
+    if (setjmp(png_jmpbuf(job->png)))
+        return job->err->code;
+    write_steps(job);
+    return buffer_status(job->out, "a PNG", job->err);
+}
+
+wn_status png_encode(const wn_image *image, const struct png_text *texts, uint64_t text_count, struct buffer *out,
+                     wn_error *err)
+{
+    struct job job = { .name = "picture", .err = err, .out = out, .image = image };
+    wn_status status = prepare_texts(&job, texts, text_count);
+    if (status == WN_OK)
+        status = write_jump(&job);
+    png_destroy_write_struct(&job.png, &job.info);
+    for (uint64_t i = 0; i < job.text_count; i++)
+        free(job.texts[i].text);
+    free(job.texts);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static void on_read(png_structp png, png_bytep data, size_t bytes)
+{
+    struct job *job = png_get_io_ptr(png);
+    if (bytes > job->bytes - job->at)
+        png_error(png, "the file ends too early");
+    memcpy(data, job->data + job->at, bytes);
+    job->at += bytes;
+}
+
+static void read_header(struct job *job)
+{
+    png_set_user_limits(job->png, PNG_MAX_SIDE_PX, PNG_MAX_SIDE_PX);
+    png_set_chunk_malloc_max(job->png, PNG_MAX_TEXT_BYTES);
+    png_set_chunk_cache_max(job->png, 128);
+    png_set_read_fn(job->png, job, on_read);
+    png_read_info(job->png, job->info);
+}
+
+static void read_pixels(struct job *job)
+{
+    png_structp png = job->png;
+    read_header(job);
+    png_set_expand(png);
+    png_set_strip_16(png);
+    png_set_strip_alpha(png);
+    png_set_gray_to_rgb(png);
+    int passes = png_set_interlace_handling(png);
+    png_read_update_info(png, job->info);
+    job->width_px = png_get_image_width(png, job->info);
+    job->height_px = png_get_image_height(png, job->info);
+    size_t stride = (size_t)job->width_px * 3;
+    if (png_get_rowbytes(png, job->info) != stride)
+        png_error(png, "its pixels do not become RGB");
+    job->rgb = malloc(stride * job->height_px); /* at most 16384 x 16384 x 3 */
+    if (!job->rgb)
+        png_error(png, "no memory for its pixels");
+    for (int pass = 0; pass < passes; pass++)
+        for (uint32_t y = 0; y < job->height_px; y++)
+            png_read_row(png, job->rgb + y * stride, NULL);
+}
+
+static wn_status read_jump(struct job *job, void (*steps)(struct job *job))
+{
+    job->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
+    job->info = job->png ? png_create_info_struct(job->png) : NULL;
+    if (!job->info)
+        return wn_fail(job->err, WN_E_MEMORY, "no memory to decode a PNG");
+    if (setjmp(png_jmpbuf(job->png)))
+        return job->err->code;
+    steps(job);
+    return WN_OK;
+}
+
+bool png_is(const void *data, uint64_t bytes)
+{
+    return bytes >= 8 && memcmp(data, "\x89PNG\r\n\x1a\n", 8) == 0;
+}
+
+wn_status png_decode(const char *name, const void *data, uint64_t bytes, uint32_t *width_px, uint32_t *height_px,
+                     uint8_t **rgb, wn_error *err)
+{
+    struct job job = { .name = name, .err = err, .data = data, .bytes = bytes };
+    wn_status status = read_jump(&job, read_pixels);
+    png_destroy_read_struct(&job.png, &job.info, NULL);
+    if (status != WN_OK) {
+        free(job.rgb);
+        return status;
+    }
+    *width_px = job.width_px;
+    *height_px = job.height_px;
+    *rgb = job.rgb;
+    return WN_OK;
+}
+
+/* Latin-1 to UTF-8; NULL when memory ran out. */
+static char *widen(const char *latin)
+{
+    char *wide = malloc(strlen(latin) * 2 + 1), *to = wide;
+    for (; wide && *latin; latin++) {
+        unsigned char c = (unsigned char)*latin;
+        if (c >= 0x80)
+            *to++ = (char)(0xc0 | c >> 6);
+        *to++ = (char)(c < 0x80 ? c : 0x80 | (c & 0x3f));
+    }
+    if (wide)
+        *to = 0;
+    return wide;
+}
+
+static wn_status pass_texts(struct job *job, void (*each)(void *arg, const char *key, const char *value), void *arg)
+{
+    png_textp texts = NULL;
+    int count = 0;
+    png_get_text(job->png, job->info, &texts, &count);
+    for (int i = 0; i < count; i++) {
+        bool is_utf8 = texts[i].compression >= PNG_ITXT_COMPRESSION_NONE;
+        char *wide = is_utf8 ? NULL : widen(texts[i].text);
+        if (!is_utf8 && !wide)
+            return wn_fail(job->err, WN_E_MEMORY, "no memory for the texts of %s", job->name);
+        each(arg, texts[i].key, is_utf8 ? texts[i].text : wide);
+        free(wide);
+    }
+    return WN_OK;
+}
+
+wn_status png_read_texts(const char *name, const void *data, uint64_t bytes,
+                         void (*each)(void *arg, const char *key, const char *value), void *arg, wn_error *err)
+{
+    struct job job = { .name = name, .err = err, .data = data, .bytes = bytes };
+    wn_status status = read_jump(&job, read_header);
+    if (status == WN_OK)
+        status = pass_texts(&job, each, arg);
+    png_destroy_read_struct(&job.png, &job.info, NULL);
+    return status;
+}

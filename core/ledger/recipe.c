@@ -1,0 +1,163 @@
+/* Canvas options belong to the sampler, so they are read through its option table; "guidance" and "model" are looked up by
+ * name there, because the settings line has fields for them. */
+#include "ledger/recipe.h"
+
+#include "base/build.h"
+#include "base/json_text.h"
+#include "base/png.h"
+
+#include <string.h>
+
+enum { RECIPE_FORMAT = 1, MAX_RECIPE_BYTES = 4 << 20 };
+
+static const char *solver_name(const struct spec *spec)
+{
+    return spec->solver == SPEC_SOLVER_EULER ? "euler" : "unknown";
+}
+
+static const char *noise_name(const struct spec *spec)
+{
+    switch (spec->noise) {
+    case SPEC_NOISE_PHILOX:
+        return "philox";
+    case SPEC_NOISE_TORCH_CPU:
+        return "torch-cpu";
+    case SPEC_NOISE_TORCH_CPU_BF16:
+        return "torch-cpu-bf16";
+    case SPEC_NOISE_TORCH_CUDA:
+        return "torch-cuda";
+    default:
+        return "unknown";
+    }
+}
+
+/* ---- option tables ---- */
+
+static const wn_option *option_find(const wn_option *table, const char *name)
+{
+    for (; table && table->name; table++)
+        if (strcmp(table->name, name) == 0)
+            return table;
+    return NULL;
+}
+
+static void option_value(struct json_text *j, const wn_option *o, const void *options)
+{
+    const char *at = (const char *)options + o->offset;
+    switch (o->type) {
+    case WN_OPTION_BOOL:
+        json_bool(j, *(const int32_t *)(const void *)at != 0);
+        break;
+    case WN_OPTION_INT:
+        json_i64(j, *(const int64_t *)(const void *)at);
+        break;
+    case WN_OPTION_U64:
+        json_u64(j, *(const uint64_t *)(const void *)at);
+        break;
+    case WN_OPTION_NUMBER:
+        json_number(j, *(const double *)(const void *)at);
+        break;
+    case WN_OPTION_JSON:
+        json_raw(j, *(const char *const *)(const void *)at);
+        break;
+    default:
+        json_string(j, *(const char *const *)(const void *)at);
+    }
+}
+
+/* ---- the settings line ---- */
+
+static void put_guidance(const struct recipe *r, struct buffer *out)
+{
+    const wn_sampler *sampler = r->spec->sampler.plugin->vtable;
+    const wn_option *o = option_find(sampler->canvas_options, "guidance");
+    if (!o || o->type != WN_OPTION_NUMBER || !r->spec->canvas.extra)
+        return;
+    struct json_text j = json_begin(out, 0);
+    buffer_text(out, ", CFG scale: ");
+    option_value(&j, o, r->spec->canvas.extra);
+}
+
+/* The model as the spec names it, or the sampler when it has no such option. A comma would end the field. */
+static void put_model(const struct recipe *r, struct buffer *out)
+{
+    const struct spec_use *use = &r->spec->sampler;
+    const wn_option *o = option_find(use->plugin->options, "model");
+    const char *model = use->plugin->name;
+    if (o && (o->type == WN_OPTION_PATH || o->type == WN_OPTION_STRING))
+        model = *(const char *const *)(const void *)((const char *)use->options + o->offset);
+    buffer_text(out, ", Model: ");
+    for (; *model; model++)
+        buffer_byte(out, *model == ',' || *model == '\n' ? '_' : *model);
+}
+
+void recipe_parameters(const struct recipe *r, struct buffer *out)
+{
+    const wn_canvas *canvas = &r->spec->canvas;
+    buffer_printf(out, "%s\nSteps: %u, Sampler: %s", r->prompt->text, canvas->steps,
+                  r->spec->solver == SPEC_SOLVER_EULER ? "Euler" : solver_name(r->spec));
+    put_guidance(r, out);
+    buffer_printf(out, ", Seed: %llu, Size: %ux%u", (unsigned long long)r->spec->seed, canvas->width_px,
+                  canvas->height_px);
+    put_model(r, out);
+    buffer_printf(out, ", Version: winnow %s", build_version());
+}
+
+/* ---- the JSON block ---- */
+
+static void put_canvas(struct json_text *j, const struct spec *spec)
+{
+    const wn_sampler *sampler = spec->sampler.plugin->vtable;
+    json_key(j, "canvas"), json_object(j);
+    json_key(j, "width"), json_u64(j, spec->canvas.width_px);
+    json_key(j, "height"), json_u64(j, spec->canvas.height_px);
+    json_key(j, "steps"), json_u64(j, spec->canvas.steps);
+    json_key(j, "solver"), json_string(j, solver_name(spec));
+    for (const wn_option *o = spec->canvas.extra ? sampler->canvas_options : NULL; o && o->name; o++)
+        json_key(j, o->name), option_value(j, o, spec->canvas.extra);
+    json_end(j);
+}
+
+static void put_candidate(struct json_text *j, const struct ledger_candidate *c)
+{
+    json_key(j, "trial"), json_u64(j, c->trial);
+    json_key(j, "candidate"), json_string(j, c->id);
+    json_key(j, "parent"), json_string(j, c->parent[0] ? c->parent : NULL);
+    json_key(j, "lineage"), json_raw(j, c->lineage && c->lineage[0] ? c->lineage : "null");
+    json_key(j, "nfe"), json_u64(j, c->nfe);
+}
+
+void recipe_json(const struct recipe *r, struct buffer *out)
+{
+    struct json_text j = json_begin(out, 0);
+    json_object(&j);
+    json_key(&j, "format"), json_u64(&j, RECIPE_FORMAT);
+    json_key(&j, "winnow"), json_string(&j, build_version());
+    json_key(&j, "spec"), json_string(&j, r->spec->hash);
+    json_key(&j, "prompt_id"), json_string(&j, r->prompt->id);
+    json_key(&j, "prompt"), json_string(&j, r->prompt->text);
+    put_candidate(&j, r->candidate);
+    json_key(&j, "seed"), json_u64(&j, r->spec->seed);
+    json_key(&j, "noise"), json_string(&j, noise_name(r->spec));
+    json_key(&j, "sampler"), json_string(&j, r->spec->sampler.plugin->name);
+    json_key(&j, "model"), json_string(&j, r->model_key);
+    put_canvas(&j, r->spec);
+    json_end(&j);
+}
+
+wn_status recipe_png(const struct recipe *r, const wn_image *image, struct buffer *out, wn_error *err)
+{
+    struct buffer parameters = BUFFER_INIT(MAX_RECIPE_BYTES), json = BUFFER_INIT(MAX_RECIPE_BYTES);
+    recipe_parameters(r, &parameters);
+    recipe_json(r, &json);
+    struct png_text texts[] = { { "parameters", buffer_string(&parameters), false },
+                                { "winnow", buffer_string(&json), true } };
+    wn_status status = buffer_status(&parameters, "a picture's settings line", err);
+    if (status == WN_OK)
+        status = buffer_status(&json, "a picture's recipe", err);
+    if (status == WN_OK)
+        status = png_encode(image, texts, 2, out, err);
+    buffer_free(&parameters);
+    buffer_free(&json);
+    return status;
+}
