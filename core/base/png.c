@@ -143,6 +143,11 @@ wn_status png_encode(const wn_image *image, const struct png_text *texts, uint64
 
 /* ---- reading ---- */
 
+bool png_is(const void *data, uint64_t bytes)
+{
+    return bytes >= 8 && memcmp(data, "\x89PNG\r\n\x1a\n", 8) == 0;
+}
+
 static void on_read(png_structp png, png_bytep data, size_t bytes)
 {
     struct job *job = png_get_io_ptr(png);
@@ -152,8 +157,23 @@ static void on_read(png_structp png, png_bytep data, size_t bytes)
     job->at += bytes;
 }
 
+/* libpng allocates and clears a text chunk of up to 2 GiB before it sees that the file has no such bytes. */
+static void check_chunks(const struct job *job)
+{
+    for (uint64_t at = 8; job->bytes - at >= 12;) {
+        const uint8_t *length = job->data + at;
+        uint64_t bytes = (uint64_t)length[0] << 24 | (uint64_t)length[1] << 16 | (uint64_t)length[2] << 8 | length[3];
+        if (bytes > job->bytes - at - 12)
+            png_error(job->png, "a chunk is longer than the rest of the file");
+        at += bytes + 12;
+    }
+}
+
 static void read_header(struct job *job)
 {
+    if (!png_is(job->data, job->bytes))
+        png_error(job->png, "it has no PNG signature");
+    check_chunks(job);
     png_set_user_limits(job->png, PNG_MAX_SIDE_PX, PNG_MAX_SIDE_PX);
     png_set_chunk_malloc_max(job->png, PNG_MAX_TEXT_BYTES);
     png_set_chunk_cache_max(job->png, 128);
@@ -194,11 +214,6 @@ static wn_status read_jump(struct job *job, void (*steps)(struct job *job))
         return job->err->code;
     steps(job);
     return WN_OK;
-}
-
-bool png_is(const void *data, uint64_t bytes)
-{
-    return bytes >= 8 && memcmp(data, "\x89PNG\r\n\x1a\n", 8) == 0;
 }
 
 wn_status png_decode(const char *name, const void *data, uint64_t bytes, uint32_t *width_px, uint32_t *height_px,
