@@ -1,0 +1,30 @@
+/* stats.h - the arithmetic of the report: exact best-of-n curves and bootstrap intervals. Pure functions. */
+#ifndef WINNOW_REPORT_STATS_H
+#define WINNOW_REPORT_STATS_H
+
+#include <winnow/plugin.h>
+
+struct stats_scored {
+    double guide; /* higher is better; NaN = never preferred */
+    double value; /* what the picked candidate is worth */
+};
+
+/* What the candidate that the guide prefers among n is worth on average, over all sets of n out of a pool of `count`
+ * independent candidates: for every n at once, out[n - 1]. With the pool in falling order of the guide, the best of n is
+ * the one of rank r in C(count - r, n - 1) of C(count, n) sets; ties share their places. This is the unbiased estimator
+ * (a U-statistic) of the best of n fresh candidates. Sorts the pool. */
+void stats_best_of(uint64_t count, struct stats_scored *pool, double *out);
+
+struct stats_interval {
+    double mean;
+    double low; /* NaN for fewer than two rows */
+    double high;
+};
+
+enum { STATS_RESAMPLES = 4000 };
+
+/* Column means of values[rows][columns], each with its 95 % percentile interval over STATS_RESAMPLES bootstrap resamples
+ * of the rows (prompts). Every call resamples the same way, so intervals of differences are paired. WN_E_MEMORY. */
+wn_status stats_means(uint64_t rows, uint64_t columns, const double *values, struct stats_interval *out, wn_error *err);
+
+#endif
