@@ -1,0 +1,34 @@
+/* manifest.h - RUN/manifest.json: with what a run was made; one entry for every start, the first and each resumption.
+ *
+ *     { "format": 1, "spec": HASH, "starts": [ {
+ *         "time": "2026-11-23T08:00:00Z", "host": ..., "system": ..., "threads": 2,
+ *         "winnow": { "version", "commit", "compiler" },
+ *         "devices": [ { "name", "vendor", "driver", "uuid", "paths", "memory_bytes" } ],
+ *         "plugins": [ { "use": "sampler", "name", "version", "path", "sha256" } ],
+ *         "files":   [ { "path", "bytes", "modified", "sha256", "sha256_from" } ] } ] }
+ *
+ * sha256_from is "read", "link" (a hub cache's blob name), "before" (an earlier start read the same path, bytes and time),
+ * or "not asked": then sha256 is null and size and time are all that is known. */
+#ifndef WINNOW_LEDGER_MANIFEST_H
+#define WINNOW_LEDGER_MANIFEST_H
+
+#include "plugin/instance.h"
+
+#include <winnow/device.h>
+
+/* Larger files are hashed on request only. */
+#define MANIFEST_HASH_BYTES ((uint64_t)2 << 30)
+
+struct manifest_start {
+    const struct spec *spec;
+    const struct instances *instances;
+    const wn_device_info *devices; // [device_count]
+    uint32_t device_count;
+    uint32_t threads;
+    bool hash_weights;       /* --hash-weights: all files, whatever their size */
+    struct process *process; /* progress and cancelled while files are hashed; may be NULL */
+};
+
+wn_status manifest_append(const char *run_dir, const struct manifest_start *start, wn_error *err);
+
+#endif
