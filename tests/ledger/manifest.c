@@ -21,7 +21,7 @@ static int count(const char *text, const char *part)
 
 static void make_files(void)
 {
-    char blob[128];
+    char blob[192];
     snprintf(weights, sizeof weights, "%s/weights", scratch);
     snprintf(linked, sizeof linked, "%s/linked", scratch);
     snprintf(large, sizeof large, "%s/large", scratch);
