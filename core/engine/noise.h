@@ -15,7 +15,10 @@
  *   SPEC_NOISE_PHILOX          values 0 .. n-1 of noise_normal_f32(seed, stream).
  *   SPEC_NOISE_TORCH_CPU       torch.randn(n) in float32 of a CPU generator seeded with seed + stream: the bits of an
  *                              x86-64 machine with AVX2. Only the low 32 bits of a seed matter to that generator.
- *   SPEC_NOISE_TORCH_CPU_BF16  the same in bfloat16 (256 x 256 distinct pairs), as diffusers pipelines draw it.
+ *   SPEC_NOISE_TORCH_CPU_BF16  the same in bfloat16, as diffusers pipelines draw it with a CPU generator. For n a multiple
+ *                              of 16 these are the float32 values, rounded.
+ *   SPEC_NOISE_TORCH_CPU_BF16_LEGACY  the same in torch releases up to 2.12, which computed in bfloat16 from 8-bit
+ *                              uniforms: another stream, of 256 x 256 distinct pairs.
  *   SPEC_NOISE_TORCH_CUDA      torch.randn(n) of a CUDA generator seeded with seed + stream (64 bits), for n up to the
  *                              number of resident threads of the GPU; beyond it GPUs differ from one another, and this
  *                              continues the rule of small n. Within 1e-6 of a GPU, which uses approximate functions. */

@@ -24,6 +24,8 @@ static const char *noise_name(const struct spec *spec)
         return "torch-cpu";
     case SPEC_NOISE_TORCH_CPU_BF16:
         return "torch-cpu-bf16";
+    case SPEC_NOISE_TORCH_CPU_BF16_LEGACY:
+        return "torch-cpu-bf16-legacy";
     case SPEC_NOISE_TORCH_CUDA:
         return "torch-cuda";
     default:

@@ -20,7 +20,8 @@ enum spec_noise {
     SPEC_NOISE_PHILOX = 1,
     SPEC_NOISE_TORCH_CPU,
     SPEC_NOISE_TORCH_CPU_BF16,
-    SPEC_NOISE_TORCH_CUDA
+    SPEC_NOISE_TORCH_CUDA,
+    SPEC_NOISE_TORCH_CPU_BF16_LEGACY /* torch up to 2.12 */
 };
 
 enum spec_solver { SPEC_SOLVER_EULER = 1 };
