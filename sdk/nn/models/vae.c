@@ -1,0 +1,148 @@
+/* vae.c - AutoencoderKL as two graphs. A picture is [positions, channels], so a 1x1 convolution and the attention in
+ * the middle are ordinary matrix operations; upsampling is part of the convolution that follows it.
+ */
+#include "vae.h"
+
+#include "scope.h"
+#include "settings.h"
+#include "vae_names.h"
+
+#include <math.h>
+
+static const float eps = 1e-6f;
+
+uint64_t nn_vae_stride(const nn_vae *c)
+{
+    return UINT64_C(1) << (c->levels - 1);
+}
+
+/* A picture on its way through a tower. */
+struct picture {
+    nn_t x; // [height * width, channels]
+    uint64_t height;
+    uint64_t width;
+};
+
+static nn_t conv3(const nn_scope *s, const char *leaf, struct picture p, uint64_t channels, uint64_t upsample,
+                  nn_t residual)
+{
+    const nn_layer l = scope_layer(s, leaf, channels, 9 * nn_cols(s->g, p.x));
+    const nn_conv_shape shape = { p.height, p.width, 3, 1, 1, 1, upsample };
+    return nn_conv(s->g, p.x, l.w, l.b, &shape, &(nn_epilogue){ .residual = residual });
+}
+
+static nn_t norm(const nn_scope *s, const nn_vae *c, const char *leaf, nn_t x, int32_t activation)
+{
+    const uint64_t n = nn_cols(s->g, x);
+    const nn_w w = nn_weight(s->g, s->w, 1, n, "%s%s.weight", s->prefix, leaf);
+    const nn_w b = nn_weight(s->g, s->w, 1, n, "%s%s.bias", s->prefix, leaf);
+    return nn_group_norm(s->g, x, w, b, c->groups, eps, activation);
+}
+
+/* x + conv2(silu(norm2(conv1(silu(norm1 x))))), x through a 1x1 convolution when the channels change. */
+static void resnet(const nn_scope *s, const nn_vae *c, struct picture *p, uint64_t channels)
+{
+    struct picture h = *p;
+    h.x = norm(s, c, "norm1", p->x, WN_ACT_SILU);
+    h.x = conv3(s, "conv1", h, channels, 1, 0);
+    h.x = norm(s, c, "norm2", h.x, WN_ACT_SILU);
+    if (nn_cols(s->g, p->x) != channels)
+        p->x = scope_linear(s, c->is_bfl ? "nin_shortcut" : "conv_shortcut", p->x, channels, NULL);
+    p->x = conv3(s, "conv2", h, channels, 1, p->x);
+}
+
+static void attention(const nn_scope *s, const nn_vae *c, struct picture *p)
+{
+    const struct vae_attention_names names = vae_attention_names(s, c);
+    nn_graph *g = s->g;
+    const uint64_t t = nn_rows(g, p->x);
+    const uint64_t d = nn_cols(g, p->x);
+    const nn_layer qkv = scope_join(s, 3, names.qkv, d, d);
+    const nn_t a = nn_linear(g, norm(s, c, names.norm, p->x, WN_ACT_NONE), qkv.w, qkv.b, NULL); // [t, 3 d]
+    const nn_t o = nn_attention(g, nn_window(g, a, 0, t, 0, d), nn_window(g, a, 0, t, d, d),
+                                nn_window(g, a, 0, t, 2 * d, d), 1, 1.0f / sqrtf((float)d), 0, 0, 0);
+    p->x = scope_linear(s, names.out, o, d, &(nn_epilogue){ .residual = p->x });
+}
+
+static void middle(const nn_scope *tower, const nn_vae *c, struct picture *p)
+{
+    const nn_scope first = scope_in(tower, "%s", c->is_bfl ? "mid.block_1." : "mid_block.resnets.0.");
+    const nn_scope between = scope_in(tower, "%s", c->is_bfl ? "mid.attn_1." : "mid_block.attentions.0.");
+    const nn_scope second = scope_in(tower, "%s", c->is_bfl ? "mid.block_2." : "mid_block.resnets.1.");
+    const uint64_t channels = nn_cols(tower->g, p->x);
+    resnet(&first, c, p, channels);
+    if (c->has_attention)
+        attention(&between, c, p);
+    resnet(&second, c, p, channels);
+}
+
+static void output(const nn_scope *tower, const nn_vae *c, struct picture p, uint64_t channels, const char *name)
+{
+    p.x = norm(tower, c, c->is_bfl ? "norm_out" : "conv_norm_out", p.x, WN_ACT_SILU);
+    p.x = conv3(tower, "conv_out", p, channels, 1, 0);
+    if (c->has_quant && channels != 3) {
+        const nn_scope file = { tower->g, tower->w, "" };
+        const nn_scope top = scope_in(&file, "%s", c->prefix);
+        p.x = scope_linear(&top, "quant_conv", p.x, channels, NULL);
+    }
+    nn_output(tower->g, name, p.x);
+}
+
+nn_graph *nn_vae_decoder_graph(const nn_vae *c, const nn_weights *w, uint64_t height, uint64_t width)
+{
+    nn_graph *g = nn_graph_new("vae decoder");
+    const nn_scope file = { g, w, "" };
+    const nn_scope top = scope_in(&file, "%s", c->prefix);
+    const nn_scope tower = scope_in(&top, "decoder.");
+    struct picture p = { nn_input(g, "z", WN_F32, height * width, c->latent_channels, 0), height, width };
+    if (c->has_post_quant)
+        p.x = scope_linear(&top, "post_quant_conv", p.x, c->latent_channels, NULL);
+    p.x = conv3(&tower, "conv_in", p, c->channels[c->levels - 1], 1, 0);
+    middle(&tower, c, &p);
+    for (uint64_t level = c->levels; level-- > 0;) {
+        const nn_scope s = vae_decoder_level(&tower, c, level);
+        for (uint64_t i = 0; i <= c->blocks; i++) {
+            const nn_scope r = vae_resnet(&s, c, i);
+            resnet(&r, c, &p, c->channels[level]);
+        }
+        if (level > 0) {
+            p.x = conv3(&s, c->is_bfl ? "upsample.conv" : "upsamplers.0.conv", p, c->channels[level], 2, 0);
+            p.height *= 2;
+            p.width *= 2;
+        }
+    }
+    output(&tower, c, p, 3, "image");
+    return g;
+}
+
+static void downsample(const nn_scope *s, const nn_vae *c, struct picture *p)
+{
+    const uint64_t channels = nn_cols(s->g, p->x);
+    const nn_layer l = scope_layer(s, c->is_bfl ? "downsample.conv" : "downsamplers.0.conv", channels, 9 * channels);
+    const nn_conv_shape shape = { p->height, p->width, 3, 2, 0, 1, 1 };
+    p->x = nn_conv(s->g, p->x, l.w, l.b, &shape, NULL);
+    p->height /= 2;
+    p->width /= 2;
+}
+
+nn_graph *nn_vae_encoder_graph(const nn_vae *c, const nn_weights *w, uint64_t height_px, uint64_t width_px)
+{
+    nn_graph *g = nn_graph_new("vae encoder");
+    const nn_scope file = { g, w, "" };
+    const nn_scope top = scope_in(&file, "%s", c->prefix);
+    const nn_scope tower = scope_in(&top, "encoder.");
+    struct picture p = { nn_input(g, "image", WN_F32, height_px * width_px, 3, 0), height_px, width_px };
+    p.x = conv3(&tower, "conv_in", p, c->channels[0], 1, 0);
+    for (uint64_t level = 0; level < c->levels; level++) {
+        const nn_scope s = scope_in(&tower, "%s.%u.", c->is_bfl ? "down" : "down_blocks", (unsigned)level);
+        for (uint64_t i = 0; i < c->blocks; i++) {
+            const nn_scope r = vae_resnet(&s, c, i);
+            resnet(&r, c, &p, c->channels[level]);
+        }
+        if (level + 1 < c->levels)
+            downsample(&s, c, &p);
+    }
+    middle(&tower, c, &p);
+    output(&tower, c, p, 2 * c->latent_channels, "moments");
+    return g;
+}
