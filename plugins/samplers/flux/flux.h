@@ -1,0 +1,162 @@
+/* flux.h - the flux sampler's instance and what its files do for one another. */
+#ifndef WINNOW_FLUX_H
+#define WINNOW_FLUX_H
+
+#include "schedule.h"
+
+#include <winnow/device.h>
+#include <winnow/sampler.h>
+
+#include <models/clip.h>
+#include <models/flux.h>
+#include <models/program.h>
+#include <models/t5.h>
+#include <models/taef1.h>
+#include <models/vae.h>
+#include <text/clip_bpe.h>
+#include <text/t5_spm.h>
+#include <weights/weights.h>
+
+#include <stdbool.h>
+
+struct flux_options {
+    const char *model;
+    const char *transformer;
+    const char *vae;
+    const char *text_encoder;
+    const char *text_encoder_2;
+    const char *tokenizer;
+    const char *tokenizer_2;
+    const char *scheduler;
+    const char *preview;
+    const char *device;
+    const char *dtype;
+    const char *encoders;
+    int64_t text_length;
+    int64_t batch;
+};
+
+struct flux_canvas_options {
+    double guidance;
+};
+
+/* The parts of a pipeline, in the order of `parts.c`'s table. */
+enum {
+    PART_TRANSFORMER,
+    PART_VAE,
+    PART_TEXT_ENCODER,
+    PART_TEXT_ENCODER_2,
+    PART_TOKENIZER,
+    PART_TOKENIZER_2,
+    PART_SCHEDULER,
+    PART_PREVIEW,
+    PART_COUNT
+};
+
+enum { PATH_SIZE = 4096 };
+
+struct flux_parts {
+    char path[PART_COUNT][PATH_SIZE];    /* "" where there is none */
+    nn_weights *weights[PART_COUNT];     /* NULL for tokenizers and the scheduler */
+};
+
+/* A program for pictures of one size. */
+struct sized_program {
+    uint64_t height; /* latent rows */
+    uint64_t width;
+    int32_t quality;
+    uint64_t used; /* when, for eviction */
+    nn_program program;
+};
+
+enum { PROGRAM_SIZES = 4 };
+
+struct flux {
+    const wn_host *host;
+    const struct flux_options *options;
+    nn_device device;
+    int64_t dtype;
+    struct flux_parts parts;
+
+    nn_flux flux;
+    nn_vae vae;
+    nn_clip_text clip;
+    nn_t5 t5;
+    nn_taef1 taef1;
+    nn_clip_bpe *clip_tokenizer;
+    nn_t5_spm *t5_tokenizer;
+    struct schedule schedule;
+    uint64_t text_length;
+    bool release_encoders; /* free the encoders after each prompt */
+    char model_key[72];
+
+    /* encode */
+    nn_program clip_program;
+    nn_program t5_program;
+    nn_program context_program;
+    nn_program conditioning[2]; /* for a whole schedule, for one sigma */
+    uint64_t conditioning_count;
+
+    /* velocity */
+    struct sized_program velocity[PROGRAM_SIZES];
+    uint64_t clock;
+    float *tokens; // [2, max_items, image tokens * features]
+    uint64_t tokens_size;
+
+    /* decode, on its own lane */
+    struct sized_program decoder[PROGRAM_SIZES];
+    uint64_t decode_clock;
+    float *pictures;
+    uint64_t pictures_size;
+};
+
+/* A prompt, encoded for one canvas. Rows are modulation vectors, nn_flux_modulation_width floats each. */
+struct extra_row {
+    float sigma;
+    uint64_t used;
+    float *row;
+};
+
+struct wn_cond {
+    float *text;   // [text_length, D]
+    float *pooled; // [pooled_width]
+    float guidance;
+    uint64_t count; /* of the schedule's rows */
+    float *sigma;   // [count]
+    float *rows;    // [count, modulation width]
+    struct extra_row *extra; // [extra_capacity]
+    uint64_t extra_capacity;
+    uint64_t extra_count;
+};
+
+/* parts.c: finds the parts of the model and opens their weights; tells the host of every file. */
+wn_status parts_open(struct flux *f, wn_error *err);
+void parts_close(struct flux_parts *p);
+
+/* key.c: what the model is, as a short text: weights, tokenizers, type and text length. */
+wn_status model_key(struct flux *f, wn_error *err);
+
+/* text.c */
+wn_status text_encode(struct flux *f, const wn_prompt *prompt, wn_cond *cond, wn_error *err);
+void text_release(struct flux *f);
+
+/* conditioning.c */
+wn_status conditioning_schedule(struct flux *f, wn_cond *cond, uint64_t count, const float *sigma, wn_error *err);
+/* The modulation row of sigma, computed now when it is not of the schedule; valid until the next velocity call. */
+wn_status conditioning_row(struct flux *f, wn_cond *cond, float sigma, float **row, wn_error *err);
+void conditioning_release(struct flux *f);
+void cond_end(wn_cond *cond);
+
+/* velocity.c, decode.c */
+wn_status velocity_run(struct flux *f, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items,
+                       wn_error *err);
+wn_status decode_run(struct flux *f, const wn_canvas *canvas, uint64_t count, const float *const *x0, int32_t quality,
+                     uint8_t *const *rgb, wn_error *err);
+
+/* The slot of a size: the one that has it, else the one unused for longest, emptied. */
+struct sized_program *sized_find(struct sized_program *slots, uint64_t *clock, uint64_t height, uint64_t width,
+                                 int32_t quality);
+/* How many items of `floats` float32 of activations to run at once: about 1 GiB, at most the option's batch. */
+uint64_t items_for(const struct flux *f, uint64_t floats);
+
+#endif

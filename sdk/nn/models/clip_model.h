@@ -1,0 +1,34 @@
+/* clip_model.h - a CLIP folder ready to compare texts and images: tokenizer, image preparation and both towers,
+ * compiled once in the process for each (folder, device, type) and shared by all who open it. An image that several
+ * verifiers ask for is computed once.
+ */
+#ifndef WINNOW_NN_MODELS_CLIP_MODEL_H
+#define WINNOW_NN_MODELS_CLIP_MODEL_H
+
+#include "../graph.h"
+
+#include <stdbool.h>
+
+typedef struct nn_clip nn_clip;
+
+/* folder: config.json, model.safetensors (or shards), vocab.json, merges.txt, preprocessor_config.json. dtype: WN_F32 or
+ * WN_BF16. [setup] */
+NN_API wn_status nn_clip_open(const char *folder, const nn_device *device, int64_t dtype, nn_clip **out, wn_error *err);
+NN_API void nn_clip_close(nn_clip *c); /* NULL is fine. [setup] */
+
+/* Numbers in an embedding. [any] */
+NN_API uint64_t nn_clip_width(const nn_clip *c);
+/* Embeddings as the projections give them, not normalised: out [width], out [count, width]. A text that is longer than
+ * the model's positions is cut, its end token kept, and *is_cut set. [any] */
+NN_API wn_status nn_clip_text_embedding(nn_clip *c, const char *text, float *out, bool *is_cut, wn_error *err);
+NN_API wn_status nn_clip_image_embeddings(nn_clip *c, uint64_t count, const wn_image *images, float *out,
+                                          wn_error *err);
+/* Runs of the towers since the model was opened: fewer than the calls where work was shared. [any] */
+NN_API void nn_clip_counts(nn_clip *c, uint64_t *texts, uint64_t *images);
+/* Files the model is made of: path of file i, NULL past the last. [any] */
+NN_API const char *nn_clip_file(const nn_clip *c, uint64_t i);
+
+/* Cosine of two vectors, in double precision; 0 when one is zero. [any] */
+NN_API double nn_cosine(const float *a, const float *b, uint64_t n);
+
+#endif
