@@ -329,6 +329,10 @@ def golden(pipe, case, c):
         vs.append(pipe._unpack_latents(v, height, width, pipe.vae_scale_factor)[0].numpy())
         states.append(t5[0].numpy())
         pooleds.append(pooled[0].numpy())
+    ids = pipe.tokenizer(PROMPTS, padding="max_length", truncation=True, max_length=c["clip_length"]).input_ids
+    g["clip.ids"] = np.array(ids, np.float32)
+    ids = pipe.tokenizer_2(PROMPTS, padding="max_length", truncation=True, max_length=length).input_ids
+    g["t5.ids"] = np.array(ids, np.float32)
     g["velocity.v"], g["t5"], g["clip"] = np.stack(vs), np.stack(states), np.stack(pooleds)
 
     z = value(f"{case}.z", latent * h * w, 1.5, 0.0).reshape(1, latent, h, w)

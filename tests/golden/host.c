@@ -1,0 +1,169 @@
+#include "host.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <winnow/device.h>
+
+static void die(const char *what, const char *why)
+{
+    fprintf(stderr, "%s: %s\n", what, why);
+    exit(1);
+}
+
+static void host_log(void *ctx, int32_t level, const char *line)
+{
+    struct host *h = ctx;
+    (void)level;
+    h->log_size += snprintf(h->log + h->log_size, sizeof h->log - (size_t)h->log_size, "%s\n", line);
+    if (h->log_size >= (int)sizeof h->log)
+        h->log_size = (int)sizeof h->log - 1;
+}
+
+static int32_t host_cancelled(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+static void host_progress(void *ctx, double done, double total, const char *what)
+{
+    (void)ctx, (void)done, (void)total, (void)what;
+}
+
+static void host_for(void *ctx, uint64_t n, void (*fn)(void *arg, uint64_t i), void *arg)
+{
+    (void)ctx;
+    for (uint64_t i = 0; i < n; i++)
+        fn(arg, i);
+}
+
+static uint32_t host_threads(void *ctx)
+{
+    (void)ctx;
+    return 1;
+}
+
+static wn_status host_resolve(void *ctx, const char *name, char *path, uint64_t size, wn_error *err)
+{
+    (void)ctx, (void)err;
+    snprintf(path, size, "%s", name);
+    return WN_OK;
+}
+
+static wn_status host_device(void *ctx, const char *name, const struct wn_device_api **api, struct wn_device **device,
+                             wn_error *err)
+{
+    struct host *h = ctx;
+    (void)name, (void)err;
+    *api = h->device.api;
+    *device = h->device.device;
+    return WN_OK;
+}
+
+static void host_file(void *ctx, const char *path)
+{
+    (void)path;
+    ((struct host *)ctx)->files++;
+}
+
+static const void *host_extension(void *ctx, const char *id)
+{
+    (void)ctx, (void)id;
+    return NULL;
+}
+
+const wn_plugin *host_plugin(const char *name)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/lib/winnow/%s.so", WINNOW_BUILD_DIR, name);
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle)
+        die(path, dlerror());
+    const wn_module *module = dlsym(handle, "wn_module_v0");
+    if (!module || module->plugin_count == 0)
+        die(path, "no module");
+    return module->plugins[0];
+}
+
+/* A JSON scalar, or a value given by a test, into its place. */
+static void store(const wn_option *o, void *options, const char *value)
+{
+    char *at = (char *)options + o->offset;
+    switch (o->type) {
+    case WN_OPTION_BOOL:
+        *(int32_t *)(void *)at = strcmp(value, "true") == 0;
+        break;
+    case WN_OPTION_INT:
+        *(int64_t *)(void *)at = strtoll(value, NULL, 10);
+        break;
+    case WN_OPTION_U64:
+        *(uint64_t *)(void *)at = strtoull(value, NULL, 10);
+        break;
+    case WN_OPTION_NUMBER:
+        *(double *)(void *)at = strtod(value, NULL);
+        break;
+    default:
+        *(const char **)(void *)at = value;
+    }
+}
+
+/* A fallback without its quotes; lives as long as the process. */
+static const char *unquoted(const char *json)
+{
+    if (!json || *json != '"')
+        return json ? json : "";
+    char *text = strdup(json + 1);
+    text[strlen(text) - 1] = 0;
+    return text;
+}
+
+void host_bind(const wn_option *table, void *options, const char *const *pairs)
+{
+    for (const wn_option *o = table; o->name; o++)
+        store(o, options, unquoted(o->fallback));
+    for (; *pairs; pairs += 2) {
+        const wn_option *o = table;
+        while (o->name && strcmp(o->name, pairs[0]) != 0)
+            o++;
+        if (!o->name)
+            die(pairs[0], "no such option");
+        store(o, options, pairs[1]);
+    }
+}
+
+void *host_create(struct host *h, const wn_plugin *plugin, void *options, const char *const *pairs, wn_error *err)
+{
+    wn_error mine;
+    void *self = NULL;
+    host_bind(plugin->options, options, pairs);
+    const wn_status status = plugin->create(&h->table, options, &self, err ? err : &mine);
+    if (status != WN_OK && !err)
+        die(plugin->name, mine.message);
+    return status == WN_OK ? self : NULL;
+}
+
+void host_open(struct host *h)
+{
+    static const char *const none[] = { NULL };
+    wn_error err;
+    *h = (struct host){ .table = { .struct_size = sizeof h->table, .ctx = h, .log = host_log,
+                                   .cancelled = host_cancelled, .progress = host_progress, .parallel_for = host_for,
+                                   .thread_count = host_threads, .resolve = host_resolve, .open_device = host_device,
+                                   .uses_file = host_file, .extension = host_extension } };
+    static char options[4096];
+    h->cpu = host_plugin("cpu");
+    if (h->cpu->options_size > sizeof options)
+        die("cpu", "options are larger than this test thinks");
+    h->driver = host_create(h, h->cpu, options, none, NULL);
+    h->device.api = h->cpu->vtable;
+    if (h->device.api->open(h->driver, 0, &h->device.device, &err) != WN_OK)
+        die("cpu", err.message);
+}
+
+void host_close(struct host *h)
+{
+    h->device.api->close(h->device.device);
+    h->cpu->destroy(h->driver);
+}

@@ -1,0 +1,30 @@
+/* host.h - a host of one thread with the CPU device, for tests that use plugins without the command. */
+#ifndef WINNOW_TESTS_GOLDEN_HOST_H
+#define WINNOW_TESTS_GOLDEN_HOST_H
+
+#include <graph.h>
+#include <winnow/plugin.h>
+
+struct host {
+    wn_host table;
+    char log[8192]; /* lines so far */
+    int log_size;
+    uint64_t files; /* told through uses_file */
+    nn_device device;
+    void *driver;
+    const wn_plugin *cpu;
+};
+
+/* Prints and exits on failure: nothing can be tested without it. */
+void host_open(struct host *h);
+void host_close(struct host *h);
+
+/* The plugin of lib/winnow/NAME.so. */
+const wn_plugin *host_plugin(const char *name);
+/* Fills an options struct from the table's fallbacks and then from pairs "name", "value", ..., NULL. The strings must
+ * outlive it. */
+void host_bind(const wn_option *table, void *options, const char *const *pairs);
+/* Binds, creates; exits with the message on failure unless err is given. */
+void *host_create(struct host *h, const wn_plugin *plugin, void *options, const char *const *pairs, wn_error *err);
+
+#endif

@@ -1,0 +1,326 @@
+/* parity.c CASE - a tiny random FLUX pipeline against diffusers and transformers, float32: text encoders, velocity in
+ * both layouts of the weights, autoencoder, schedule, and a whole picture of eight steps. The expected values are
+ * make_models.py's; the bounds stand beside what was measured.
+ */
+#include "check.h"
+#include "host.h"
+#include "tiny.h"
+
+#include <math.h>
+#include <models/program.h>
+#include <models/vae.h>
+#include <winnow/sampler.h>
+
+static const char *const prompts[2] = { "a red circle", "the blue square and a red one" };
+
+struct parity {
+    struct host host;
+    const char *folder;
+    const nn_weights *golden;
+    wn_error err;
+    const wn_plugin *plugin;
+    const wn_sampler *sampler;
+    wn_sampler_info info;
+    wn_canvas canvas;
+    double guidance;
+    uint64_t latent; /* floats */
+    char options[1024];
+};
+
+static const char *in_folder(const struct parity *p, const char *name)
+{
+    static char paths[8][4096];
+    static int next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", p->folder, name);
+    return path;
+}
+
+static void report(const char *what, double error, double bound)
+{
+    printf("%-28s %.2e (bound %.0e)\n", what, error, bound);
+    if (!(error <= bound))
+        CHECK_FAIL("%s: relative L2 error %.3e, bound %.0e", what, error, bound);
+}
+
+/* ---- the plugin --------------------------------------------------------------------------------------------- */
+
+static void *open_sampler(struct parity *p, const char *const *pairs)
+{
+    void *self = host_create(&p->host, p->plugin, p->options, pairs, NULL);
+    p->info = (wn_sampler_info){ .struct_size = sizeof p->info };
+    CHECK_OK(p->sampler->describe(self, &p->info, &p->err), p->err);
+    p->latent = p->info.latent_channels * p->canvas.height_px / p->info.latent_stride_px * p->canvas.width_px /
+                p->info.latent_stride_px;
+    return self;
+}
+
+static wn_cond *encode(struct parity *p, void *self, int prompt, const float *sigma)
+{
+    const wn_prompt text = { prompts[prompt], "p", "", "{}" };
+    wn_cond *cond = NULL;
+    CHECK_OK(p->sampler->encode(self, &text, &p->canvas, sigma, &cond, &p->err), p->err);
+    if (!cond)
+        exit(1);
+    return cond;
+}
+
+/* Both prompts' velocities in one batch, the second at a sigma that is not of the schedule. v: [2, latent] */
+static void velocities(struct parity *p, void *self, int reversed, float *v)
+{
+    const float *x = tiny_golden(p->golden, "velocity.x", NULL);
+    const float *at = tiny_golden(p->golden, "velocity.sigma", NULL);
+    float sigma[9];
+    wn_cond *cond[2];
+    wn_velocity_item items[2];
+    CHECK_OK(p->sampler->schedule(self, &p->canvas, sigma, &p->err), p->err);
+    for (int i = 0; i < 2; i++) {
+        cond[i] = encode(p, self, i, sigma);
+        items[reversed ? 1 - i : i] = (wn_velocity_item){ x + (uint64_t)i * p->latent, v + (uint64_t)i * p->latent,
+                                                          cond[i], at[i], 0 };
+    }
+    CHECK_OK(p->sampler->velocity(self, &p->canvas, 2, items, &p->err), p->err);
+    for (int i = 0; i < 2; i++)
+        p->sampler->cond_free(self, cond[i]);
+}
+
+static void test_velocity(struct parity *p, void *self, float *v)
+{
+    uint64_t count;
+    const float *want = tiny_golden(p->golden, "velocity.v", &count);
+    CHECK_INT(count, 2 * p->latent);
+    velocities(p, self, 0, v);
+    report("velocity", relative_l2(v, want, count), 2e-5); /* measured 1e-6 .. 3e-6 */
+    float *again = calloc(count, sizeof *again);
+    velocities(p, self, 1, again);
+    CHECK(memcmp(v, again, count * sizeof *v) == 0); /* batch mates and their order do not matter */
+}
+
+/* Another layout of the same weights must give the same bits. */
+static void test_layout(struct parity *p, const char *const *pairs, const float *v)
+{
+    void *self = open_sampler(p, pairs);
+    float *other = calloc(2 * p->latent, sizeof *other);
+    velocities(p, self, 0, other);
+    CHECK(memcmp(v, other, 2 * p->latent * sizeof *v) == 0);
+    p->plugin->destroy(self);
+}
+
+/* ---- a picture ---------------------------------------------------------------------------------------------- */
+
+static void compare_pictures(const uint8_t *got, const float *want, uint64_t n)
+{
+    uint64_t above_one = 0;
+    double worst = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        const double d = fabs((double)got[i] - (double)want[i]);
+        above_one += d > 1;
+        worst = d > worst ? d : worst;
+    }
+    printf("%-28s worst %g/255, %llu of %llu values beyond 1\n", "picture", worst, (unsigned long long)above_one,
+           (unsigned long long)n);
+    CHECK(worst <= 3);
+    CHECK(above_one * 1000 <= n);
+}
+
+static void test_picture(struct parity *p, void *self)
+{
+    uint64_t count, pixels;
+    const float *noise = tiny_golden(p->golden, "run.noise", &count);
+    const float *sigmas = tiny_golden(p->golden, "run.sigmas", NULL);
+    const float *want = tiny_golden(p->golden, "run.image", &pixels);
+    float sigma[9];
+    float *x = calloc(count, sizeof *x), *v = calloc(count, sizeof *v);
+    uint8_t *rgb = calloc(pixels, 1);
+    CHECK_OK(p->sampler->schedule(self, &p->canvas, sigma, &p->err), p->err);
+    for (int i = 0; i < 9; i++)
+        if (sigma[i] != sigmas[i])
+            CHECK_FAIL("sigma %d is %.9g, want %.9g", i, (double)sigma[i], (double)sigmas[i]);
+    wn_cond *cond = encode(p, self, 0, sigma);
+    memcpy(x, noise, count * sizeof *x);
+    for (int step = 0; step < 8; step++) {
+        const wn_velocity_item item = { x, v, cond, sigma[step], 0 };
+        CHECK_OK(p->sampler->velocity(self, &p->canvas, 1, &item, &p->err), p->err);
+        for (uint64_t i = 0; i < count; i++)
+            x[i] += (sigma[step + 1] - sigma[step]) * v[i];
+    }
+    report("latent after 8 steps", relative_l2(x, tiny_golden(p->golden, "run.latent", NULL), count), 1e-4);
+    CHECK_OK(p->sampler->decode(self, &p->canvas, 1, (const float *const[]){ x }, WN_QUALITY_FULL,
+                                (uint8_t *const[]){ rgb }, &p->err), p->err);
+    compare_pictures(rgb, want, pixels);
+    p->sampler->cond_free(self, cond);
+}
+
+static void test_refusals(struct parity *p, void *self)
+{
+    float sigma[9];
+    wn_canvas odd = p->canvas;
+    odd.width_px++;
+    CHECK_INT(p->sampler->schedule(self, &odd, sigma, &p->err), WN_E_ARG);
+    CHECK_CONTAINS(p->err.message, "not a multiple of");
+    if (p->guidance < 0) {
+        const double guidance = 2.0;
+        odd = p->canvas;
+        odd.extra = &guidance;
+        const wn_status status = p->sampler->schedule(self, &odd, sigma, &p->err);
+        CHECK(status == WN_OK || strstr(p->err.message, "no guidance embedding"));
+    }
+}
+
+/* ---- the models alone --------------------------------------------------------------------------------------- */
+
+static void test_autoencoder(struct parity *p, const char *component, int is_bfl)
+{
+    static const char *const decode_names[] = { "z", "image", NULL };
+    static const char *const encode_names[] = { "image", "moments", NULL };
+    const char *path = in_folder(p, component);
+    uint64_t n_image, n_moments;
+    const float *z = tiny_golden(p->golden, "vae.z", NULL);
+    const float *want = tiny_golden(p->golden, "vae.image", &n_image);
+    const float *input = tiny_golden(p->golden, "vae.input", NULL);
+    const float *moments = tiny_golden(p->golden, "vae.moments", &n_moments);
+    nn_weights *w;
+    nn_vae vae;
+    nn_program decoder, encoder;
+    CHECK_OK(nn_weights_open(path, &w, &p->err), p->err);
+    CHECK_OK(nn_vae_read(path, w, &vae, &p->err), p->err);
+    CHECK_INT(vae.is_bfl, is_bfl);
+    const uint64_t h = p->canvas.height_px / nn_vae_stride(&vae), width = p->canvas.width_px / nn_vae_stride(&vae);
+    float *rows = calloc(vae.latent_channels * h * width, sizeof *rows);
+    float *image = calloc(n_image, sizeof *image), *m = calloc(n_moments, sizeof *m);
+    for (uint64_t c = 0; c < vae.latent_channels; c++)
+        for (uint64_t i = 0; i < h * width; i++)
+            rows[i * vae.latent_channels + c] = z[c * h * width + i];
+    CHECK_OK(nn_program_make(nn_vae_decoder_graph(&vae, w, h, width), &p->host.device, WN_F32, 1, decode_names,
+                             &decoder, &p->err), p->err);
+    CHECK_OK(nn_program_run(&decoder, 1, (void *[]){ rows, image }, &p->err), p->err);
+    report("autoencoder, decoding", relative_l2(image, want, n_image), 1e-4);
+    CHECK_OK(nn_program_make(nn_vae_encoder_graph(&vae, w, p->canvas.height_px, p->canvas.width_px), &p->host.device,
+                             WN_F32, 1, encode_names, &encoder, &p->err), p->err);
+    CHECK_OK(nn_program_run(&encoder, 1, (void *[]){ (void *)input, m }, &p->err), p->err);
+    report("autoencoder, encoding", relative_l2(m, moments, n_moments), 1e-4);
+    nn_program_end(&decoder);
+    nn_program_end(&encoder);
+    nn_weights_close(w);
+}
+
+/* Token ids of both prompts, as the tokenizers of transformers made them. */
+static int32_t *golden_ids(struct parity *p, const char *name, uint64_t *tokens)
+{
+    const float *values = tiny_golden(p->golden, name, tokens);
+    int32_t *ids = calloc(*tokens, sizeof *ids);
+    for (uint64_t i = 0; i < *tokens; i++)
+        ids[i] = (int32_t)values[i];
+    *tokens /= 2;
+    return ids;
+}
+
+static void test_t5(struct parity *p, const char *component)
+{
+    static const char *const names[] = { "ids", "states", NULL };
+    const char *path = in_folder(p, component);
+    uint64_t tokens, count;
+    int32_t *ids = golden_ids(p, "t5.ids", &tokens);
+    const float *want = tiny_golden(p->golden, "t5", &count);
+    float *states = calloc(count, sizeof *states);
+    nn_weights *w;
+    nn_t5 t5;
+    nn_program program;
+    CHECK_OK(nn_weights_open(path, &w, &p->err), p->err);
+    CHECK_OK(nn_t5_read(path, w, &t5, &p->err), p->err);
+    CHECK_OK(nn_program_make(nn_t5_graph(&t5, w, tokens), &p->host.device, WN_F32, 2, names, &program, &p->err), p->err);
+    CHECK_OK(nn_program_run(&program, 2, (void *[]){ ids, states, ids + tokens, states + count / 2 }, &p->err), p->err);
+    report("T5 states", relative_l2(states, want, count), 2e-5);
+    nn_program_end(&program);
+    nn_weights_close(w);
+}
+
+static void test_clip(struct parity *p, const char *component)
+{
+    static const char *const names[] = { "ids", "index", "pooled", NULL };
+    const char *path = in_folder(p, component);
+    uint64_t tokens, count;
+    int32_t *ids = golden_ids(p, "clip.ids", &tokens);
+    const float *want = tiny_golden(p->golden, "clip", &count);
+    float *pooled = calloc(count, sizeof *pooled);
+    nn_weights *w;
+    nn_clip_text clip;
+    nn_program program;
+    CHECK_OK(nn_weights_open(path, &w, &p->err), p->err);
+    CHECK_OK(nn_clip_text_read(path, w, &clip, &p->err), p->err);
+    CHECK_OK(nn_program_make(nn_clip_text_graph(&clip, w, tokens, 0), &p->host.device, WN_F32, 2, names, &program,
+                             &p->err), p->err);
+    int32_t index[2] = { (int32_t)nn_clip_pool_index(&clip, ids, tokens),
+                         (int32_t)nn_clip_pool_index(&clip, ids + tokens, tokens) };
+    void *data[] = { ids, &index[0], pooled, ids + tokens, &index[1], pooled + count / 2 };
+    CHECK_OK(nn_program_run(&program, 2, data, &p->err), p->err);
+    report("CLIP pooled state", relative_l2(pooled, want, count), 2e-5);
+    nn_program_end(&program);
+    nn_weights_close(w);
+}
+
+/* ---- the cases ---------------------------------------------------------------------------------------------- */
+
+static void test_folder(struct parity *p)
+{
+    test_t5(p, "text_encoder_2");
+    test_clip(p, "text_encoder");
+    test_autoencoder(p, "vae", 0);
+    test_autoencoder(p, "vae_bfl", 1);
+    const char *const pairs[] = { "model", p->folder, "batch", "3", NULL };
+    void *self = open_sampler(p, pairs);
+    float *v = calloc(2 * p->latent, sizeof *v);
+    test_velocity(p, self, v);
+    test_picture(p, self);
+    test_refusals(p, self);
+    p->plugin->destroy(self);
+    const char *const other[] = { "model", p->folder, "transformer", in_folder(p, "transformer_bfl"), "vae",
+                                  in_folder(p, "vae_bfl"), "encoders", "release", NULL };
+    test_layout(p, other, v);
+    free(v);
+}
+
+/* Everything in one file, as Comfy has it, and no config.json at all. */
+static void test_single_file(struct parity *p)
+{
+    const char *all = in_folder(p, "all.safetensors");
+    test_t5(p, "all.safetensors");
+    test_clip(p, "all.safetensors");
+    test_autoencoder(p, "all.safetensors", 1);
+    const char *const pairs[] = { "model", all, "tokenizer", in_folder(p, "tokenizer"), "tokenizer_2",
+                                  in_folder(p, "tokenizer_2"), NULL };
+    void *self = open_sampler(p, pairs);
+    float *v = calloc(2 * p->latent, sizeof *v);
+    test_velocity(p, self, v);
+    test_picture(p, self);
+    p->plugin->destroy(self);
+    const char *const other[] = { "model", all, "transformer", in_folder(p, "transformer"), "tokenizer",
+                                  in_folder(p, "tokenizer"), "tokenizer_2", in_folder(p, "tokenizer_2"), NULL };
+    test_layout(p, other, v);
+    free(v);
+}
+
+int main(int argc, char **argv)
+{
+    static struct parity p;
+    const char *name = argc > 1 ? argv[1] : "guided";
+    nn_weights *golden;
+    p.folder = tiny_folder(name);
+    p.plugin = host_plugin("flux");
+    p.sampler = p.plugin->vtable;
+    p.canvas = (wn_canvas){ .struct_size = sizeof p.canvas, .steps = 8, .extra = &p.guidance };
+    const int is_single = strcmp(name, "single_file") == 0;
+    p.guidance = strcmp(name, "guided") == 0 ? 4.25 : -1;
+    p.canvas.width_px = is_single ? 16 : strcmp(name, "guided") == 0 ? 40 : 20;
+    p.canvas.height_px = is_single || strcmp(name, "guided") == 0 ? 24 : 28;
+    host_open(&p.host);
+    CHECK_OK(nn_weights_open(in_folder(&p, "golden.safetensors"), &golden, &p.err), p.err);
+    p.golden = golden;
+    if (is_single)
+        test_single_file(&p);
+    else
+        test_folder(&p);
+    nn_weights_close(golden);
+    host_close(&p.host);
+    return CHECK_DONE();
+}
