@@ -7,7 +7,9 @@
 #include "tiny.h"
 
 #include <math.h>
+#include <models/clip.h>
 #include <models/program.h>
+#include <models/t5.h>
 #include <models/vae.h>
 #include <winnow/sampler.h>
 
