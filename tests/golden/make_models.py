@@ -49,14 +49,14 @@ class Manifest:
     def fill(self, file, model, tag, scale):
         """Gives a torch model its values and lists its tensors under `file`."""
         for name, p in model.state_dict().items():
-            if p.dtype != torch.float32:
+            if p.dtype != torch.float32 or name == "encoder.embed_tokens.weight": # T5's is shared.weight again
                 continue
             a, b = scale(name, tuple(p.shape))
             src = f"{tag}.{name}"
             a, b = float(np.float32(a)), float(np.float32(b))
             p.copy_(torch.from_numpy(value(src, p.numel(), a, b)).reshape(p.shape))
             self.source[src] = (a, b, tuple(p.shape))
-            if file and not name.endswith("encoder.embed_tokens.weight"):
+            if file:
                 self.add(file, name, tuple(p.shape), [(src, 0, p.numel())])
 
     def add(self, file, name, shape, ranges):
@@ -278,8 +278,7 @@ def make(case, c):
                             ("t", "text_encoders.t5xxl.transformer.")):
             for src in [s for s in m.source if s.startswith(f"{tag}.")]:
                 name = src[len(tag) + 1:]
-                if name != "encoder.embed_tokens.weight":
-                    m.rows(file, prefix + name, [src])
+                m.rows(file, prefix + name, [src])
     else:
         prefix = "model.diffusion_model." if case == "plain" else ""
         bfl_transformer(m, f"transformer_bfl/{f}", prefix, "f", c["flux"])

@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <models/clip.h>
+#include <models/flux.h>
 #include <models/program.h>
 #include <models/t5.h>
 #include <models/vae.h>
@@ -24,8 +25,9 @@ struct parity {
     const wn_sampler *sampler;
     wn_sampler_info info;
     wn_canvas canvas;
-    double guidance;
-    uint64_t latent; /* floats */
+    uint64_t stride;  /* pixels of a latent position */
+    double guidance;  /* 0 = the model has none */
+    uint64_t latent;  /* floats */
     char options[1024];
 };
 
@@ -160,13 +162,13 @@ static void test_refusals(struct parity *p, void *self)
     odd.width_px++;
     CHECK_INT(p->sampler->schedule(self, &odd, sigma, &p->err), WN_E_ARG);
     CHECK_CONTAINS(p->err.message, "not a multiple of");
-    if (p->guidance < 0) {
-        const double guidance = 2.0;
-        odd = p->canvas;
-        odd.extra = &guidance;
-        const wn_status status = p->sampler->schedule(self, &odd, sigma, &p->err);
-        CHECK(status == WN_OK || strstr(p->err.message, "no guidance embedding"));
-    }
+    const double guidance = 2.0;
+    odd = p->canvas;
+    odd.extra = &guidance;
+    const wn_status status = p->sampler->schedule(self, &odd, sigma, &p->err);
+    CHECK_INT(status, p->guidance == 0 ? WN_E_ARG : WN_OK);
+    if (status != WN_OK)
+        CHECK_CONTAINS(p->err.message, "no guidance embedding");
 }
 
 /* ---- the models alone --------------------------------------------------------------------------------------- */
@@ -261,6 +263,51 @@ static void test_clip(struct parity *p, const char *component)
     nn_weights_close(w);
 }
 
+/* The transformer alone, fed with the reference's text states: its error without the encoders'. */
+static void test_transformer(struct parity *p, const char *component)
+{
+    const char *names[3][5] = { { "states", "text" },
+                                { "time", "pooled", "modulation", p->guidance == 0 ? NULL : "guidance" },
+                                { "x", "text", "modulation", "v" } };
+    const char *path = in_folder(p, component);
+    const float *x = tiny_golden(p->golden, "velocity.x", NULL);
+    const float *want = tiny_golden(p->golden, "velocity.v", NULL);
+    const float *states = tiny_golden(p->golden, "t5", NULL);
+    const float *pooled = tiny_golden(p->golden, "clip", NULL);
+    const float *sigma = tiny_golden(p->golden, "velocity.sigma", NULL);
+    uint64_t tokens;
+    free(golden_ids(p, "t5.ids", &tokens));
+    nn_weights *w;
+    nn_flux c;
+    nn_program program[3];
+    CHECK_OK(nn_weights_open(path, &w, &p->err), p->err);
+    CHECK_OK(nn_flux_read(path, w, &c, &p->err), p->err);
+    const uint64_t h = p->canvas.height_px / p->stride, width = p->canvas.width_px / p->stride;
+    const uint64_t n = c.in_channels / 4 * h * width;
+    nn_graph *g[3] = { nn_flux_context_graph(&c, w, tokens), nn_flux_conditioning_graph(&c, w, 1),
+                       nn_flux_velocity_graph(&c, w, h / 2, width / 2, tokens) };
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(nn_program_make(g[i], &p->host.device, WN_F32, 1, names[i], &program[i], &p->err), p->err);
+    float *text = calloc(tokens * c.heads * c.head_width, sizeof *text), *x_tokens = calloc(n, sizeof *x_tokens);
+    float *v_tokens = calloc(n, sizeof *v_tokens), *v = calloc(2 * n, sizeof *v);
+    float *row = calloc(nn_flux_modulation_width(&c), sizeof *row), time[256], guidance[256];
+    nn_flux_sinusoid((float)p->guidance, guidance);
+    for (uint64_t i = 0; i < 2; i++) {
+        nn_flux_sinusoid(sigma[i], time);
+        nn_flux_pack(x + i * n, c.in_channels / 4, h, width, x_tokens);
+        CHECK_OK(nn_program_run(&program[0], 1, (void *[]){ (void *)(states + i * tokens * c.text_width), text },
+                                &p->err), p->err);
+        CHECK_OK(nn_program_run(&program[1], 1, (void *[]){ time, (void *)(pooled + i * c.pooled_width), row, guidance },
+                                &p->err), p->err);
+        CHECK_OK(nn_program_run(&program[2], 1, (void *[]){ x_tokens, text, row, v_tokens }, &p->err), p->err);
+        nn_flux_unpack(v_tokens, c.in_channels / 4, h, width, v + i * n);
+    }
+    report("transformer alone", relative_l2(v, want, 2 * n), 2e-5);
+    for (int i = 0; i < 3; i++)
+        nn_program_end(&program[i]);
+    nn_weights_close(w);
+}
+
 /* ---- the cases ---------------------------------------------------------------------------------------------- */
 
 static void test_folder(struct parity *p)
@@ -269,6 +316,8 @@ static void test_folder(struct parity *p)
     test_clip(p, "text_encoder");
     test_autoencoder(p, "vae", 0);
     test_autoencoder(p, "vae_bfl", 1);
+    test_transformer(p, "transformer");
+    test_transformer(p, "transformer_bfl");
     const char *const pairs[] = { "model", p->folder, "batch", "3", NULL };
     void *self = open_sampler(p, pairs);
     float *v = calloc(2 * p->latent, sizeof *v);
@@ -289,6 +338,7 @@ static void test_single_file(struct parity *p)
     test_t5(p, "all.safetensors");
     test_clip(p, "all.safetensors");
     test_autoencoder(p, "all.safetensors", 1);
+    test_transformer(p, "all.safetensors");
     const char *const pairs[] = { "model", all, "tokenizer", in_folder(p, "tokenizer"), "tokenizer_2",
                                   in_folder(p, "tokenizer_2"), NULL };
     void *self = open_sampler(p, pairs);
@@ -302,23 +352,32 @@ static void test_single_file(struct parity *p)
     free(v);
 }
 
+static const struct {
+    const char *name;
+    uint32_t width_px, height_px;
+    uint64_t stride;
+    double guidance;
+} cases[] = { { "guided", 40, 24, 4, 4.25 }, { "plain", 20, 28, 2, 0 }, { "single_file", 16, 24, 2, 3.5 } };
+
 int main(int argc, char **argv)
 {
     static struct parity p;
-    const char *name = argc > 1 ? argv[1] : "guided";
     nn_weights *golden;
-    p.folder = tiny_folder(name);
-    p.plugin = host_plugin("flux");
-    p.sampler = p.plugin->vtable;
-    p.canvas = (wn_canvas){ .struct_size = sizeof p.canvas, .steps = 8, .extra = &p.guidance };
-    const int is_single = strcmp(name, "single_file") == 0;
-    p.guidance = strcmp(name, "guided") == 0 ? 4.25 : -1;
-    p.canvas.width_px = is_single ? 16 : strcmp(name, "guided") == 0 ? 40 : 20;
-    p.canvas.height_px = is_single || strcmp(name, "guided") == 0 ? 24 : 28;
+    int i = 0;
+    while (i < 2 && argc > 1 && strcmp(cases[i].name, argv[1]) != 0)
+        i++;
+    p.folder = tiny_folder(cases[i].name);
+    p.stride = cases[i].stride;
+    p.guidance = cases[i].guidance;
+    p.canvas = (wn_canvas){ .struct_size = sizeof p.canvas, .width_px = cases[i].width_px,
+                            .height_px = cases[i].height_px, .steps = 8,
+                            .extra = p.guidance == 0 ? NULL : &p.guidance };
     host_open(&p.host);
     CHECK_OK(nn_weights_open(in_folder(&p, "golden.safetensors"), &golden, &p.err), p.err);
     p.golden = golden;
-    if (is_single)
+    p.plugin = host_plugin("flux");
+    p.sampler = p.plugin->vtable;
+    if (strcmp(cases[i].name, "single_file") == 0)
         test_single_file(&p);
     else
         test_folder(&p);

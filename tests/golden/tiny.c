@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_TENSORS = 1024, LINE = 4096 };
+enum { MAX_TENSORS = 1024, LINE = 4096, PATH = 3 * LINE };
 
 static void die(const char *what, const char *why)
 {
@@ -65,7 +65,7 @@ static void read_tensor(char *line, nn_tensor *t)
 
 static void write_file(const char *folder, const char *name, nn_tensor *tensors, uint64_t count)
 {
-    char path[LINE];
+    char path[PATH];
     wn_error err;
     if (count == 0)
         return;
@@ -81,7 +81,7 @@ static void write_file(const char *folder, const char *name, nn_tensor *tensors,
 static void write_weights(const char *source, const char *folder)
 {
     static nn_tensor tensors[MAX_TENSORS];
-    char line[LINE], name[LINE] = "", path[LINE];
+    char line[LINE], name[LINE] = "", path[PATH];
     uint64_t count = 0;
     snprintf(path, sizeof path, "%s/weights.txt", source);
     FILE *file = fopen(path, "r");
@@ -117,7 +117,7 @@ static void copy_file(const char *from, const char *to)
 
 static void copy_tree(const char *from, const char *to)
 {
-    char a[LINE], b[LINE];
+    char a[PATH], b[PATH];
     struct stat st;
     mkdir(to, 0777);
     DIR *dir = opendir(from);
