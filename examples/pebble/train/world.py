@@ -51,10 +51,13 @@ class Caption:
             return f"{names[0]} {self.relation} {names[1]}"
         return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
+    def unseen(self):
+        return any((g.colour, g.shape) in UNSEEN for g in self.groups)
+
     def held_out(self):
         """Whether training must not see this caption: an unseen pair, or one residue of a sum
         over the words that have to be combined."""
-        if any((g.colour, g.shape) in UNSEEN for g in self.groups):
+        if self.unseen():
             return True
         if self.category == "colour":
             return False
