@@ -1,0 +1,15 @@
+/* facts.h - what a report must know of the plugins that took part and cannot see in a ledger: which numbers were climbed
+ * and which only judged, which way is up, and whether the pool was independent. Kept in manifest.json, key "report". */
+#ifndef WINNOW_REPORT_FACTS_H
+#define WINNOW_REPORT_FACTS_H
+
+#include "base/json_text.h"
+#include "spec/spec.h"
+
+/* Writes key and value into the open object:
+ *   "report": { "name", "search", "pool_is_iid",
+ *               "metrics": [ { "verifier", "metric", "role": "guide|judge|other", "higher_is_better" } ] }
+ * The guide's first metric comes first, then the judges' in the spec's order, then what else is recorded. */
+void facts_write(struct json_text *j, const struct spec *spec);
+
+#endif
