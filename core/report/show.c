@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 static int decimals_of(const struct data_metric *m)
 {
@@ -63,32 +62,25 @@ bool show_is_certain(const struct stats_interval *gain)
     return gain->low > 0 || gain->high < 0;
 }
 
-static const char *verb_of(const struct data_metric *m, const struct stats_interval *gain)
+/* A gain without its unit, which its mean already has. */
+static void show_bound(const struct data_metric *m, double bound, char *text)
 {
-    if (!show_is_certain(gain))
-        return "leaves";
-    return (gain->mean > 0) == m->higher_is_better ? "improves" : "worsens";
+    if (m->is_yes_or_no)
+        snprintf(text, SHOW_SIZE, "%+.0f", 100 * bound);
+    else
+        show_gain(m, bound, text);
 }
 
-void show_verdict(const struct data *d, const struct numbers_curve *c, char *text)
+void show_gain_interval(const struct data_metric *m, const struct stats_interval *gain, char *text)
 {
-    const struct data_metric *m = &d->metrics[c->metric];
-    char from[SHOW_SIZE], to[SHOW_SIZE], gain[SHOW_SIZE], low[SHOW_SIZE], high[SHOW_SIZE];
-    int n;
+    char mean[SHOW_SIZE], low[SHOW_SIZE], high[SHOW_SIZE];
 
-    show_value(m, c->from.mean, from);
-    show_value(m, c->to.mean, to);
-    show_gain(m, c->gain.mean, gain);
-    show_gain(m, c->gain.low, low);
-    show_gain(m, c->gain.high, high);
-    if (c->prompts == 0)
-        n = snprintf(text, SHOW_SIZE, "%.40s has no values yet.", m->title);
-    else if (show_is_certain(&c->gain))
-        n = snprintf(text, (size_t)SHOW_SIZE * 8, "The search %s %s from %s to %s: %s", verb_of(m, &c->gain), m->title, from, to, gain);
+    show_gain(m, gain->mean, mean);
+    show_bound(m, gain->low, low);
+    show_bound(m, gain->high, high);
+    if (isnan(gain->low))
+        snprintf(text, SHOW_LONG_SIZE, "%s", mean);
     else
-        n = snprintf(text, (size_t)SHOW_SIZE * 8, "The search moves %s from %s to %s: %s", m->title, from, to, gain);
-    if (c->prompts < 2 || n < 0 || n >= SHOW_SIZE * 7)
-        return;
-    snprintf(text + n, (size_t)(SHOW_SIZE * 8 - n), " (95 %% interval %.20s to %.20s%s)", low, high,
-             show_is_certain(&c->gain) ? "" : ": chance may explain it");
+        snprintf(text, SHOW_LONG_SIZE, "%s (95 %% interval %s to %s)%s", mean, low, high,
+                 show_is_certain(gain) ? "" : ", which may be chance");
 }

@@ -18,13 +18,11 @@ double svg_nice_step(double low, double high, int most)
 {
     double rough = (high - low) / most;
     double power = rough > 0 ? pow(10, floor(log10(rough))) : 1;
+    static const double steps[] = { 1, 2, 5 };
 
-    for (double f = 1; f <= 5; f = f == 1 ? 2 : 5) {
-        if (f * power >= rough * (1 - 1e-9))
-            return f * power;
-        if (f == 5)
-            break;
-    }
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        if (steps[i] * power >= rough * (1 - 1e-9))
+            return steps[i] * power;
     return 10 * power;
 }
 
@@ -144,15 +142,17 @@ static void write_dot(struct buffer *out, const struct svg_plot *p, const struct
     buffer_text(out, "</title></circle>");
 }
 
-static void write_end(struct buffer *out, const struct svg_plot *p, const struct frame *f, const struct svg_point *point,
-                      const char *anchor)
+/* The value at an end of the curve, on the side that the curve leaves free: above, or below where it rises from. */
+static void write_end(struct buffer *out, const struct svg_plot *p, const struct frame *f, uint64_t i, const char *anchor)
 {
-    char text[64];
+    const struct svg_point *point = &p->points[i];
+    bool rises = i == 0 && p->points[p->count - 1].y > point->y;
     double y = down(f, point->y);
+    char text[64];
 
     p->describe(p->arg, point->y, text);
     buffer_printf(out, "<text class=\"end %s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>", p->tone,
-                  across(f, point->x) + (anchor[0] == 's' ? 4 : 0), y - 9 < 12 ? y + 18 : y - 9, anchor, text);
+                  across(f, point->x) + (anchor[0] == 's' ? 6 : 0), rises || y - 9 < 12 ? y + 18 : y - 9, anchor, text);
 }
 
 void svg_write(struct buffer *out, const struct svg_plot *p)
@@ -169,8 +169,8 @@ void svg_write(struct buffer *out, const struct svg_plot *p)
     write_line(out, p, &f);
     for (uint64_t i = 0; i < p->count; i++)
         write_dot(out, p, &f, &p->points[i]);
-    write_end(out, p, &f, &p->points[0], p->count > 1 ? "start" : "middle");
+    write_end(out, p, &f, 0, p->count > 1 ? "start" : "middle");
     if (p->count > 1)
-        write_end(out, p, &f, &p->points[p->count - 1], "end");
+        write_end(out, p, &f, p->count - 1, "end");
     buffer_text(out, "</svg>");
 }

@@ -18,14 +18,14 @@ struct svg_plot {
     uint64_t count;
     bool is_step;    /* the value holds until the next point */
     bool is_percent; /* y in 0..1, shown as 0..100 % */
-    /* Text of y and x in a point's tooltip and at the curve's ends. text has 64 bytes. */
+    /* y as text, for tooltips and the curve's ends. text has 64 bytes. */
     void (*describe)(const void *arg, double y, char *text);
     const void *arg;
 };
 
 void svg_write(struct buffer *out, const struct svg_plot *plot);
 
-/* Axis ticks: the step 1, 2 or 5 times a power of ten that cuts [low, high] into at most `most` parts, and the bounds widened to it. */
+/* The least step of 1, 2 or 5 times a power of ten that cuts [low, high] into at most `most` parts. */
 double svg_nice_step(double low, double high, int most);
 
 #endif

@@ -1,0 +1,46 @@
+/* report.c - a run's directory in, its report out. */
+#include "report/report.h"
+
+#include "base/files.h"
+#include "report/page.h"
+#include "report/results.h"
+
+enum { REPORT_MAX = 1 << 30 };
+
+static wn_status place(const char *run_dir, const char *name, const struct buffer *b, wn_error *err)
+{
+    char path[FILE_PATH_SIZE];
+
+    WN_TRY(buffer_status(b, name, err));
+    WN_TRY(path_join(path, run_dir, name, err));
+    return file_write(path, b->data, b->size, err);
+}
+
+static wn_status write_files(const struct data *d, const struct numbers *n, struct buffer *b, wn_error *err)
+{
+    results_lines(d, b);
+    WN_TRY(place(d->directory, "results.jsonl", b, err));
+    buffer_clear(b);
+    results_summary(d, n, b);
+    WN_TRY(place(d->directory, "summary.json", b, err));
+    buffer_clear(b);
+    WN_TRY(page_write(d, n, b, err));
+    return place(d->directory, "report.html", b, err);
+}
+
+wn_status report_write(const char *run_dir, wn_error *err)
+{
+    struct buffer b = BUFFER_INIT(REPORT_MAX);
+    struct data *d = NULL;
+    struct numbers *n = NULL;
+    wn_status status = data_load(run_dir, &d, err);
+
+    if (status == WN_OK)
+        status = numbers_compute(d, &n, err);
+    if (status == WN_OK)
+        status = write_files(d, n, &b, err);
+    buffer_free(&b);
+    numbers_free(n);
+    data_free(d);
+    return status;
+}

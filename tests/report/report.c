@@ -1,0 +1,307 @@
+/* report.c - whole reports on made-up runs: the numbers against their definition, hostile text, damaged runs. */
+#include "report/report.h"
+
+#include "../ledger/scratch.h"
+#include "base/buffer.h"
+#include "base/files.h"
+#include "fixture.h"
+#include "report/html.h"
+#include "report/svg.h"
+
+#include <cjson/cJSON.h>
+
+static char scratch[64];
+static wn_error err;
+
+static char *read_all(const char *directory, const char *name)
+{
+    struct buffer b = BUFFER_INIT(64 << 20);
+    char path[FILE_PATH_SIZE];
+
+    CHECK_OK(path_join(path, directory, name, &err), err);
+    CHECK_OK(buffer_read_file(&b, path, &err), err);
+    return buffer_take(&b);
+}
+
+static void make(const struct fixture *f)
+{
+    CHECK_OK(fixture_make(f, &err), err);
+    CHECK_OK(report_write(f->directory, &err), err);
+}
+
+static int count_of(const char *text, const char *part)
+{
+    int n = 0;
+
+    for (const char *at = text; (at = strstr(at, part)); at += strlen(part))
+        n++;
+    return n;
+}
+
+static double number_in(const cJSON *object, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+
+    return cJSON_IsNumber(item) ? item->valuedouble : NAN;
+}
+
+/* ---- numbers ---- */
+
+static double score_in(const cJSON *row, const char *metric)
+{
+    return number_in(cJSON_GetObjectItemCaseSensitive(row, "scores"), metric);
+}
+
+/* Rows of results.jsonl as an array; checks their order on the way. */
+static cJSON *read_rows(const char *directory)
+{
+    char *text = read_all(directory, "results.jsonl"), *line = text;
+    cJSON *rows = cJSON_CreateArray();
+    double last = -1;
+
+    for (char *end; line && (end = strchr(line, '\n')); line = end + 1) {
+        cJSON *row = cJSON_ParseWithLength(line, (size_t)(end - line));
+        double at = number_in(row, "trial") * 1e6 + number_in(row, "ordinal");
+        CHECK(at > last);
+        last = at;
+        cJSON_AddItemToArray(rows, row);
+    }
+    free(text);
+    return rows;
+}
+
+/* n = 1 is the mean of all candidates; the largest n is the mean of what the guide prefers in each prompt. */
+static void check_ends(const cJSON *rows, const cJSON *curve, int prompts, int candidates)
+{
+    char metric[64];
+    const cJSON *best_of = cJSON_GetObjectItem(curve, "best_of");
+    double all = 0, picked = 0;
+
+    snprintf(metric, sizeof metric, "%s.%s", cJSON_GetObjectItem(curve, "verifier")->valuestring,
+             cJSON_GetObjectItem(curve, "metric")->valuestring);
+    for (int p = 0; p < prompts; p++) {
+        const cJSON *best = cJSON_GetArrayItem(rows, p * candidates);
+        for (int k = 0; k < candidates; k++) {
+            const cJSON *row = cJSON_GetArrayItem(rows, p * candidates + k);
+            all += score_in(row, metric) / (prompts * candidates);
+            if (score_in(row, "clip.score") > score_in(best, "clip.score"))
+                best = row;
+        }
+        picked += score_in(best, metric) / prompts;
+        CHECK(cJSON_IsTrue(cJSON_GetObjectItem(best, "winner")));
+    }
+    CHECK_INT(cJSON_GetArraySize(best_of), candidates);
+    CHECK_NEAR(number_in(cJSON_GetArrayItem(best_of, 0), "mean"), all, 1e-12);
+    CHECK_NEAR(number_in(cJSON_GetArrayItem(best_of, candidates - 1), "mean"), picked, 1e-12);
+    CHECK_INT(number_in(cJSON_GetArrayItem(best_of, candidates - 1), "n"), candidates);
+}
+
+static void check_points(const cJSON *points, const char *x)
+{
+    const cJSON *point;
+    double last = 0;
+
+    cJSON_ArrayForEach(point, points)
+    {
+        CHECK(number_in(point, x) > last);
+        CHECK(number_in(point, "lo") <= number_in(point, "mean") && number_in(point, "mean") <= number_in(point, "hi"));
+        last = number_in(point, x);
+    }
+}
+
+static void independent_pool(void)
+{
+    char directory[128];
+    struct fixture f = { directory, 6, 16, true, false };
+    cJSON *rows, *summary;
+    const cJSON *curve, *gain;
+    char *text;
+
+    snprintf(directory, sizeof directory, "%s/iid", scratch);
+    make(&f);
+    rows = read_rows(directory);
+    CHECK_INT(cJSON_GetArraySize(rows), 6 * 16);
+    text = read_all(directory, "summary.json");
+    summary = cJSON_Parse(text);
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(summary, "curves")), 3);
+    cJSON_ArrayForEach(curve, cJSON_GetObjectItem(summary, "curves"))
+    {
+        check_ends(rows, curve, 6, 16);
+        check_points(cJSON_GetObjectItem(curve, "best_of"), "n");
+        check_points(cJSON_GetObjectItem(curve, "against_nfe"), "nfe");
+    }
+    gain = cJSON_GetArrayItem(cJSON_GetObjectItem(summary, "gain"), 2);
+    CHECK_STR(cJSON_GetObjectItem(gain, "metric")->valuestring, "all");
+    CHECK_STR(cJSON_GetObjectItem(gain, "over")->valuestring, "n");
+    CHECK_INT(number_in(gain, "from"), 1);
+    CHECK_INT(number_in(gain, "to"), 16);
+    CHECK(number_in(gain, "lo") > 0);
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(summary, "categories")), 3);
+    cJSON_Delete(summary);
+    cJSON_Delete(rows);
+    free(text);
+}
+
+/* Candidates that were derived from each other are no independent pool: no exact curve is claimed of them. */
+static void derived_pool(void)
+{
+    char directory[128];
+    struct fixture f = { directory, 3, 9, false, true };
+    char *text;
+    cJSON *summary;
+    const cJSON *curve, *counts;
+
+    snprintf(directory, sizeof directory, "%s/climb", scratch);
+    make(&f);
+    text = read_all(directory, "summary.json");
+    summary = cJSON_Parse(text);
+    curve = cJSON_GetArrayItem(cJSON_GetObjectItem(summary, "curves"), 0);
+    CHECK(!cJSON_HasObjectItem(curve, "best_of"));
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(curve, "against_nfe")), 9);
+    CHECK_INT(number_in(curve, "prompts"), 2);
+    counts = cJSON_GetObjectItem(summary, "counts");
+    CHECK_INT(number_in(counts, "failed"), 1);
+    CHECK_INT(number_in(counts, "candidates"), 2 * 9 + 2);
+    free(text);
+    text = read_all(directory, "report.html");
+    CHECK_CONTAINS(text, "failed: flux: &lt;b&gt;out of memory&lt;/b&gt;");
+    CHECK(!strstr(text, "Best of n"));
+    free(text);
+    cJSON_Delete(summary);
+}
+
+/* ---- the page ---- */
+
+static void hostile_text_is_inert(void)
+{
+    static const char *const never[] = { "<script", "<img src=x", "</title></pre>", "\xe2\x80\xae", "\x1b", "\x7f", "\xff", "http:", "https:",
+                                         "javascript:", "url(" };
+    char directory[128];
+    char *text;
+
+    snprintf(directory, sizeof directory, "%s/iid", scratch);
+    text = read_all(directory, "report.html");
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
+        CHECK_INT(count_of(text, never[i]), 0);
+    CHECK_CONTAINS(text, "&lt;script&gt;alert(1)");
+    CHECK_CONTAINS(text, "&lt;script&gt;alert(4)");
+    CHECK_CONTAINS(text, "[U+202E]desrever [U+001B][31m [U+007F] \xef\xbf\xbd \xe4\xb8\xad");
+    CHECK_CONTAINS(text, "default-src 'none'");
+    CHECK_INT(count_of(text, "<img alt=\"\" class=\"small\" src=\"data:image/png;base64,iVBORw0KGgo"), 2 * 6);
+    CHECK_INT(count_of(text, "<svg"), 6);
+    CHECK_INT(count_of(text, "nan"), 0);
+    free(text);
+}
+
+static void again_gives_the_same(void)
+{
+    static const char *const names[] = { "results.jsonl", "summary.json", "report.html" };
+    char directory[128];
+
+    snprintf(directory, sizeof directory, "%s/iid", scratch);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *before = read_all(directory, names[i]), *after;
+        CHECK_OK(report_write(directory, &err), err);
+        after = read_all(directory, names[i]);
+        CHECK(strcmp(before, after) == 0);
+        free(before);
+        free(after);
+    }
+}
+
+static void table_is_aligned(void)
+{
+    char directory[128];
+    char *text = NULL;
+    size_t size = 0, width;
+    FILE *out = open_memstream(&text, &size);
+
+    snprintf(directory, sizeof directory, "%s/iid", scratch);
+    CHECK_OK(report_table(directory, out, 0, &err), err);
+    fclose(out);
+    CHECK_CONTAINS(text, "\n         1  ");
+    CHECK_CONTAINS(text, "\n        16  ");
+    CHECK(!strchr(text, '\033'));
+    width = strcspn(strstr(text, "\n         1  ") + 1, "\n");
+    CHECK_INT(strcspn(strstr(text, "\n        16  ") + 1, "\n"), width);
+    free(text);
+}
+
+static void damaged_runs(void)
+{
+    char directory[128], path[FILE_PATH_SIZE];
+    char *text;
+    struct fixture f = { directory, 1, 3, true, false };
+
+    snprintf(directory, sizeof directory, "%s/nothing", scratch);
+    CHECK_INT(report_write(directory, &err), WN_E_MISSING);
+    CHECK_CONTAINS(err.message, "is not a run");
+
+    snprintf(directory, sizeof directory, "%s/one", scratch);
+    make(&f); /* one prompt: no intervals, and nothing breaks for want of them */
+    CHECK_OK(path_join(path, directory, "images", &err), err);
+    scratch_remove(path);
+    CHECK_OK(report_write(directory, &err), err);
+    text = read_all(directory, "report.html");
+    CHECK_INT(count_of(text, "not readable"), 2);
+    CHECK_INT(count_of(text, "nan"), 0);
+    free(text);
+
+    CHECK_OK(path_join(path, directory, "manifest.json", &err), err);
+    CHECK_OK(file_write(path, "{}", 2, &err), err);
+    CHECK_INT(report_write(directory, &err), WN_E_FORMAT);
+    CHECK_CONTAINS(err.message, "/report");
+    remove(path);
+    CHECK_INT(report_write(directory, &err), WN_E_MISSING);
+}
+
+static void empty_run(void)
+{
+    char directory[128];
+    struct fixture f = { directory, 0, 0, true, false };
+    FILE *out = fopen("/dev/null", "w");
+
+    snprintf(directory, sizeof directory, "%s/empty", scratch);
+    make(&f);
+    CHECK_OK(report_table(directory, out, 1, &err), err);
+    fclose(out);
+}
+
+/* ---- parts ---- */
+
+static void encodes_base64(void)
+{
+    static const char *const pairs[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" } };
+
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) { /* RFC 4648, section 10 */
+        struct buffer b = BUFFER_INIT(64);
+        html_base64(&b, pairs[i][0], strlen(pairs[i][0]));
+        CHECK_STR(buffer_string(&b), pairs[i][1]);
+        buffer_free(&b);
+    }
+}
+
+static void ticks_are_nice(void)
+{
+    CHECK_NEAR(svg_nice_step(0, 1, 5), 0.2, 1e-12);
+    CHECK_NEAR(svg_nice_step(0.27, 0.33, 5), 0.02, 1e-12);
+    CHECK_NEAR(svg_nice_step(0, 5, 5), 1, 1e-12);
+    CHECK_NEAR(svg_nice_step(0, 43, 5), 10, 1e-12);
+    CHECK_NEAR(svg_nice_step(3, 3, 5), 1, 1e-12);
+}
+
+int main(void)
+{
+    scratch_make(scratch);
+    independent_pool();
+    derived_pool();
+    hostile_text_is_inert();
+    again_gives_the_same();
+    table_is_aligned();
+    damaged_runs();
+    empty_run();
+    encodes_base64();
+    ticks_are_nice();
+    scratch_remove(scratch);
+    return CHECK_DONE();
+}
