@@ -55,7 +55,7 @@ struct spec {
     const char *path;      /* of the spec file, "" for stdin */
     const char *directory; /* relative names in the spec start here */
     const char *name;
-    const char *output; /* run directory */
+    const char *output; /* run directory, relative to the working directory */
     uint64_t seed;
     int32_t noise;  /* enum spec_noise */
     int32_t solver; /* enum spec_solver */
@@ -83,11 +83,12 @@ struct spec {
 };
 
 struct spec_request {
-    const char *path;           /* spec file, or "-" */
+    const char *path;           /* spec file, or "-" for standard input */
+    const char *text;           /* the spec's text where it is at hand already (path names it in messages), or NULL */
     const char *const *set;     /* "a.b=VALUE" overrides in order */
     uint32_t set_count;
     const char *output;         /* --output, or NULL */
-    bool without_run;           /* only sampler/verifiers are used: search, prompts and budget may be absent */
+    bool without_run;           /* only sampler and verifiers are used: either, search, prompts, ... may be absent */
 };
 
 /* Loads and binds. On failure *report holds one line for each mistake, `file:line:col: /pointer: what; remedy`, to be

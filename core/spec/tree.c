@@ -110,15 +110,17 @@ struct tree_node *tree_new_bool(struct arena *a, bool truth)
     return node;
 }
 
-static void replace(struct tree_node *parent, struct tree_node *old, struct tree_node *child)
+void tree_replace(struct tree_node *old, struct tree_node *child)
 {
-    struct tree_node **link = &parent->child;
+    struct tree_node **link = &old->parent->child;
     while (*link != old)
         link = &(*link)->next;
+    child->parent = old->parent;
+    child->key = old->key;
     child->next = old->next;
     *link = child;
-    if (parent->last == old)
-        parent->last = child;
+    if (old->parent->last == old)
+        old->parent->last = child;
 }
 
 struct tree_node *tree_put(struct tree_node *parent, const char *key, struct tree_node *child)
@@ -126,13 +128,13 @@ struct tree_node *tree_put(struct tree_node *parent, const char *key, struct tre
     if (!parent || !child)
         return NULL;
     struct tree_node *old = key ? tree_get(parent, key) : NULL;
-    child->parent = parent;
-    child->key = old ? old->key : key;
-    child->next = NULL;
     if (old) {
-        replace(parent, old, child);
+        tree_replace(old, child);
         return child;
     }
+    child->parent = parent;
+    child->key = key;
+    child->next = NULL;
     if (parent->last)
         parent->last->next = child;
     else

@@ -58,6 +58,7 @@ struct tree_node *tree_new_number(struct arena *a, const char *text);
 struct tree_node *tree_new_bool(struct arena *a, bool truth);
 /* Appends child (a member when key is not NULL), or puts it in the place of the member of that key. */
 struct tree_node *tree_put(struct tree_node *parent, const char *key, struct tree_node *child);
+void tree_replace(struct tree_node *old, struct tree_node *child); /* old has a parent */
 void tree_remove(struct tree_node *parent, struct tree_node *child);
 struct tree_node *tree_copy(struct arena *a, const struct tree_node *node);
 

@@ -1,0 +1,188 @@
+/* handshake.c - the only code that reads a foreign container.
+ *
+ * A container says its author's sizeof first. min(theirs, ours) bytes are copied into zeroed memory, so a member that
+ * an older plugin has not reads as NULL, and what a newer one has beyond ours is not looked at. After that every
+ * mandatory member is asked for by name, with one message for each.
+ */
+#include "plugin/handshake.h"
+
+#include "base/log.h"
+#include "plugin/options.h"
+
+#include <winnow/sampler.h>
+#include <winnow/search.h>
+#include <winnow/verifier.h>
+
+#include <string.h>
+
+/* A member that must not be NULL; all of them are pointers. */
+struct member {
+    uint64_t offset;
+    const char *name;
+};
+
+#define MEMBER(type, name) { offsetof(type, name), #name }
+#define MEMBERS_END { 0, NULL }
+
+static const struct member sampler_members[] = {
+    MEMBER(wn_sampler, describe), MEMBER(wn_sampler, schedule), MEMBER(wn_sampler, encode),
+    MEMBER(wn_sampler, cond_free), MEMBER(wn_sampler, velocity), MEMBER(wn_sampler, decode), MEMBERS_END
+};
+static const struct member verifier_members[] = { MEMBER(wn_verifier, metrics), MEMBER(wn_verifier, score), MEMBERS_END };
+static const struct member search_members[] = { MEMBER(wn_search, plan), MEMBER(wn_search, run), MEMBERS_END };
+static const struct member device_members[] = {
+    MEMBER(wn_device_api, count), MEMBER(wn_device_api, info), MEMBER(wn_device_api, open),
+    MEMBER(wn_device_api, close), MEMBER(wn_device_api, compile), MEMBER(wn_device_api, free_program),
+    MEMBER(wn_device_api, run), MEMBERS_END
+};
+static const struct member plugin_members[] = {
+    MEMBER(wn_plugin, name), MEMBER(wn_plugin, version), MEMBER(wn_plugin, summary), MEMBER(wn_plugin, create),
+    MEMBER(wn_plugin, destroy), MEMBER(wn_plugin, vtable), MEMBERS_END
+};
+
+static const struct { const char *name; uint64_t vtable_size; const struct member *members; } kinds[] = {
+    { "plugin", 0, NULL },
+    { "sampler", sizeof(wn_sampler), sampler_members },
+    { "verifier", sizeof(wn_verifier), verifier_members },
+    { "search", sizeof(wn_search), search_members },
+    { "device", sizeof(wn_device_api), device_members },
+};
+
+static bool is_kind(int64_t kind)
+{
+    return kind >= WN_KIND_SAMPLER && kind <= WN_KIND_DEVICE;
+}
+
+const char *plugin_kind_name(int64_t kind)
+{
+    return kinds[is_kind(kind) ? kind : 0].name;
+}
+
+int64_t plugin_kind_from(const char *name)
+{
+    for (int64_t kind = WN_KIND_SAMPLER; kind <= WN_KIND_DEVICE; kind++)
+        if (strcmp(kinds[kind].name, name) == 0)
+            return kind;
+    return 0;
+}
+
+static wn_status copy_min(const void *foreign, uint64_t our_size, struct arena *arena, void **copy, wn_error *err)
+{
+    uint64_t size;
+    memcpy(&size, foreign, sizeof size);
+    if (size < sizeof size)
+        return wn_fail(err, WN_E_FORMAT, "struct_size is %llu; it must be sizeof of the struct",
+                       (unsigned long long)size);
+    if (size > our_size)
+        size = our_size;
+    *copy = arena_alloc(arena, our_size);
+    if (!*copy)
+        return wn_fail(err, WN_E_MEMORY, "no memory");
+    memcpy(*copy, foreign, size);
+    memcpy(*copy, &size, sizeof size);
+    return WN_OK;
+}
+
+static wn_status check_members(const void *container, const struct member *members, const char *what, wn_error *err)
+{
+    for (const struct member *m = members; m->name; m++) {
+        const void *pointer;
+        memcpy(&pointer, (const char *)container + m->offset, sizeof pointer);
+        if (!pointer)
+            return wn_fail(err, WN_E_FORMAT, "%s has no `%s`; every plugin of its kind must", what, m->name);
+    }
+    return WN_OK;
+}
+
+static bool is_plugin_name(const char *name)
+{
+    uint64_t length = strlen(name);
+    return length >= 1 && length <= 64 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == length;
+}
+
+static wn_status check_metrics(const wn_verifier *v, wn_error *err)
+{
+    if (v->metric_count < 1 || v->metric_count > 64)
+        return wn_fail(err, WN_E_FORMAT, "the vtable has %llu metrics; 1 to 64 are possible",
+                       (unsigned long long)v->metric_count);
+    for (uint64_t i = 0; i < v->metric_count; i++)
+        if (!v->metrics[i].name || !*v->metrics[i].name)
+            return wn_fail(err, WN_E_FORMAT, "metric %llu has no name", (unsigned long long)i);
+    if (v->min_inputs > v->max_inputs)
+        return wn_fail(err, WN_E_FORMAT, "min_inputs %llu is more than max_inputs %llu",
+                       (unsigned long long)v->min_inputs, (unsigned long long)v->max_inputs);
+    return WN_OK;
+}
+
+static wn_status check_plugin(const wn_plugin *p, wn_error *err)
+{
+    wn_error why;
+    if (!is_plugin_name(p->name))
+        return wn_fail(err, WN_E_FORMAT, "plugin name \"%.80s\" is not of the form [a-z0-9_.-]{1,64}", p->name);
+    wn_status status = options_check_table(p->options, p->options_size, &why);
+    if (status)
+        return wn_fail(err, status, "plugin \"%s\": %s", p->name, why.message);
+    if (p->kind == WN_KIND_VERIFIER && (status = check_metrics(p->vtable, &why)) != WN_OK)
+        return wn_fail(err, status, "plugin \"%s\": %s", p->name, why.message);
+    if (p->kind != WN_KIND_SAMPLER)
+        return WN_OK;
+    const wn_sampler *sampler = p->vtable;
+    status = options_check_table(sampler->canvas_options, sampler->canvas_options_size, &why);
+    return status ? wn_fail(err, status, "plugin \"%s\": canvas: %s", p->name, why.message) : WN_OK;
+}
+
+/* *plugin = NULL when its kind is not known here. */
+static wn_status copy_plugin(const wn_plugin *foreign, const char *path, struct arena *arena, const wn_plugin **plugin,
+                             wn_error *err)
+{
+    wn_error why;
+    void *copy, *vtable;
+    *plugin = NULL;
+    if (!foreign)
+        return wn_fail(err, WN_E_FORMAT, "its list of plugins holds NULL");
+    WN_TRY(copy_min(foreign, sizeof(wn_plugin), arena, &copy, err));
+    wn_plugin *p = copy;
+    if (!is_kind(p->kind)) {
+        log_printf(WN_LOG_WARN, "%s: skipped a plugin of kind %lld, which this winnow does not know", path,
+                   (long long)p->kind);
+        return WN_OK;
+    }
+    char what[100];
+    snprintf(what, sizeof what, "plugin \"%.64s\"", p->name ? p->name : "");
+    WN_TRY(check_members(p, plugin_members, what, err));
+    wn_status status = copy_min(p->vtable, kinds[p->kind].vtable_size, arena, &vtable, &why);
+    if (status)
+        return wn_fail(err, status, "%s: vtable: %s", what, why.message);
+    snprintf(what, sizeof what, "%s \"%.64s\"", kinds[p->kind].name, p->name);
+    WN_TRY(check_members(vtable, kinds[p->kind].members, what, err));
+    p->vtable = vtable;
+    if (!p->source)
+        p->source = "";
+    WN_TRY(check_plugin(p, err));
+    *plugin = p;
+    return WN_OK;
+}
+
+wn_status handshake(const wn_module *foreign, const char *path, struct arena *arena, struct registry_module *module,
+                    wn_error *err)
+{
+    void *copy;
+    WN_TRY(copy_min(foreign, sizeof(wn_module), arena, &copy, err));
+    const wn_module *m = copy;
+    if (m->abi_major != WN_ABI_MAJOR)
+        return wn_fail(err, WN_E_UNSUPPORTED, "made for plugin ABI %llu, this winnow speaks %d; rebuild it against the "
+                       "installed headers", (unsigned long long)m->abi_major, WN_ABI_MAJOR);
+    if (!m->plugins || m->plugin_count < 1 || m->plugin_count > 256)
+        return wn_fail(err, WN_E_FORMAT, "its module lists %llu plugins; 1 to 256 are possible",
+                       (unsigned long long)(m->plugins ? m->plugin_count : 0));
+    const wn_plugin **plugins = arena_array(arena, m->plugin_count, sizeof *plugins);
+    if (!plugins)
+        return wn_fail(err, WN_E_MEMORY, "no memory");
+    for (uint64_t i = 0; i < m->plugin_count; i++) {
+        WN_TRY(copy_plugin(m->plugins[i], path, arena, &plugins[module->plugin_count], err));
+        module->plugin_count += plugins[module->plugin_count] != NULL;
+    }
+    module->abi_minor = m->abi_minor;
+    module->plugins = plugins;
+    return WN_OK;
+}

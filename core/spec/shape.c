@@ -1,0 +1,58 @@
+/* shape.c - core's rows. Helps are one sentence each: they are shown in errors, in editors and in the manual. */
+#include "spec/shape.h"
+
+const wn_option shape_top_options[] = {
+    WN_INT(struct shape_top, winnow, NULL, 0, 0, "version of the spec's format, which is 0"),
+    WN_STRING(struct shape_top, name, "\"\"", "name of the experiment; the file's name when not given"),
+    WN_STRING(struct shape_top, output, "\"\"",
+              "directory of the run, relative to the working directory; runs/NAME when not given"),
+    WN_U64(struct shape_top, seed, "0", "all random numbers are functions of it; 64 bits"),
+    WN_ENUM(struct shape_top, noise, "\"philox\"", "philox|torch-cpu|torch-cpu-bf16|torch-cuda",
+            "how initial noise is drawn; the torch ones repeat what torch.randn gives for a seed"),
+    WN_OPTIONS_END
+};
+
+const wn_option shape_canvas_options[] = {
+    WN_INT(struct shape_canvas, width, NULL, 16, 16384, "width of the images in pixels"),
+    WN_INT(struct shape_canvas, height, NULL, 16, 16384, "height of the images in pixels"),
+    WN_INT(struct shape_canvas, steps, NULL, 1, 1000, "denoising steps from noise to image"),
+    WN_ENUM(struct shape_canvas, solver, "\"euler\"", "euler", "how a step is taken"),
+    WN_OPTIONS_END
+};
+
+const wn_option shape_prompts_options[] = {
+    WN_STRING(struct shape_prompts, file, "\"\"",
+              "prompt file: .jsonl (one object with \"prompt\" a line) or .txt (one prompt a line)"),
+    WN_INT(struct shape_prompts, limit, "0", 0, 1000000, "take only the first ones; 0 takes all"),
+    WN_STRING(struct shape_prompts, sha256, "\"\"", "refuse the file when its SHA-256 is another"),
+    WN_OPTIONS_END
+};
+
+const wn_option shape_search_options[] = {
+    WN_STRING(struct shape_search, use, NULL, "name of the search plugin"),
+    WN_STRING(struct shape_search, guide, NULL, "the verifier whose first metric the search climbs"),
+    WN_OPTIONS_END
+};
+
+const wn_option shape_use_options[] = {
+    WN_STRING(struct shape_use, use, NULL, "name of the plugin, or the path of its file"),
+    WN_OPTIONS_END
+};
+
+const wn_option shape_budget_options[] = {
+    WN_INT(struct shape_budget, nfe, "0", 0, 1e15, "network evaluations for each prompt; 0 = no limit"),
+    WN_NUMBER(struct shape_budget, seconds, "0", 0, 1e9, "seconds for each prompt; 0 = no limit"),
+    WN_INT(struct shape_budget, verifier_calls, "0", 0, 1e15,
+           "images scored by the guide for each prompt; 0 = no limit"),
+    WN_INT(struct shape_budget, candidates, "0", 0, 1e15, "finished images for each prompt; 0 = no limit"),
+    WN_OPTIONS_END
+};
+
+const wn_option shape_engine_options[] = {
+    WN_INT(struct shape_engine, batch, "16", 1, 4096, "samples in one call of the sampler, at most"),
+    WN_INT(struct shape_engine, live, "8", 1, 1024, "prompts searched at the same time"),
+    WN_INT(struct shape_engine, threads, "0", 0, 1024, "threads for computing; 0 = one for each processor"),
+    WN_BOOL(struct shape_engine, save_images, "true",
+            "keep every finished candidate's image, not only each prompt's first and best"),
+    WN_OPTIONS_END
+};

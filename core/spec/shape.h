@@ -1,0 +1,66 @@
+/* shape.h - the spec's own keys as option tables: what is checked, defaulted, written back, and put into the schema. */
+#ifndef WINNOW_SPEC_SHAPE_H
+#define WINNOW_SPEC_SHAPE_H
+
+#include <winnow/plugin.h>
+
+struct shape_top {
+    int64_t winnow;
+    const char *name;
+    const char *output;
+    uint64_t seed;
+    const char *noise;
+};
+
+struct shape_canvas {
+    int64_t width;
+    int64_t height;
+    int64_t steps;
+    const char *solver;
+};
+
+struct shape_prompts {
+    const char *file;
+    int64_t limit; /* 0 = all */
+    const char *sha256;
+};
+
+struct shape_search {
+    const char *use;
+    const char *guide;
+};
+
+struct shape_use {
+    const char *use;
+};
+
+struct shape_budget { /* 0 = none */
+    int64_t nfe;
+    double seconds;
+    int64_t verifier_calls;
+    int64_t candidates;
+};
+
+struct shape_engine {
+    int64_t batch;
+    int64_t live;
+    int64_t threads;
+    int32_t save_images;
+};
+
+extern const wn_option shape_top_options[];
+extern const wn_option shape_canvas_options[];
+extern const wn_option shape_prompts_options[];
+extern const wn_option shape_search_options[];
+extern const wn_option shape_use_options[];
+extern const wn_option shape_budget_options[];
+extern const wn_option shape_engine_options[];
+
+/* Keys beside those of the tables: objects and lists that are read by code, separated by '|'. */
+#define SHAPE_TOP_KEYS "$schema|prompts|canvas|sampler|verifiers|search|judge|budget|engine"
+#define SHAPE_PROMPTS_KEYS "list|ids"
+#define SHAPE_SAMPLER_KEYS "options"
+#define SHAPE_VERIFIER_KEYS "options|inputs"
+#define SHAPE_SEARCH_KEYS "options"
+
+#endif
