@@ -272,7 +272,7 @@ static void write_hash(struct loader *l)
         tree_remove(prompts, n);
     const char *text = tree ? write_text(l, tree, 0, true) : NULL;
     if (text)
-        sha256_hex(text, strlen(text), l->spec->hash);
+        sha256_of(text, strlen(text), l->spec->hash);
 }
 
 static void load_all(struct loader *l)

@@ -214,9 +214,9 @@ static void read_file(struct reading *r, const struct tree_node *name, const cha
     if (!status)
         status = buffer_read_file(&content, path, &err);
     if (status) {
-        problems_add(&l->problems, status, name, NULL, "%s", err.message);
+        problems_add(&l->problems, status == WN_E_MISSING ? WN_E_ARG : status, name, NULL, "%s", err.message);
     } else {
-        sha256_hex(buffer_string(&content), content.size, hex);
+        sha256_of(buffer_string(&content), content.size, hex);
         if (*wanted_sha256 && strcmp(wanted_sha256, hex) != 0)
             problems_add(&l->problems, WN_E_ARG, name, NULL, "%s has SHA-256 %s, the spec asks for %.64s; it was changed",
                          path, hex, wanted_sha256);

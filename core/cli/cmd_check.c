@@ -1,0 +1,136 @@
+/* cmd_check.c - everything that can be said of a spec without loading a weight: is it right, and what will it take. */
+#include "base/files.h"
+#include "spec/tree.h"
+#include "cli/commands.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Photographs as PNG take about 60 % of their raw size; drawings less. */
+#define PNG_SHARE 0.6
+enum { PNG_OVERHEAD = 2048, LEDGER_BYTES = 600 }; /* for each image; for each candidate */
+
+struct estimate {
+    double candidates; /* for each prompt; infinite when neither search nor budget bounds them */
+    double nfe;
+    double verifier_calls;
+    double images; /* in all */
+    double disk_bytes;
+    uint64_t disk_free; /* 0 = unknown */
+};
+
+static double bounded(uint64_t planned, double budget)
+{
+    double plan = planned == UINT64_MAX ? (double)INFINITY : (double)planned;
+    return plan < budget ? plan : budget;
+}
+
+/* The sampler's evaluations for each step are not known before it is loaded: one is assumed. */
+static struct estimate estimate(const struct spec *s)
+{
+    struct estimate e = { 0 };
+    wn_error ignored;
+    const wn_search *search = s->search.plugin->vtable;
+    wn_search_plan plan = { .struct_size = sizeof plan };
+    search->plan(s->search.options, s->canvas.steps, 1, &plan);
+    e.nfe = bounded(plan.nfe, s->budget.nfe);
+    e.candidates = bounded(plan.candidates, s->budget.candidates);
+    e.verifier_calls = bounded(plan.verifier_calls, s->budget.verifier_calls);
+    if (plan.nfe && plan.nfe != UINT64_MAX && e.nfe < (double)plan.nfe) /* fewer evaluations, fewer candidates */
+        e.candidates = fmin(e.candidates, floor(e.candidates * e.nfe / (double)plan.nfe));
+    e.images = s->prompt_count * (s->engine.save_images ? e.candidates : 2);
+    double raw = 3.0 * s->canvas.width_px * s->canvas.height_px;
+    e.disk_bytes = e.images * (PNG_SHARE * raw + PNG_OVERHEAD) + s->prompt_count * e.candidates * LEDGER_BYTES;
+    if (disk_free(s->output, &e.disk_free, &ignored) != WN_OK)
+        e.disk_free = 0;
+    return e;
+}
+
+static const char *show_bytes(double bytes, char text[32])
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    int unit = 0;
+    for (; bytes >= 1024 && unit < 4; bytes /= 1024)
+        unit++;
+    snprintf(text, 32, bytes < 10 && unit ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+    return text;
+}
+
+static const char *show_count(double count, char text[32])
+{
+    snprintf(text, 32, isfinite(count) ? "%.0f" : "until the budget ends", count);
+    return text;
+}
+
+static void write_text(struct buffer *out, const struct spec *s, const struct estimate *e)
+{
+    char a[32], b[32], c[32];
+    buffer_printf(out, "%s: fine\n", *s->path ? s->path : "stdin");
+    buffer_printf(out, "  experiment   %s, seed %llu, output %s\n", s->name, (unsigned long long)s->seed, s->output);
+    buffer_printf(out, "  sampler      %s, %u x %u px, %u steps\n", s->sampler.plugin->name, s->canvas.width_px,
+                  s->canvas.height_px, s->canvas.steps);
+    buffer_printf(out, "  search       %s, guided by %s (%s)\n", s->search.plugin->name, s->verifiers[s->guide].name,
+                  s->verifiers[s->guide].plugin->name);
+    for (uint32_t i = 0; i < s->judge_count; i++)
+        buffer_printf(out, "  judge        %s (%s)\n", s->verifiers[s->judges[i]].name,
+                      s->verifiers[s->judges[i]].plugin->name);
+    buffer_printf(out, "  prompts      %u\n", s->prompt_count);
+    buffer_printf(out, "  candidates   %s for each prompt, %s in all\n", show_count(e->candidates, a),
+                  show_count(e->candidates * s->prompt_count, b));
+    buffer_printf(out, "  evaluations  %s for each prompt, %s in all\n", show_count(e->nfe, a),
+                  show_count(e->nfe * s->prompt_count, b));
+    if (isfinite(e->disk_bytes))
+        buffer_printf(out, "  disk         about %s for %s images%s%s\n", show_bytes(e->disk_bytes, a),
+                      show_count(e->images, b), e->disk_free ? "; free: " : "",
+                      e->disk_free ? show_bytes((double)e->disk_free, c) : "");
+    buffer_printf(out, "  spec hash    %s\n", s->hash);
+}
+
+static void write_json(struct buffer *out, const struct spec *s, const struct estimate *e)
+{
+    struct json_text j = json_begin(out, 2);
+    json_object(&j);
+    json_key(&j, "spec_hash"), json_string(&j, s->hash);
+    json_key(&j, "name"), json_string(&j, s->name);
+    json_key(&j, "output"), json_string(&j, s->output);
+    json_key(&j, "prompts"), json_u64(&j, s->prompt_count);
+    json_key(&j, "candidates_per_prompt"), json_number(&j, e->candidates);
+    json_key(&j, "nfe_per_prompt"), json_number(&j, e->nfe);
+    json_key(&j, "verifier_calls_per_prompt"), json_number(&j, e->verifier_calls);
+    json_key(&j, "images"), json_number(&j, e->images);
+    json_key(&j, "disk_bytes"), json_number(&j, e->disk_bytes);
+    json_key(&j, "disk_free_bytes"), json_u64(&j, e->disk_free);
+    json_end(&j);
+    buffer_byte(out, '\n');
+}
+
+static int run(struct cli *c)
+{
+    struct buffer out = BUFFER_INIT(TREE_MAX_BYTES * 8);
+    struct spec *spec;
+    int code = cli_load_spec(c, &(struct spec_request){ .path = c->arguments[0],
+                                                        .output = cli_value(c, "output", NULL) }, &spec);
+    if (code != EXIT_FINE)
+        return code;
+    struct estimate e = estimate(spec);
+    if (cli_flag(c, "resolved"))
+        buffer_text(&out, spec->resolved);
+    else if (cli_flag(c, "json"))
+        write_json(&out, spec, &e);
+    else
+        write_text(&out, spec, &e);
+    spec_free(spec);
+    return cli_print(c, &out);
+}
+
+static const struct cli_option options[] = {
+    { "set", 's', "KEY=VALUE", "change a value of the spec: --set search.options.candidates=8" },
+    { "output", 'o', "DIR", "the run's directory" },
+    { "resolved", 0, NULL, "print the spec with every default written" },
+    { "json", 0, NULL, "as JSON" },
+    { NULL, 0, NULL, NULL }
+};
+
+const struct command cmd_check = { "check", "SPEC", "check a spec and say what it will take, without loading a model",
+                                   "Reports every mistake of the spec with its place and remedy. SPEC may be \"-\" for "
+                                   "standard input.", options, 1, 1, run };

@@ -1,0 +1,118 @@
+/* cmd_devices.c - every compute device that a device plugin finds on this machine. */
+#include "cli/commands.h"
+#include "cli/table.h"
+#include "plugin/host.h"
+
+#include <string.h>
+
+static const char *const dtype_names[] = { "", "f32", "f16", "bf16", "f8_e4m3", "f8_e5m2", "i32", "i64", "u8" };
+static const char *const kind_names[] = { "", "cpu", "gpu", "integrated gpu", "software gpu" };
+
+static const char *kind_name(const wn_device_info *info)
+{
+    return kind_names[info->kind >= WN_DEVICE_CPU && info->kind <= WN_DEVICE_SOFTWARE_GPU ? info->kind : 0];
+}
+
+struct listing {
+    struct json_text *json; /* or NULL */
+    struct table *table;
+};
+
+static void list_json(struct json_text *j, const char *name, const wn_device_info *info)
+{
+    json_object(j);
+    json_key(j, "use"), json_string(j, name);
+    json_key(j, "kind"), json_string(j, kind_name(info));
+    json_key(j, "name"), json_string(j, info->name);
+    json_key(j, "vendor"), json_string(j, info->vendor);
+    json_key(j, "driver"), json_string(j, info->driver);
+    json_key(j, "uuid"), json_string(j, info->uuid);
+    json_key(j, "paths"), json_string(j, info->paths);
+    json_key(j, "memory_bytes"), json_u64(j, info->memory_bytes);
+    json_key(j, "dtypes"), json_array(j);
+    for (uint32_t d = WN_F32; d <= WN_U8; d++)
+        if (info->dtypes >> d & 1)
+            json_string(j, dtype_names[d]);
+    json_end(j);
+    json_end(j);
+}
+
+static void list_row(struct table *t, const char *name, const wn_device_info *info)
+{
+    table_cell(t, "%s", name);
+    table_cell(t, "%s", kind_name(info));
+    table_cell(t, "%s", info->name);
+    table_cell(t, "%.1f GiB", (double)info->memory_bytes / (1 << 30));
+    table_cell(t, "%s", *info->driver ? info->driver : info->vendor);
+    table_cell(t, "%s", info->paths);
+}
+
+static void list_device(struct listing *l, const char *plugin, const wn_device_api *api, void *driver, uint64_t i)
+{
+    char name[100];
+    wn_error err = { 0 };
+    wn_device_info info = { .struct_size = sizeof info };
+    snprintf(name, sizeof name, "%s:%llu", plugin, (unsigned long long)i);
+    if (api->info(driver, i, &info, &err) != WN_OK)
+        snprintf(info.name, sizeof info.name, "(%.240s)", err.message);
+    if (l->json)
+        list_json(l->json, name, &info);
+    else
+        list_row(l->table, name, &info);
+}
+
+static int list_plugin(struct cli *c, struct host_shared *shared, struct listing *l, const wn_plugin *plugin)
+{
+    wn_error err = { 0 };
+    void *driver;
+    wn_status status = host_start_driver(shared, plugin, &driver, &err);
+    if (status)
+        return cli_fail(c, status, &err);
+    const wn_device_api *api = plugin->vtable;
+    for (uint64_t i = 0, count = api->count(driver); i < count; i++)
+        list_device(l, plugin->name, api, driver, i);
+    plugin->destroy(driver);
+    return EXIT_FINE;
+}
+
+static int list_all(struct cli *c, struct host_shared *shared, struct listing *l)
+{
+    struct registry *r = c->process.registry;
+    int code = EXIT_FINE;
+    for (uint32_t i = 0; i < registry_module_count(r); i++) {
+        const struct registry_module *m = registry_module_at(r, i);
+        for (uint32_t k = 0; k < m->plugin_count; k++)
+            if (m->plugins[k]->kind == WN_KIND_DEVICE && list_plugin(c, shared, l, m->plugins[k]) != EXIT_FINE)
+                code = EXIT_ENVIRONMENT;
+    }
+    return code;
+}
+
+static int run(struct cli *c)
+{
+    struct buffer out = BUFFER_INIT(1 << 20);
+    struct table table;
+    struct json_text json = json_begin(&out, 2);
+    bool as_json = cli_flag(c, "json");
+    struct spec nothing = { .directory = "." };
+    struct process *process = cli_process(c, 0);
+    struct host_shared shared = { .arena = arena_create(), .spec = &nothing, .process = process };
+    if (!process || !shared.arena)
+        return EXIT_FAILED;
+    table_start(&table, 6);
+    if (as_json)
+        json_object(&json), json_key(&json, "devices"), json_array(&json);
+    int code = list_all(c, &shared, &(struct listing){ as_json ? &json : NULL, &table });
+    if (as_json)
+        json_end(&json), json_end(&json), buffer_byte(&out, '\n');
+    table_write(&table, 0, &out);
+    arena_destroy(shared.arena);
+    int printed = cli_print(c, &out);
+    return code == EXIT_FINE ? printed : code;
+}
+
+static const struct cli_option options[] = { { "json", 0, NULL, "as JSON" }, { NULL, 0, NULL, NULL } };
+
+const struct command cmd_devices = { "devices", "", "list the compute devices of this machine",
+                                     "The first column is what a spec's \"device\" option names; a part of the device's "
+                                     "name\nmay stand for the number (vulkan:radeon).", options, 0, 0, run };

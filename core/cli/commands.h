@@ -1,0 +1,16 @@
+/* commands.h - one line for each subcommand. */
+#ifndef WINNOW_CLI_COMMANDS_H
+#define WINNOW_CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+extern const struct command cmd_run;
+extern const struct command cmd_check;
+extern const struct command cmd_plugins;
+extern const struct command cmd_describe;
+extern const struct command cmd_devices;
+extern const struct command cmd_schema;
+extern const struct command cmd_completion;
+extern const struct command cmd_help;
+
+#endif

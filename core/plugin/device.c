@@ -1,0 +1,144 @@
+/* device.c - devices by their spec names, opened once and shared.
+ *
+ * "vulkan" is the first device of plugin vulkan, "vulkan:1" its second, "vulkan:radeon" the first one whose name holds
+ * "radeon" in any case. Who asks twice, by whatever name, gets the same device.
+ */
+#include "plugin/host.h"
+
+#include "base/buffer.h"
+#include "plugin/options.h"
+#include "plugin/registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* An options struct of nothing but defaults. */
+static wn_status default_options(const wn_plugin *plugin, struct arena *arena, void **options, wn_error *err)
+{
+    struct problems problems;
+    struct tree_node *nowhere = tree_new(arena, TREE_OBJECT);
+    *options = arena_alloc(arena, plugin->options_size);
+    if (!nowhere || !*options)
+        return wn_fail(err, WN_E_MEMORY, "no memory");
+    problems_init(&problems);
+    options_bind(plugin->options, NULL, nowhere, NULL, *options, arena, &problems);
+    wn_status status = WN_OK;
+    if (problems.count)
+        status = wn_fail(err, WN_E_ARG, "device plugin \"%s\" has an option without a default", plugin->name);
+    problems_free(&problems);
+    return status;
+}
+
+wn_status host_start_driver(struct host_shared *s, const wn_plugin *plugin, void **driver, wn_error *err)
+{
+    void *options;
+    wn_host *host = arena_alloc(s->arena, sizeof *host);
+    const char *label = arena_printf(s->arena, "device %s", plugin->name);
+    if (!host || !label || !host_init(host, s, label, NULL, 0))
+        return wn_fail(err, WN_E_MEMORY, "no memory");
+    WN_TRY(default_options(plugin, s->arena, &options, err));
+    return plugin->create(host, options, driver, err);
+}
+
+static bool contains_any_case(const char *text, const char *part)
+{
+    return strcasestr(text, part) != NULL;
+}
+
+static wn_status fail_unknown(struct host_device *d, uint64_t count, const char *name, wn_error *err)
+{
+    struct buffer there = BUFFER_INIT(700);
+    wn_error ignored;
+    for (uint64_t i = 0; i < count; i++) {
+        wn_device_info info = { .struct_size = sizeof info };
+        if (d->api->info(d->driver, i, &info, &ignored) == WN_OK)
+            buffer_printf(&there, "%s%llu = %s", i ? ", " : "; there are ", (unsigned long long)i, info.name);
+    }
+    wn_fail(err, WN_E_MISSING, "no device \"%s\"%s", name, count ? buffer_string(&there) : "; the plugin finds none");
+    buffer_free(&there);
+    return WN_E_MISSING;
+}
+
+/* part: what stands behind the colon, "" when there is none. */
+static wn_status find_index(struct host_device *d, const char *name, const char *part, wn_error *err)
+{
+    uint64_t count = d->api->count(d->driver);
+    wn_error ignored;
+    if (part[strspn(part, "0123456789")] == '\0') {
+        d->index = strtoull(part, NULL, 10);
+        return d->index < count ? WN_OK : fail_unknown(d, count, name, err);
+    }
+    for (d->index = 0; d->index < count; d->index++) {
+        wn_device_info info = { .struct_size = sizeof info };
+        if (d->api->info(d->driver, d->index, &info, &ignored) == WN_OK && contains_any_case(info.name, part))
+            return WN_OK;
+    }
+    return fail_unknown(d, count, name, err);
+}
+
+static wn_status find_plugin(struct host_shared *s, const char *name, uint64_t length, struct host_device *d,
+                             wn_error *err)
+{
+    const struct registry_module *module;
+    const char *plugin_name = arena_copy(s->arena, name, length);
+    if (!plugin_name)
+        return wn_fail(err, WN_E_MEMORY, "no memory");
+    WN_TRY(registry_find(s->process->registry, WN_KIND_DEVICE, plugin_name, &d->plugin, &module, err));
+    d->api = d->plugin->vtable;
+    return WN_OK;
+}
+
+static struct host_device *find_driver(const struct host_shared *s, const wn_plugin *plugin)
+{
+    struct host_device *d = s->devices;
+    while (d && d->plugin != plugin)
+        d = d->next;
+    return d;
+}
+
+static struct host_device *find_open(const struct host_shared *s, const struct host_device *wanted)
+{
+    struct host_device *d = s->devices;
+    while (d && (d->plugin != wanted->plugin || d->index != wanted->index || !d->device))
+        d = d->next;
+    return d;
+}
+
+wn_status host_open_device(void *ctx, const char *name, const wn_device_api **api, wn_device **device, wn_error *err)
+{
+    struct host_shared *s = ((struct host_context *)ctx)->shared;
+    struct host_device *d = arena_alloc(s->arena, sizeof *d);
+    uint64_t length = strcspn(name, ":");
+    if (!d)
+        return wn_fail(err, WN_E_MEMORY, "no memory");
+    WN_TRY(find_plugin(s, name, length, d, err));
+    struct host_device *same = find_driver(s, d->plugin);
+    if (same)
+        d->driver = same->driver;
+    else
+        WN_TRY(host_start_driver(s, d->plugin, &d->driver, err));
+    d->next = s->devices; /* from here on the driver is ended by host_close_devices, whatever fails */
+    s->devices = d;
+    WN_TRY(find_index(d, name, name[length] ? name + length + 1 : "", err));
+    struct host_device *open = find_open(s, d);
+    if (!open)
+        WN_TRY(d->api->open(d->driver, d->index, &d->device, err));
+    *api = d->api;
+    *device = open ? open->device : d->device;
+    return WN_OK;
+}
+
+void host_close_devices(struct host_shared *s)
+{
+    for (struct host_device *d = s->devices; d; d = d->next)
+        if (d->device)
+            d->api->close(d->device);
+    for (struct host_device *d = s->devices; d; d = d->next) {
+        bool is_last_user = true; /* a driver serves several entries; it is ended at the last */
+        for (const struct host_device *e = d->next; e; e = e->next)
+            is_last_user = is_last_user && e->driver != d->driver;
+        if (is_last_user)
+            d->plugin->destroy(d->driver);
+    }
+    s->devices = NULL;
+}

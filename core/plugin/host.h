@@ -1,0 +1,51 @@
+/* host.h - the wn_host table that core hands to plugins. Internal to core/plugin. */
+#ifndef WINNOW_PLUGIN_HOST_H
+#define WINNOW_PLUGIN_HOST_H
+
+#include "base/arena.h"
+#include "plugin/instance.h"
+
+#include <winnow/device.h>
+
+/* A device that is open, for everybody who asks for it. */
+struct host_device {
+    struct host_device *next;
+    const wn_plugin *plugin;
+    const wn_device_api *api;
+    void *driver;
+    wn_device *device;
+    uint64_t index;
+};
+
+/* What the instances of one instances_create share. */
+struct host_shared {
+    struct arena *arena;
+    const struct spec *spec;
+    struct process *process;
+    struct instances *instances;
+    struct host_device *devices;
+    uint32_t file_capacity;
+};
+
+/* Behind wn_host.ctx: one for each instance. */
+struct host_context {
+    struct host_shared *shared;
+    const char *label; /* "/verifiers/clip (clipscore)" */
+    wn_verifier_ref *inputs;
+    uint32_t input_count;
+};
+
+/* Fills *host; false when memory ran out. */
+bool host_init(wn_host *host, struct host_shared *shared, const char *label, wn_verifier_ref *inputs,
+               uint32_t input_count);
+
+/* device.c: wn_host.open_device, and the end of all that it opened. */
+wn_status host_open_device(void *ctx, const char *name, const wn_device_api **api, wn_device **device, wn_error *err);
+void host_close_devices(struct host_shared *shared);
+/* A device plugin's instance with default options; the caller ends it with plugin->destroy. */
+wn_status host_start_driver(struct host_shared *shared, const wn_plugin *plugin, void **driver, wn_error *err);
+
+/* check.c: whether the sampler that was made can do what canvas, search and verifiers ask of it. */
+wn_status host_check_sampler(const struct spec *spec, const struct instance *sampler, wn_error *err);
+
+#endif

@@ -1,0 +1,103 @@
+/* instance.c - from a bound spec to live plugins, and back to nothing.
+ *
+ * Creation goes along the spec's order, in which inputs come before their wrappers; destruction goes backwards, and
+ * devices end last, because everything may hold programs of theirs.
+ */
+#include "plugin/instance.h"
+
+#include "plugin/host.h"
+
+#include <string.h>
+
+static wn_status no_memory(wn_error *err)
+{
+    return wn_fail(err, WN_E_MEMORY, "instances: no memory");
+}
+
+static wn_status make_inputs(struct host_shared *s, const struct spec_use *use, wn_verifier_ref **inputs, wn_error *err)
+{
+    *inputs = arena_array(s->arena, use->input_count, sizeof **inputs);
+    if (!*inputs)
+        return no_memory(err);
+    for (uint32_t i = 0; i < use->input_count; i++) {
+        const struct instance *child = &s->instances->verifiers[use->inputs[i]];
+        (*inputs)[i] = (wn_verifier_ref){ sizeof **inputs, child->use->name, child->use->plugin->vtable, child->self };
+    }
+    return WN_OK;
+}
+
+static wn_status create_one(struct host_shared *s, const struct spec_use *use, struct instance *instance, wn_error *err)
+{
+    wn_verifier_ref *inputs = NULL;
+    wn_error why = { 0 };
+    const char *label = arena_printf(s->arena, "%s (%s)", use->pointer, use->plugin->name);
+    WN_TRY(make_inputs(s, use, &inputs, err));
+    if (!label || !host_init(&instance->host, s, label, inputs, use->input_count))
+        return no_memory(err);
+    instance->use = use;
+    wn_status status = use->plugin->create(&instance->host, use->options, &instance->self, &why);
+    if (!status)
+        return WN_OK;
+    instance->self = NULL;
+    return wn_fail(err, status, "%s: %s", label, why.message);
+}
+
+static wn_status create_sampler(struct host_shared *s, const struct spec *spec, struct instance *sampler, wn_error *err)
+{
+    WN_TRY(create_one(s, &spec->sampler, sampler, err));
+    return host_check_sampler(spec, sampler, err);
+}
+
+static wn_status create_all(struct host_shared *s, const struct spec *spec, uint32_t which, struct instances *all,
+                            wn_error *err)
+{
+    if ((which & INSTANCES_SAMPLER) && spec->sampler.plugin)
+        WN_TRY(create_sampler(s, spec, &all->sampler, err));
+    for (uint32_t i = 0; (which & INSTANCES_VERIFIERS) && i < spec->verifier_count; i++)
+        WN_TRY(create_one(s, &spec->verifiers[i], &all->verifiers[i], err));
+    if ((which & INSTANCES_SEARCH) && spec->search.plugin)
+        WN_TRY(create_one(s, &spec->search, &all->search, err));
+    return WN_OK;
+}
+
+wn_status instances_create(const struct spec *spec, struct process *process, uint32_t which, struct instances **out,
+                           wn_error *err)
+{
+    struct arena *arena = arena_create();
+    *out = NULL;
+    struct host_shared *shared = arena ? arena_alloc(arena, sizeof *shared) : NULL;
+    struct instances *all = shared ? arena_alloc(arena, sizeof *all) : NULL;
+    struct instance *verifiers = all ? arena_array(arena, spec->verifier_count + 1, sizeof *verifiers) : NULL;
+    if (!verifiers) {
+        arena_destroy(arena);
+        return no_memory(err);
+    }
+    *shared = (struct host_shared){ .arena = arena, .spec = spec, .process = process, .instances = all };
+    all->verifiers = verifiers;
+    all->memory = shared;
+    wn_status status = create_all(shared, spec, which, all, err);
+    if (status)
+        instances_destroy(all);
+    else
+        *out = all;
+    return status;
+}
+
+static void destroy_one(struct instance *instance)
+{
+    if (instance->use)
+        instance->use->plugin->destroy(instance->self);
+}
+
+void instances_destroy(struct instances *all)
+{
+    if (!all)
+        return;
+    struct host_shared *s = all->memory;
+    destroy_one(&all->search);
+    for (uint32_t i = s->spec->verifier_count; i-- > 0;)
+        destroy_one(&all->verifiers[i]);
+    destroy_one(&all->sampler);
+    host_close_devices(s);
+    arena_destroy(s->arena);
+}
