@@ -272,6 +272,21 @@ static void append_names(const struct registry *r, int64_t kind, struct buffer *
     }
 }
 
+/* A file that did not load may be the reason; others are only counted. */
+static void append_failures(const struct registry *r, const char *name, struct buffer *text)
+{
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < r->failures.count; i++) {
+        const char *failure = r->failures.items[i];
+        if (strstr(failure, name))
+            buffer_printf(text, "; not loaded: %s", failure);
+        else
+            others++;
+    }
+    if (others)
+        buffer_printf(text, "; %u files could not be loaded, see `winnow plugins`", others);
+}
+
 static wn_status fail_missing(const struct registry *r, int64_t kind, const char *name, wn_error *err)
 {
     const wn_plugin *other;
@@ -288,8 +303,7 @@ static wn_status fail_missing(const struct registry *r, int64_t kind, const char
     if (!s.best)
         for (uint32_t i = 0; i < r->dirs.count; i++)
             buffer_printf(&text, "%s%s", i ? ":" : "; searched ", (const char *)r->dirs.items[i]);
-    for (uint32_t i = 0; i < r->failures.count; i++)
-        buffer_printf(&text, "%s%s", i ? "; " : "; not loaded: ", (const char *)r->failures.items[i]);
+    append_failures(r, name, &text);
     wn_fail(err, WN_E_MISSING, "%s", buffer_string(&text));
     buffer_free(&text);
     return WN_E_MISSING;

@@ -69,6 +69,17 @@ static bool is_hub_part(const char *part)
            part[strspn(part, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
 }
 
+/* "pebble/prompts.jsonl" is a file that is missing, not a repository. */
+static bool is_file_name(const char *text)
+{
+    static const char *const endings[] = { ".jsonl", ".txt", ".json", ".safetensors", ".gguf", ".png", ".so" };
+    const char *dot = strrchr(text, '.');
+    for (uint32_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
+        if (strcmp(dot, endings[i]) == 0)
+            return true;
+    return false;
+}
+
 static bool split_hub_name(const char *text, struct hub_name *h)
 {
     memset(h, 0, sizeof *h);
@@ -84,6 +95,8 @@ static bool split_hub_name(const char *text, struct hub_name *h)
     if (at)
         memcpy(h->revision, at + 1, (uint64_t)(end - at - 1));
     h->inner = *end ? end + 1 : "";
+    if (!*end && is_file_name(h->name))
+        return false;
     return is_hub_part(h->org) && is_hub_part(h->name) && (!at || is_hub_part(h->revision));
 }
 
