@@ -1,5 +1,5 @@
-/* data.c - reads a run. Everything lives in one arena; the database is read in one transaction, so that a report on a run
- * that is still going is a report on one moment of it.
+/* data.c - reads a run. Everything lives in one arena; the database is read in one transaction, so that a report on a
+ * run that is still going is a report on one moment of it.
  */
 #include "report/data.h"
 
@@ -25,7 +25,8 @@ static wn_status no_memory(const struct data *d, wn_error *err)
 static wn_status bad_manifest(const struct data *d, const char *pointer, wn_error *err)
 {
     return wn_fail(err, WN_E_FORMAT,
-                   "%s/manifest.json: %s is not what winnow writes; run the spec again to write it anew", d->directory, pointer);
+                   "%s/manifest.json: %s is not what winnow writes; run the spec again to write it anew", d->directory,
+                   pointer);
 }
 
 static int role_from(const char *name)
@@ -73,8 +74,7 @@ static wn_status read_facts(struct data *d, const cJSON *facts, wn_error *err)
     d->metrics = m = arena_array(d->memory, d->metric_count, sizeof *m);
     if (!m)
         return no_memory(d, err);
-    cJSON_ArrayForEach(item, metrics)
-        WN_TRY(read_metric(d, item, m++, err));
+    cJSON_ArrayForEach(item, metrics) WN_TRY(read_metric(d, item, m++, err));
     return d->metrics[0].role == DATA_GUIDE ? WN_OK : bad_manifest(d, "/report/metrics/0", err);
 }
 
@@ -227,10 +227,11 @@ static wn_status read_trial(struct sqlite3 *db, struct data *d, struct data_tria
 {
     sqlite3_stmt *s;
 
-    WN_TRY(prepare(db, d,
-                   "SELECT id, ordinal, point, finished, parent, lineage, nfe, nfe_total, image, (SELECT min(ordinal) FROM offers"
-                   " WHERE offers.trial=c.trial AND offers.candidate=c.id) FROM candidates c WHERE trial=?1 ORDER BY ordinal, id",
-                   &s, err));
+    WN_TRY(prepare(
+        db, d,
+        "SELECT id, ordinal, point, finished, parent, lineage, nfe, nfe_total, image, (SELECT min(ordinal) FROM offers"
+        " WHERE offers.trial=c.trial AND offers.candidate=c.id) FROM candidates c WHERE trial=?1 ORDER BY ordinal, id",
+        &s, err));
     sqlite3_bind_int64(s, 1, (sqlite3_int64)t->id);
     WN_TRY(each_row(db, d, s, t, candidate_row, err));
     return read_scores(db, d, t, err);
@@ -249,7 +250,8 @@ static wn_status read_trials(struct sqlite3 *db, struct data *d, wn_error *err)
         return no_memory(d, err);
     WN_TRY(prepare(db, d,
                    "SELECT id, prompt_id, prompt, category, state, ended, nfe, verifier_calls, seconds,"
-                   " (SELECT count(*) FROM candidates WHERE trial=t.id) FROM trials t ORDER BY id", &s, err));
+                   " (SELECT count(*) FROM candidates WHERE trial=t.id) FROM trials t ORDER BY id",
+                   &s, err));
     WN_TRY(each_row(db, d, s, NULL, trial_row, err));
     for (uint64_t i = 0; i < d->trial_count; i++)
         WN_TRY(read_trial(db, d, &d->trials[i], err));
@@ -262,7 +264,8 @@ static wn_status read_ledger(struct data *d, wn_error *err)
     wn_status status;
 
     WN_TRY(ledger_read(d->directory, &db, err));
-    status = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK ? read_trials(db, d, err) : sql_failed(db, d, err);
+    status =
+        sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK ? read_trials(db, d, err) : sql_failed(db, d, err);
     sqlite3_close(db);
     return status;
 }

@@ -14,7 +14,7 @@ struct data_metric {
     const char *verifier;
     const char *name;
     const char *title; /* VERIFIER.NAME */
-    int role; /* enum data_role */
+    int role;          /* enum data_role */
     bool higher_is_better;
     bool is_yes_or_no; /* every recorded value is 0 or 1: shown in percent */
     double largest;    /* of the recorded values' magnitudes: how many digits are worth showing */

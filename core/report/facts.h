@@ -1,5 +1,6 @@
-/* facts.h - what a report must know of the plugins that took part and cannot see in a ledger: which numbers were climbed
- * and which only judged, which way is up, and whether the pool was independent. Kept in manifest.json, key "report". */
+/* facts.h - what a report must know of the plugins that took part and cannot see in a ledger: which numbers were
+ * climbed and which only judged, which way is up, and whether the pool was independent. Kept in manifest.json, key
+ * "report". */
 #ifndef WINNOW_REPORT_FACTS_H
 #define WINNOW_REPORT_FACTS_H
 

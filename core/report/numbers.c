@@ -27,7 +27,8 @@ struct context {
 
 static wn_status no_memory(struct context *x)
 {
-    return wn_fail(x->err, WN_E_MEMORY, "no memory for the curves of %llu prompts", (unsigned long long)x->d->trial_count);
+    return wn_fail(x->err, WN_E_MEMORY, "no memory for the curves of %llu prompts",
+                   (unsigned long long)x->d->trial_count);
 }
 
 static wn_status table_create(struct context *x, uint64_t columns, struct table *t)

@@ -1,4 +1,5 @@
-/* numbers.h - the curves, gains and tables of a report, computed once and shown by the page, the table and summary.json.
+/* numbers.h - the curves, gains and tables of a report, computed once and shown by the page, the table and
+ * summary.json.
  *
  * A prompt counts once its trial is done, and for a metric when the metric has an opinion on what the guide picked (for
  * exact curves: on all of its finished candidates).
@@ -22,7 +23,8 @@ struct numbers_curve {
     uint64_t best_of_count;
     struct numbers_point *against_nfe; /* best so far, in the order in which the candidates came */
     uint64_t against_nfe_count;
-    /* The gain of searching: from the first candidate to the pick of all; n = 1 to the largest n where curves are exact. */
+    /* The gain of searching: from the first candidate to the pick of all; n = 1 to the largest n where curves are
+     * exact. */
     struct stats_interval from, to, gain;
     double *from_of, *to_of; /* [trial_count]; NaN where the prompt does not count */
 };

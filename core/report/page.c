@@ -4,11 +4,12 @@
 #include "report/html.h"
 #include "report/show.h"
 
-static const char head[] =
-    "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-    "base-uri 'none'; form-action 'none'\">"
-    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"referrer\" content=\"no-referrer\"><title>";
+static const char head[] = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+                           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+                           "style-src 'unsafe-inline'; "
+                           "base-uri 'none'; form-action 'none'\">"
+                           "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta "
+                           "name=\"referrer\" content=\"no-referrer\"><title>";
 
 static const char *tone_of(const struct data_metric *m)
 {
@@ -28,7 +29,8 @@ static void write_facts(const struct data *d, const struct numbers *n, struct bu
     html_text(out, d->metrics[0].title);
     buffer_printf(out, "</b>: %s prompts, %s candidates, %s evaluations of the model.</p>", prompts, candidates, nfe);
     if (n->done < n->prompts)
-        buffer_printf(out, "<p class=\"facts bad\">%llu of %llu prompts are done%s; curves and tables are of those.</p>",
+        buffer_printf(out,
+                      "<p class=\"facts bad\">%llu of %llu prompts are done%s; curves and tables are of those.</p>",
                       (unsigned long long)n->done, (unsigned long long)n->prompts, n->failed ? ", some failed" : "");
 }
 
@@ -42,15 +44,17 @@ static void write_tile(const struct data *d, const struct numbers_curve *c, stru
     show_gain_interval(m, &c->gain, gain);
     buffer_printf(out, "<div class=\"tile %s\"><div class=\"name\">", tone_of(m));
     html_text(out, m->title);
-    buffer_printf(out, "</div><div class=\"soft\">%s</div><div class=\"big\">%s <span>&rarr;</span> %s</div><p>%s</p></div>",
-                  m->role == DATA_GUIDE ? "guide: what the search climbs" : "judge: the search never sees it", from, to, gain);
+    buffer_printf(
+        out, "</div><div class=\"soft\">%s</div><div class=\"big\">%s <span>&rarr;</span> %s</div><p>%s</p></div>",
+        m->role == DATA_GUIDE ? "guide: what the search climbs" : "judge: the search never sees it", from, to, gain);
 }
 
 static void write_top(const struct data *d, const struct numbers *n, struct buffer *out)
 {
     buffer_text(out, head);
     html_text(out, d->name);
-    buffer_printf(out, " - winnow</title><style>%s</style></head><body><header><p class=\"soft\">winnow report</p><h1><bdi>",
+    buffer_printf(out,
+                  " - winnow</title><style>%s</style></head><body><header><p class=\"soft\">winnow report</p><h1><bdi>",
                   page_style);
     html_text(out, d->name);
     buffer_text(out, "</bdi></h1>");
@@ -63,7 +67,8 @@ static void write_top(const struct data *d, const struct numbers *n, struct buff
 
 /* ---- categories ---- */
 
-static void write_cells(const struct data *d, const struct numbers *n, const double *from, const double *to, struct buffer *out)
+static void write_cells(const struct data *d, const struct numbers *n, const double *from, const double *to,
+                        struct buffer *out)
 {
     for (uint64_t i = 0; i < n->curve_count; i++) {
         const struct data_metric *m = &d->metrics[n->curves[i].metric];
@@ -71,7 +76,8 @@ static void write_cells(const struct data *d, const struct numbers *n, const dou
         show_value(m, from[i], a);
         show_value(m, to[i], b);
         show_gain(m, to[i] - from[i], gain);
-        buffer_printf(out, "<td class=\"n group\">%s</td><td class=\"n\">%s</td><td class=\"n gain\">%s</td>", a, b, gain);
+        buffer_printf(out, "<td class=\"n group\">%s</td><td class=\"n\">%s</td><td class=\"n gain\">%s</td>", a, b,
+                      gain);
     }
     buffer_text(out, "</tr>");
 }
@@ -85,15 +91,18 @@ static void write_all_row(const struct data *d, const struct numbers *n, struct 
         show_value(&d->metrics[c->metric], c->from.mean, a);
         show_value(&d->metrics[c->metric], c->to.mean, b);
         show_gain(&d->metrics[c->metric], c->gain.mean, gain);
-        buffer_printf(out, "<td class=\"n group\">%s</td><td class=\"n\">%s</td><td class=\"n gain\">%s</td>", a, b, gain);
+        buffer_printf(out, "<td class=\"n group\">%s</td><td class=\"n\">%s</td><td class=\"n gain\">%s</td>", a, b,
+                      gain);
     }
     buffer_text(out, "</tr>");
 }
 
 static void write_categories(const struct data *d, const struct numbers *n, struct buffer *out)
 {
-    buffer_text(out, "<section><h2>By category</h2><p class=\"soft\">Without search, with it, and the gain; means over prompts.</p>"
-                     "<div class=\"wide\"><table><thead><tr><th>category</th><th class=\"n\">prompts</th>");
+    buffer_text(
+        out,
+        "<section><h2>By category</h2><p class=\"soft\">Without search, with it, and the gain; means over prompts.</p>"
+        "<div class=\"wide\"><table><thead><tr><th>category</th><th class=\"n\">prompts</th>");
     for (uint64_t i = 0; i < n->curve_count; i++) {
         buffer_text(out, "<th class=\"n\" colspan=\"3\">");
         html_text(out, d->metrics[n->curves[i].metric].title);
@@ -128,7 +137,8 @@ wn_status page_write(const struct data *d, const struct numbers *n, struct buffe
     buffer_text(out, "<section><h2>How it was made</h2>");
     write_text("The experiment, with every default written", d->spec, out);
     write_text("Versions, hashes, machine", d->manifest, out);
-    buffer_text(out, "<p class=\"soft\">Intervals are 95 % bootstrap intervals over prompts. The numbers of this page stand in "
-                     "<code>summary.json</code>, every candidate in <code>results.jsonl</code>.</p></section></body></html>\n");
+    buffer_text(
+        out, "<p class=\"soft\">Intervals are 95 % bootstrap intervals over prompts. The numbers of this page stand in "
+             "<code>summary.json</code>, every candidate in <code>results.jsonl</code>.</p></section></body></html>\n");
     return buffer_status(out, "report.html", err);
 }

@@ -1,4 +1,5 @@
-/* page_gallery.c - one card for each prompt: the picture there would be without search, the winner, and what changed. */
+/* page_gallery.c - one card for each prompt: the picture there would be without search, the winner, and what changed.
+ */
 #include "base/files.h"
 #include "report/html.h"
 #include "report/page.h"
@@ -20,9 +21,11 @@ static void write_picture(const struct data *d, const struct data_candidate *c, 
 
     buffer_text(out, "<figure>");
     if (shown)
-        buffer_printf(out, "<img alt=\"\"%s src=\"%s\">", picture.width_px <= SMALL_PX ? " class=\"small\"" : "", buffer_string(&uri));
+        buffer_printf(out, "<img alt=\"\"%s src=\"%s\">", picture.width_px <= SMALL_PX ? " class=\"small\"" : "",
+                      buffer_string(&uri));
     else
-        buffer_text(out, c->image[0] ? "<div class=\"empty\">not readable</div>" : "<div class=\"empty\">not saved</div>");
+        buffer_text(out,
+                    c->image[0] ? "<div class=\"empty\">not readable</div>" : "<div class=\"empty\">not saved</div>");
     buffer_printf(out, "<figcaption>%s</figcaption></figure>", caption);
     buffer_free(&uri);
 }
@@ -72,7 +75,8 @@ static void write_lineage(const struct data_trial *t, struct buffer *out)
 {
     buffer_text(out, "<details><summary>lineage</summary>");
     for (const struct data_candidate *c = t->winner; c; c = parent_of(t, c)) {
-        buffer_printf(out, "<p>%s%llu: <code>", c == t->winner ? "candidate " : "from ", (unsigned long long)c->ordinal);
+        buffer_printf(out, "<p>%s%llu: <code>", c == t->winner ? "candidate " : "from ",
+                      (unsigned long long)c->ordinal);
         html_text(out, c->id);
         buffer_text(out, "</code> ");
         html_text(out, c->lineage);
@@ -121,7 +125,8 @@ static void write_card(const struct data *d, const struct data_trial *t, struct 
 
 void page_gallery(const struct data *d, struct buffer *out)
 {
-    buffer_text(out, "<section><h2>Prompts</h2><p class=\"soft\">Left, what there would be without search; right, the guide's pick.");
+    buffer_text(out, "<section><h2>Prompts</h2><p class=\"soft\">Left, what there would be without search; right, the "
+                     "guide's pick.");
     if (d->trial_count > MOST_CARDS)
         buffer_printf(out, " The first %d of %llu prompts.", MOST_CARDS, (unsigned long long)d->trial_count);
     buffer_text(out, "</p><div class=\"cards\">");

@@ -6,11 +6,12 @@
 
 enum { SHOW_SIZE = 64, SHOW_LONG_SIZE = 256 };
 
-/* text[SHOW_SIZE] each but the last. Metrics of yes and no are shown in percent, others with digits that fit their size; NaN is "-". */
+/* text[SHOW_SIZE] each but the last. Metrics of yes and no are shown in percent, others with digits that fit their
+ * size; NaN is "-". */
 void show_value(const struct data_metric *m, double value, char *text);
-void show_gain(const struct data_metric *m, double gain, char *text);     /* "+33 points", "+0.021" */
+void show_gain(const struct data_metric *m, double gain, char *text); /* "+33 points", "+0.021" */
 void show_interval(const struct data_metric *m, const struct stats_interval *i, char *text); /* "61 % [48 %, 74 %]" */
-void show_count(uint64_t count, char *text); /* "1,920" */
+void show_count(uint64_t count, char *text);                                                 /* "1,920" */
 
 /* Whether the interval of a gain leaves no doubt of its sign. */
 bool show_is_certain(const struct stats_interval *gain);

@@ -10,9 +10,9 @@ struct stats_scored {
 };
 
 /* What the candidate that the guide prefers among n is worth on average, over all sets of n out of a pool of `count`
- * independent candidates: for every n at once, out[n - 1]. With the pool in falling order of the guide, the best of n is
- * the one of rank r in C(count - r, n - 1) of C(count, n) sets; ties share their places. This is the unbiased estimator
- * (a U-statistic) of the best of n fresh candidates. Sorts the pool. */
+ * independent candidates: for every n at once, out[n - 1]. With the pool in falling order of the guide, the best of n
+ * is the one of rank r in C(count - r, n - 1) of C(count, n) sets; ties share their places. This is the unbiased
+ * estimator (a U-statistic) of the best of n fresh candidates. Sorts the pool. */
 void stats_best_of(uint64_t count, struct stats_scored *pool, double *out);
 
 struct stats_interval {
@@ -23,8 +23,9 @@ struct stats_interval {
 
 enum { STATS_RESAMPLES = 4000 };
 
-/* Column means of values[rows][columns], each with its 95 % percentile interval over STATS_RESAMPLES bootstrap resamples
- * of the rows (prompts). Every call resamples the same way, so intervals of differences are paired. WN_E_MEMORY. */
+/* Column means of values[rows][columns], each with its 95 % percentile interval over STATS_RESAMPLES bootstrap
+ * resamples of the rows (prompts). Every call resamples the same way, so intervals of differences are paired.
+ * WN_E_MEMORY. */
 wn_status stats_means(uint64_t rows, uint64_t columns, const double *values, struct stats_interval *out, wn_error *err);
 
 #endif

@@ -1,12 +1,13 @@
-/* style.c - the page's style sheet: one column of calm sections, two tones (the guide blue, the judges ochre), light and
- * dark by the reader's preference, and legible from the back of a room.
+/* style.c - the page's style sheet: one column of calm sections, two tones (the guide blue, the judges ochre), light
+ * and dark by the reader's preference, and legible from the back of a room.
  */
 #include "report/page.h"
 
 const char page_style[] =
     ":root{color-scheme:light dark;--paper:#fff;--card:#f7f7f5;--ink:#1d1f21;--soft:#63676c;--rule:#dcdcd7;"
     "--guide:#2762a8;--judge:#b0601a;--good:#2b7a3d;--bad:#b23a34}"
-    "@media(prefers-color-scheme:dark){:root{--paper:#17181a;--card:#202225;--ink:#e8e6e1;--soft:#a0a4a8;--rule:#3a3d41;"
+    "@media(prefers-color-scheme:dark){:root{--paper:#17181a;--card:#202225;--ink:#e8e6e1;--soft:#a0a4a8;--rule:#"
+    "3a3d41;"
     "--guide:#7fb2ee;--judge:#e5a25c;--good:#7cc98b;--bad:#ee8a82}}"
     "*{box-sizing:border-box}"
     "body{margin:0 auto;padding:3rem 2rem 5rem;max-width:78rem;background:var(--paper);color:var(--ink);"
@@ -40,14 +41,17 @@ const char page_style[] =
     ".pair img{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:var(--paper);border-radius:2px}"
     ".pair img.small{image-rendering:pixelated}"
     ".pair figcaption{font-size:.85rem;color:var(--soft);margin-top:.25rem}"
-    ".empty{aspect-ratio:1;display:grid;place-items:center;border:1px dashed var(--rule);color:var(--soft);font-size:.85rem}"
+    ".empty{aspect-ratio:1;display:grid;place-items:center;border:1px dashed "
+    "var(--rule);color:var(--soft);font-size:.85rem}"
     "table{border-collapse:collapse;width:100%}th{font-weight:600;text-align:left}"
     "td,th{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--rule);vertical-align:baseline}"
     "td.n,th.n{text-align:right;padding:.3rem 0 .3rem .8rem;white-space:nowrap}"
     ".card table{font-size:.9rem;margin-top:auto}tr:last-child td{border-bottom:0}"
-    ".wide{overflow-x:auto;margin-top:1rem}.wide tbody tr:last-child td{border-top:2px solid var(--soft);font-weight:600}"
+    ".wide{overflow-x:auto;margin-top:1rem}.wide tbody tr:last-child td{border-top:2px solid "
+    "var(--soft);font-weight:600}"
     "td.group{padding-left:2.2rem}td.gain{color:var(--soft)}"
-    "td.up{color:var(--good);font-weight:600}td.down{color:var(--bad);font-weight:600}.bad,.card .meta.bad{color:var(--bad)}"
+    "td.up{color:var(--good);font-weight:600}td.down{color:var(--bad);font-weight:600}.bad,.card "
+    ".meta.bad{color:var(--bad)}"
     "details{margin-top:.8rem}.card details{margin:0;font-size:.85rem;color:var(--soft)}summary{cursor:pointer}"
     "pre,code{font:.85rem/1.45 ui-monospace,'DejaVu Sans Mono','Liberation Mono',monospace;overflow-wrap:anywhere}"
     "pre{background:var(--card);padding:1rem 1.2rem;border-radius:3px;overflow-x:auto;white-space:pre-wrap}"

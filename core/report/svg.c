@@ -1,7 +1,7 @@
 /* svg.c - a plot is a frame of nice ticks, a band, a line and dots that say their numbers when pointed at.
  *
- * The drawing is 420 x 270 units and scales with the page. Everything is positioned in code and coloured in CSS, so that
- * light and dark pages, and print, need one drawing.
+ * The drawing is 420 x 270 units and scales with the page. Everything is positioned in code and coloured in CSS, so
+ * that light and dark pages, and print, need one drawing.
  */
 #include "report/svg.h"
 
@@ -68,9 +68,10 @@ static void write_y_axis(struct buffer *out, const struct svg_plot *p, const str
 
     for (int i = 0; f->y_low + i * f->y_step <= f->y_high + 1e-9 * f->y_step; i++) {
         double y = f->y_low + i * f->y_step, at = down(f, y), shown = p->is_percent ? 100 * y : y;
-        buffer_printf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT, at, at);
-        buffer_printf(out, "<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.*f%s</text>", LEFT - 8, at + 4,
-                      decimals, fabs(shown) < 1e-9 * step ? 0 : shown, p->is_percent ? " %" : "");
+        buffer_printf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT,
+                      at, at);
+        buffer_printf(out, "<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.*f%s</text>", LEFT - 8,
+                      at + 4, decimals, fabs(shown) < 1e-9 * step ? 0 : shown, p->is_percent ? " %" : "");
     }
 }
 
@@ -83,10 +84,10 @@ static void write_x_axis(struct buffer *out, const struct svg_plot *p, const str
     for (int i = 0; i <= doublings; i += skip)
         buffer_printf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.0f</text>",
                       across(f, first * exp2(i)), HEIGHT - BOTTOM + 18, first * exp2(i));
-    buffer_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM,
-                  HEIGHT - BOTTOM);
-    buffer_printf(out, "<text class=\"label\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>", (LEFT + WIDTH - RIGHT) / 2,
-                  HEIGHT - 6, p->x_label);
+    buffer_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT, WIDTH - RIGHT,
+                  HEIGHT - BOTTOM, HEIGHT - BOTTOM);
+    buffer_printf(out, "<text class=\"label\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>",
+                  (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, p->x_label);
 }
 
 static double edge_of(const struct svg_point *point, int edge)
@@ -128,7 +129,8 @@ static void write_line(struct buffer *out, const struct svg_plot *p, const struc
     buffer_text(out, "\"/>");
 }
 
-static void write_dot(struct buffer *out, const struct svg_plot *p, const struct frame *f, const struct svg_point *point)
+static void write_dot(struct buffer *out, const struct svg_plot *p, const struct frame *f,
+                      const struct svg_point *point)
 {
     char y[64], low[64], high[64];
 
@@ -143,7 +145,8 @@ static void write_dot(struct buffer *out, const struct svg_plot *p, const struct
 }
 
 /* The value at an end of the curve, on the side that the curve leaves free: above, or below where it rises from. */
-static void write_end(struct buffer *out, const struct svg_plot *p, const struct frame *f, uint64_t i, const char *anchor)
+static void write_end(struct buffer *out, const struct svg_plot *p, const struct frame *f, uint64_t i,
+                      const char *anchor)
 {
     const struct svg_point *point = &p->points[i];
     bool rises = i == 0 && p->points[p->count - 1].y > point->y;

@@ -7,13 +7,13 @@
 #include <stdbool.h>
 
 struct svg_point {
-    double x; /* > 0: the axis is logarithmic, base 2 */
+    double x;            /* > 0: the axis is logarithmic, base 2 */
     double y, low, high; /* low and high NaN: no interval */
 };
 
 struct svg_plot {
     const char *x_label;
-    const char *tone; /* class of the curve: "guide" or "judge" */
+    const char *tone;               /* class of the curve: "guide" or "judge" */
     const struct svg_point *points; /* by rising x */
     uint64_t count;
     bool is_step;    /* the value holds until the next point */

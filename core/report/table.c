@@ -62,7 +62,8 @@ static void print_table(const struct data *d, const struct numbers *n, FILE *out
     uint64_t count, last_x = 0;
     const struct numbers_point *points = points_of(&n->curves[0], exact, &count);
 
-    fprintf(out, "%llu of %llu prompts done, %llu candidates, %llu evaluations; means over prompts with 95 %% intervals\n\n",
+    fprintf(out,
+            "%llu of %llu prompts done, %llu candidates, %llu evaluations; means over prompts with 95 %% intervals\n\n",
             (unsigned long long)n->done, (unsigned long long)n->prompts, (unsigned long long)n->candidates,
             (unsigned long long)n->nfe);
     print_head(d, n, exact ? "best of" : "NFE", out, colour);

@@ -14,11 +14,13 @@
 enum { SIDE = 64 };
 
 const char fixture_hostile[] =
-    "</title></pre><script>alert(1)</script> \"onmouseover=alert(2) ' & <img src=x onerror=alert(3)> \xe2\x80\xae" "desrever"
+    "</title></pre><script>alert(1)</script> \"onmouseover=alert(2) ' & <img src=x onerror=alert(3)> \xe2\x80\xae"
+    "desrever"
     " \x1b[31m \x7f \xff \xe4\xb8\xad\xe6\x96\x87";
 
 static const char manifest[] =
-    "{\n  \"winnow\": \"0.1.0\",\n  \"report\": {\"name\": \"%s\", \"search\": \"%s\", \"pool_is_iid\": %s, \"metrics\": [\n"
+    "{\n  \"winnow\": \"0.1.0\",\n  \"report\": {\"name\": \"%s\", \"search\": \"%s\", \"pool_is_iid\": %s, "
+    "\"metrics\": [\n"
     "    {\"verifier\": \"clip\", \"metric\": \"score\", \"role\": \"guide\", \"higher_is_better\": true},\n"
     "    {\"verifier\": \"says\", \"metric\": \"share\", \"role\": \"judge\", \"higher_is_better\": true},\n"
     "    {\"verifier\": \"says\", \"metric\": \"all\", \"role\": \"judge\", \"higher_is_better\": true}]}\n}\n";
@@ -31,8 +33,8 @@ static wn_status write_text(const struct fixture *f, const char *name, const cha
     return file_write(path, text, strlen(text), err);
 }
 
-static wn_status record(struct ledger *l, const struct fixture *f, int trial, int k, uint64_t *state, const char *prompt_id,
-                        wn_error *err)
+static wn_status record(struct ledger *l, const struct fixture *f, int trial, int k, uint64_t *state,
+                        const char *prompt_id, wn_error *err)
 {
     static uint8_t rgb[SIDE * SIDE * 3];
     struct draw_scene scene = { .ground = { 244, 236, 220 } };
@@ -40,9 +42,16 @@ static wn_status record(struct ledger *l, const struct fixture *f, int trial, in
     bool right = draw_uniform(state, 0, 1) < 0.25 + 0.05 * (trial % 6);
     double share = right ? 1 : floor(draw_uniform(state, 0, 3)) / 3;
     double guide = 0.24 + 0.05 * share + 0.02 * draw_uniform(state, -1, 1) + 0.003 * trial;
-    struct ledger_score scores[] = { { "clip", "score", guide, 0.01 }, { "says", "share", share, 0.001 }, { "says", "all", right, 0.001 } };
-    struct ledger_candidate c = { .trial = (uint64_t)trial, .ordinal = (uint64_t)k + 1, .point = 10, .finished = true, .nfe = 10,
-                                  .nfe_total = (uint64_t)(f->is_iid ? k / 4 * 4 + 4 : k + 1) * 10, .sample_seconds = 0.5 };
+    struct ledger_score scores[] = { { "clip", "score", guide, 0.01 },
+                                     { "says", "share", share, 0.001 },
+                                     { "says", "all", right, 0.001 } };
+    struct ledger_candidate c = { .trial = (uint64_t)trial,
+                                  .ordinal = (uint64_t)k + 1,
+                                  .point = 10,
+                                  .finished = true,
+                                  .nfe = 10,
+                                  .nfe_total = (uint64_t)(f->is_iid ? k / 4 * 4 + 4 : k + 1) * 10,
+                                  .sample_seconds = 0.5 };
     char lineage[64];
 
     snprintf(c.id, sizeof c.id, "%08x%024x", (unsigned)trial, (unsigned)k);
@@ -89,7 +98,8 @@ wn_status fixture_make(const struct fixture *f, wn_error *err)
     snprintf(text, sizeof text, manifest, f->is_iid ? "quickstart" : "climb", f->is_iid ? "random" : "zero_order",
              f->is_iid ? "true" : "false");
     WN_TRY(write_text(f, "manifest.json", text, err));
-    WN_TRY(write_text(f, "spec.resolved.json", "{\n  \"winnow\": 0,\n  \"name\": \"<script>alert(4)</script>\"\n}\n", err));
+    WN_TRY(write_text(f, "spec.resolved.json", "{\n  \"winnow\": 0,\n  \"name\": \"<script>alert(4)</script>\"\n}\n",
+                      err));
     WN_TRY(ledger_open(f->directory, "0123", &l, err));
     for (int i = 0; status == WN_OK && i < f->prompts; i++)
         status = run_trial(l, f, i, &state, err);

@@ -174,8 +174,8 @@ static void derived_pool(void)
 
 static void hostile_text_is_inert(void)
 {
-    static const char *const never[] = { "<script", "<img src=x", "</title></pre>", "\xe2\x80\xae", "\x1b", "\x7f", "\xff", "http:", "https:",
-                                         "javascript:", "url(" };
+    static const char *const never[] = { "<script", "<img src=x", "</title></pre>", "\xe2\x80\xae", "\x1b", "\x7f",
+                                         "\xff",    "http:",      "https:",         "javascript:",  "url(" };
     char directory[128];
     char *text;
 
@@ -271,7 +271,9 @@ static void empty_run(void)
 
 static void encodes_base64(void)
 {
-    static const char *const pairs[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" } };
+    static const char *const pairs[][2] = {
+        { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" }
+    };
 
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) { /* RFC 4648, section 10 */
         struct buffer b = BUFFER_INIT(64);

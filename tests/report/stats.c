@@ -45,11 +45,17 @@ static void check_pool(const struct stats_scored *pool)
 
 static void test_best_of(void)
 {
-    static const struct stats_scored distinct[POOL] = { { 3, 1 }, { 9, 0 }, { 2, 5 }, { 7, 2 }, { 1, 1 }, { 8, 4 }, { 0, 3 } };
-    static const struct stats_scored guide_is_value[POOL] = { { 3, 3 }, { 9, 9 }, { 2, 2 }, { 7, 7 }, { 1, 1 }, { 8, 8 }, { 0, 0 } };
-    static const struct stats_scored ties[POOL] = { { 3, 1 }, { 3, 0 }, { 2, 5 }, { 3, 2 }, { 1, 1 }, { 2, 4 }, { 0, 3 } };
-    static const struct stats_scored all_tied[POOL] = { { 1, 1 }, { 1, 0 }, { 1, 5 }, { 1, 2 }, { 1, 1 }, { 1, 4 }, { 1, 3 } };
-    const struct stats_scored nan[POOL] = { { NAN, 1 }, { 9, 0 }, { NAN, 5 }, { 7, 2 }, { 1, 1 }, { 8, 4 }, { -INFINITY, 3 } };
+    static const struct stats_scored distinct[POOL] = { { 3, 1 }, { 9, 0 }, { 2, 5 }, { 7, 2 },
+                                                        { 1, 1 }, { 8, 4 }, { 0, 3 } };
+    static const struct stats_scored guide_is_value[POOL] = { { 3, 3 }, { 9, 9 }, { 2, 2 }, { 7, 7 },
+                                                              { 1, 1 }, { 8, 8 }, { 0, 0 } };
+    static const struct stats_scored ties[POOL] = {
+        { 3, 1 }, { 3, 0 }, { 2, 5 }, { 3, 2 }, { 1, 1 }, { 2, 4 }, { 0, 3 }
+    };
+    static const struct stats_scored all_tied[POOL] = { { 1, 1 }, { 1, 0 }, { 1, 5 }, { 1, 2 },
+                                                        { 1, 1 }, { 1, 4 }, { 1, 3 } };
+    const struct stats_scored nan[POOL] = { { NAN, 1 }, { 9, 0 }, { NAN, 5 },      { 7, 2 },
+                                            { 1, 1 },   { 8, 4 }, { -INFINITY, 3 } };
     struct stats_scored one[1] = { { 4, 2 } };
     double out[1];
 
@@ -63,7 +69,8 @@ static void test_best_of(void)
     stats_best_of(0, one, out);
 }
 
-/* Best of n of 2,000 values 0 .. 1999, where the expectation is n (N + 1) / (n + 1) - 1: no weight over- or underflows. */
+/* Best of n of 2,000 values 0 .. 1999, where the expectation is n (N + 1) / (n + 1) - 1: no weight over- or underflows.
+ */
 static void test_large_pool(void)
 {
     enum { LARGE = 2000 };
@@ -77,7 +84,8 @@ static void test_large_pool(void)
         CHECK_NEAR(out[n - 1], n * (LARGE + 1.0) / (n + 1) - 1, 1e-7);
 }
 
-/* 400 rows of a uniform variable: the mean's interval is +- 1.96 / sqrt(12 * 400), give or take the bootstrap's noise. */
+/* 400 rows of a uniform variable: the mean's interval is +- 1.96 / sqrt(12 * 400), give or take the bootstrap's noise.
+ */
 static void test_intervals(void)
 {
     enum { ROWS = 400 };

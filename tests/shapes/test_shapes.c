@@ -20,15 +20,37 @@ static const char *const number_words[] = { "", "", "two", "three", "four" };
 static void test_captions(void)
 {
     static const char *const inside[] = {
-        "a red circle", "an orange square", "three yellow triangles", "Two red circles and a blue square.",
-        "a red circle, a blue square and a green circle", "a red circle, a blue square, and a green circle",
-        "a red circle to the left of a blue square", "a red circle  above\ta blue square ", "one red circle",
+        "a red circle",
+        "an orange square",
+        "three yellow triangles",
+        "Two red circles and a blue square.",
+        "a red circle, a blue square and a green circle",
+        "a red circle, a blue square, and a green circle",
+        "a red circle to the left of a blue square",
+        "a red circle  above\ta blue square ",
+        "one red circle",
     };
     static const char *const outside[] = {
-        "", " ", ".", "a", "red circle", "a red", "a red dog", "a red circle and", "a red circle a blue square",
-        "a red circle to the left a blue square", "a red circle above", "a red circle above a blue square and a dog",
-        "a red circle, , a blue square", "a photo of a red circle", "a red circle and a red circle", "zero red circles",
-        "a red circle above a red circle", "a red circle\xff", "a redcircle", "a astonishinglyredcoloured circle",
+        "",
+        " ",
+        ".",
+        "a",
+        "red circle",
+        "a red",
+        "a red dog",
+        "a red circle and",
+        "a red circle a blue square",
+        "a red circle to the left a blue square",
+        "a red circle above",
+        "a red circle above a blue square and a dog",
+        "a red circle, , a blue square",
+        "a photo of a red circle",
+        "a red circle and a red circle",
+        "zero red circles",
+        "a red circle above a red circle",
+        "a red circle\xff",
+        "a redcircle",
+        "a astonishinglyredcoloured circle",
     };
     struct caption c;
 
@@ -128,9 +150,9 @@ static void describe(const struct draw_scene *s, int wrong_colour, char *text, s
                 first = k < first ? k : first;
             }
         if (first == i)
-            at += (size_t)snprintf(text + at, size - at, "%s%s %s %s%s", at ? " and " : "", n > 1 ? number_words[n] : "a",
-                                   colour_words[wrong_colour && !i ? wrong_colour : t->colour], shape_words[t->shape],
-                                   n > 1 ? "s" : "");
+            at += (size_t)snprintf(
+                text + at, size - at, "%s%s %s %s%s", at ? " and " : "", n > 1 ? number_words[n] : "a",
+                colour_words[wrong_colour && !i ? wrong_colour : t->colour], shape_words[t->shape], n > 1 ? "s" : "");
     }
 }
 
@@ -186,7 +208,8 @@ static void test_renders(const struct damage *d, int side, uint8_t red, uint8_t 
     }
     printf("%s, %d px, ground %d %d %d: %d of %d wrong\n", d->name, side, red, green, blue, wrong, count);
     if (wrong * 1000 > d->wrong_per_mille * count)
-        CHECK_FAIL("%s at %d px: %d of %d wrong, allowed %d per mille", d->name, side, wrong, count, d->wrong_per_mille);
+        CHECK_FAIL("%s at %d px: %d of %d wrong, allowed %d per mille", d->name, side, wrong, count,
+                   d->wrong_per_mille);
 }
 
 static void test_sizes_and_grounds(void)
@@ -244,7 +267,9 @@ static void test_plugin(void)
     static uint8_t rgb[64 * 64 * 3];
     struct draw_scene s = { { 245, 245, 245 }, { { SHAPES_RED, SHAPES_CIRCLE, 20, 30, 20 } }, 1 };
     wn_image image = { 64, 64, rgb }, images[] = { image, image, image };
-    wn_prompt prompts[] = { { "a red circle", "a", "", "{}" }, { "a dog", "b", "", "{}" }, { "a blue circle", "c", "", "{}" } };
+    wn_prompt prompts[] = { { "a red circle", "a", "", "{}" },
+                            { "a dog", "b", "", "{}" },
+                            { "a blue circle", "c", "", "{}" } };
     const wn_prompt *asked[] = { &prompts[0], &prompts[1], &prompts[2] };
     double scores[] = { NAN, NAN, NAN, NAN, NAN, NAN };
     wn_score_request request = { sizeof request, 3, asked, images, NULL, scores };

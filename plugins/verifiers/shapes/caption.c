@@ -23,18 +23,25 @@ struct term {
 };
 
 static const struct term numbers[] = {
-    { "a", 1 },    { "an", 1 },   { "one", 1 },   { "two", 2 },   { "three", 3 }, { "four", 4 },
-    { "five", 5 }, { "six", 6 },  { "seven", 7 }, { "eight", 8 }, { "nine", 9 },  { "ten", 10 },
-    { NULL, 0 },
+    { "a", 1 },   { "an", 1 },    { "one", 1 },   { "two", 2 },  { "three", 3 }, { "four", 4 }, { "five", 5 },
+    { "six", 6 }, { "seven", 7 }, { "eight", 8 }, { "nine", 9 }, { "ten", 10 },  { NULL, 0 },
 };
 static const struct term colours[] = {
-    { "red", SHAPES_RED },     { "orange", SHAPES_ORANGE }, { "yellow", SHAPES_YELLOW },
-    { "green", SHAPES_GREEN }, { "blue", SHAPES_BLUE },     { "purple", SHAPES_PURPLE },
+    { "red", SHAPES_RED },
+    { "orange", SHAPES_ORANGE },
+    { "yellow", SHAPES_YELLOW },
+    { "green", SHAPES_GREEN },
+    { "blue", SHAPES_BLUE },
+    { "purple", SHAPES_PURPLE },
     { NULL, 0 },
 };
 static const struct term shapes[] = {
-    { "circle", SHAPES_CIRCLE },     { "circles", SHAPES_CIRCLE },     { "square", SHAPES_SQUARE },
-    { "squares", SHAPES_SQUARE },    { "triangle", SHAPES_TRIANGLE },  { "triangles", SHAPES_TRIANGLE },
+    { "circle", SHAPES_CIRCLE },
+    { "circles", SHAPES_CIRCLE },
+    { "square", SHAPES_SQUARE },
+    { "squares", SHAPES_SQUARE },
+    { "triangle", SHAPES_TRIANGLE },
+    { "triangles", SHAPES_TRIANGLE },
     { NULL, 0 },
 };
 static const struct term relations[] = {

@@ -1,4 +1,5 @@
-/* judge.c - a caption claims: each group is there, exactly that many times; its relation holds; there is nothing else. */
+/* judge.c - a caption claims: each group is there, exactly that many times; its relation holds; there is nothing else.
+ */
 #include "judge.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* shapes.c - the verifier: does the picture say what its caption says?
  *
- * For captions and pictures of coloured shapes a rule can tell with certainty, so this is the judge that shows whether a
- * search against a learned verifier found better pictures or only higher scores. caption.c reads the prompt, vision.c
+ * For captions and pictures of coloured shapes a rule can tell with certainty, so this is the judge that shows whether
+ * a search against a learned verifier found better pictures or only higher scores. caption.c reads the prompt, vision.c
  * finds the things in the image, judge.c counts the claims that hold.
  */
 #include "caption.h"
@@ -11,8 +11,7 @@
 #include <winnow/verifier.h>
 
 static const wn_metric metrics[] = {
-    { "share", "share of the caption's claims that hold", 0, 1,
-      WN_METRIC_HIGHER_IS_BETTER | WN_METRIC_ACROSS_PROMPTS },
+    { "share", "share of the caption's claims that hold", 0, 1, WN_METRIC_HIGHER_IS_BETTER | WN_METRIC_ACROSS_PROMPTS },
     { "all", "1 when all of the caption's claims hold, else 0", 0, 1,
       WN_METRIC_HIGHER_IS_BETTER | WN_METRIC_ACROSS_PROMPTS },
 };

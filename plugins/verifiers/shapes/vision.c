@@ -1,8 +1,8 @@
 /* vision.c - finds coloured shapes on a plain ground, also where a decoder has blurred, bled or speckled them.
  *
- *   shrink    to a shorter side of 64..127 px, so that every length below means the same in every picture; smooth a little
- *   paint     each pixel is ground or one of seven paints: by hue where it has colour, by distance from the ground else
- *   patches   connected pixels of one paint. A first pass measures how strong each patch's paint is at its core; the
+ *   shrink    to a shorter side of 64..127 px, so that every length below means the same in every picture; smooth a
+ * little paint     each pixel is ground or one of seven paints: by hue where it has colour, by distance from the ground
+ * else patches   connected pixels of one paint. A first pass measures how strong each patch's paint is at its core; the
  *             second keeps what is covered by at least half of that, which puts contours where a sharp drawing has them
  *   shape     the circle, square and triangle of the patch's own moments (centroid and variances) are laid over it; the
  *             best overlap names the shape. Moments hardly feel ragged contours, a bounding box does
@@ -15,12 +15,12 @@
 #include <string.h>
 
 enum {
-    SIDE = 64,         /* the lengths and areas below are for a picture with this shorter side */
-    COLOURED = 60,     /* max - min of the channels from which on a pixel has a hue */
-    APART = 45,        /* distance from the ground, in RGB, below which a pixel is ground */
-    DARK = 80,         /* the same for a pixel without hue: soft shadows are not things */
-    SPECK = 12,        /* px: smaller patches are dust */
-    FRAGMENT = 60      /* px: smaller ones have no shape, but are there */
+    SIDE = 64,     /* the lengths and areas below are for a picture with this shorter side */
+    COLOURED = 60, /* max - min of the channels from which on a pixel has a hue */
+    APART = 45,    /* distance from the ground, in RGB, below which a pixel is ground */
+    DARK = 80,     /* the same for a pixel without hue: soft shadows are not things */
+    SPECK = 12,    /* px: smaller patches are dust */
+    FRAGMENT = 60  /* px: smaller ones have no shape, but are there */
 };
 static const double least_fit = 0.74;
 static const double most_aspect = 1.5;
@@ -33,13 +33,13 @@ struct patch {
 
 struct work {
     int width, height;
-    double unit;    /* area of a pixel of a SIDE x SIDE picture, in ours */
+    double unit; /* area of a pixel of a SIDE x SIDE picture, in ours */
     double ground[3];
-    float *rgb;     /* [height][width][3] smoothed */
-    float *scratch; /* [height][width][3] */
-    unsigned char *paint; /* [height][width] enum shapes_colour, 0 = ground */
-    unsigned char *seen;  /* [height][width] */
-    int *order;     /* [height * width] pixel indices, patch after patch */
+    float *rgb;            /* [height][width][3] smoothed */
+    float *scratch;        /* [height][width][3] */
+    unsigned char *paint;  /* [height][width] enum shapes_colour, 0 = ground */
+    unsigned char *seen;   /* [height][width] */
+    int *order;            /* [height * width] pixel indices, patch after patch */
     struct patch *patches; /* [height * width] */
     int patch_count;
 };
@@ -80,7 +80,8 @@ static wn_status work_create(const wn_image *image, struct work *w, uint32_t *fa
     w->order = calloc(n, sizeof *w->order);
     w->patches = calloc(n, sizeof *w->patches);
     if (!w->rgb || !w->scratch || !w->paint || !w->seen || !w->order || !w->patches)
-        return wn_fail(err, WN_E_MEMORY, "no memory to look at an image of %ux%u px", image->width_px, image->height_px);
+        return wn_fail(err, WN_E_MEMORY, "no memory to look at an image of %ux%u px", image->width_px,
+                       image->height_px);
     return WN_OK;
 }
 
@@ -159,8 +160,8 @@ static int colour_of_hue(double degrees)
     static const struct {
         double below;
         int colour;
-    } wheel[] = { { 14, SHAPES_RED },   { 40, SHAPES_ORANGE },  { 75, SHAPES_YELLOW },
-                  { 178, SHAPES_GREEN }, { 256, SHAPES_BLUE }, { 326, SHAPES_PURPLE } };
+    } wheel[] = { { 14, SHAPES_RED },    { 40, SHAPES_ORANGE }, { 75, SHAPES_YELLOW },
+                  { 178, SHAPES_GREEN }, { 256, SHAPES_BLUE },  { 326, SHAPES_PURPLE } };
 
     for (size_t i = 0; i < sizeof wheel / sizeof wheel[0]; i++)
         if (degrees < wheel[i].below)
@@ -288,9 +289,9 @@ static struct moments measure(const struct work *w, const struct patch *p)
     return m;
 }
 
-/* A shape's box is its variance times these, and a root: r^2/4 for a circle's radius, s^2/12 for a square's side, b^2/24
- * and h^2/18 for a triangle's base and height. cover is its share of the box. The last row is a square on its corner:
- * it has no name here, and would else pass for a circle. */
+/* A shape's box is its variance times these, and a root: r^2/4 for a circle's radius, s^2/12 for a square's side,
+ * b^2/24 and h^2/18 for a triangle's base and height. cover is its share of the box. The last row is a square on its
+ * corner: it has no name here, and would else pass for a circle. */
 static const struct ideal {
     int shape;
     double width, height, cover;
