@@ -1,0 +1,17 @@
+/* facts.h - what a report must know of the plugins that took part and cannot see in a ledger: which numbers were
+ * climbed and which only judged, which way is up, and whether the pool was independent. Kept in manifest.json.
+ */
+#ifndef WINNOW_LEDGER_FACTS_H
+#define WINNOW_LEDGER_FACTS_H
+
+#include "spec/spec.h"
+
+struct cJSON;
+
+/* Sets the manifest's "report":
+ *   { "name", "search", "pool_is_iid", "metrics": [ { "verifier", "metric", "role": "guide|judge|other",
+ *     "higher_is_better" } ] }
+ * The guide's first metric comes first, then the judges' in the spec's order, then what else is recorded. */
+void facts_put(struct cJSON *manifest, const struct spec *spec);
+
+#endif
