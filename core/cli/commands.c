@@ -2,5 +2,5 @@
 #include "cli/commands.h"
 
 const struct command *const commands[] = {
-    &cmd_check, &cmd_plugins, &cmd_describe, &cmd_devices, &cmd_schema, &cmd_completion, &cmd_help, NULL
+    &cmd_check, &cmd_report, &cmd_plugins, &cmd_describe, &cmd_devices, &cmd_schema, &cmd_completion, &cmd_help, NULL
 };
