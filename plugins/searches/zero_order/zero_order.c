@@ -1,0 +1,228 @@
+/* zero_order - climbs from noise to noise: the best neighbour of a pivot becomes the next pivot.
+ *
+ * Ma et al., "Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps", 2025, algorithm "zero-order
+ * search"; text to image uses 2 neighbours. The paper leaves the distance open; this is its first author's kernel:
+ * a neighbour of n at cosine c is |n| (c u + sqrt(1 - c^2) w), u = n / |n|, w a random unit vector orthogonal to u. It has
+ * n's length exactly, so it is as likely a noise as n.
+ *
+ * When no neighbour is better the pivot stays and draws new ones; after `patience` such rounds the search starts again
+ * from a fresh noise. What was best stays offered. */
+#include <winnow/search.h>
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct options {
+    int64_t neighbours;
+    int64_t iterations;
+    double cosine;
+    int64_t patience;
+};
+
+static const wn_option options[] = {
+    WN_INT(struct options, neighbours, "2", 1, 4096, "noises tried around the pivot in one iteration, N"),
+    WN_INT(struct options, iterations, "8", 1, 1e6, "rounds of neighbours"),
+    WN_NUMBER(struct options, cosine, "0.95", -1, 1, "cosine between a neighbour and its pivot; nearer to 1 is more local"),
+    WN_INT(struct options, patience, "0", 0, 1e6,
+           "iterations without a better neighbour before a fresh pivot is drawn; 0 = stay with the pivot"),
+    WN_OPTIONS_END
+};
+
+struct climb {
+    const struct options *o;
+    const wn_env *env;
+    float *pivot; // [latent_values]
+    float *noise; // [1 + neighbours][latent_values]: a fresh pivot or nothing, then the neighbours
+    wn_sample *samples; // [1 + neighbours]
+    double *scores;     // [1 + neighbours]
+    double pivot_score;
+    wn_sample pivot_sample; // kept as the neighbours' parent
+    uint64_t pivots;        // drawn so far
+    uint64_t directions;
+    uint64_t stale; // iterations since the pivot moved
+};
+
+static double dot(uint64_t n, const float *a, const float *b)
+{
+    double sum = 0;
+    for (uint64_t i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* direction [n] becomes pivot's neighbour. In float64, so that its length is pivot's to the last bits of a float. */
+static void turn(uint64_t n, const float *pivot, double cosine, float *direction)
+{
+    const double length = sqrt(dot(n, pivot, pivot));
+    const double along = dot(n, direction, pivot) / length;
+    const double across = sqrt(fmax(dot(n, direction, direction) - along * along, 0));
+    const double sine = sqrt(1 - cosine * cosine);
+    const double tangent = across > 0 ? length * sine / across : 0;
+    for (uint64_t i = 0; i < n; i++) {
+        const double u = (double)pivot[i] / length;
+        direction[i] = (float)(cosine * (double)pivot[i] + tangent * ((double)direction[i] - along * u));
+    }
+}
+
+static wn_status spawn(struct climb *c, uint64_t slot, wn_error *err)
+{
+    const float *noise = c->noise + slot * c->env->latent_values;
+    return c->env->spawn(c->env->ctx, noise, slot > 0 ? c->pivot_sample : 0, &c->samples[slot], err);
+}
+
+static wn_status draw(struct climb *c, bool is_fresh, uint64_t neighbours, wn_error *err)
+{
+    const wn_env *env = c->env;
+    const uint64_t n = env->latent_values;
+    if (is_fresh) {
+        WN_TRY(env->noise(env->ctx, c->pivots++, c->pivot, err));
+        memcpy(c->noise, c->pivot, n * sizeof *c->pivot);
+        WN_TRY(spawn(c, 0, err));
+        env->drop(env->ctx, c->pivot_sample);
+        c->pivot_sample = c->samples[0];
+    }
+    for (uint64_t i = 1; i <= neighbours; i++) {
+        WN_TRY(env->noise(env->ctx, WN_STREAM_AUX + c->directions++, c->noise + i * n, err));
+        turn(n, c->pivot, c->o->cosine, c->noise + i * n);
+        WN_TRY(spawn(c, i, err));
+    }
+    return WN_OK;
+}
+
+static uint64_t affordable(const wn_env *env, uint64_t count)
+{
+    double most = env->budget_left(env->ctx, WN_CURRENCY_NFE) / (double)(env->steps * env->evals_per_velocity);
+    most = fmin(most, env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS));
+    most = fmin(most, env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES));
+    return most < (double)count ? (uint64_t)most : count;
+}
+
+/* Scores and offers samples [first, first + count). */
+static wn_status judge(struct climb *c, uint64_t first, uint64_t count, wn_error *err)
+{
+    const wn_env *env = c->env;
+    WN_TRY(env->advance(env->ctx, count, c->samples + first, env->steps, err));
+    WN_TRY(env->score(env->ctx, count, c->samples + first, c->scores + first, err));
+    for (uint64_t i = first; i < first + count; i++)
+        WN_TRY(env->offer(env->ctx, c->samples[i], err));
+    return WN_OK;
+}
+
+/* The best of the neighbours becomes the pivot if it beats the pivot; a NaN beats nothing. */
+static void move(struct climb *c, uint64_t neighbours)
+{
+    const wn_env *env = c->env;
+    uint64_t best = 0;
+    double best_score = c->pivot_score;
+    for (uint64_t i = 1; i <= neighbours; i++) {
+        if (c->scores[i] > best_score || (isnan(best_score) && !isnan(c->scores[i]))) {
+            best = i;
+            best_score = c->scores[i];
+        }
+    }
+    c->stale = best > 0 ? 0 : c->stale + 1;
+    c->pivot_score = best_score;
+    for (uint64_t i = 1; i <= neighbours; i++)
+        env->drop(env->ctx, i == best ? c->pivot_sample : c->samples[i]);
+    if (best > 0) {
+        c->pivot_sample = c->samples[best];
+        memcpy(c->pivot, c->noise + best * env->latent_values, env->latent_values * sizeof *c->pivot);
+    }
+}
+
+static wn_status iterate(struct climb *c, bool is_fresh, wn_error *err)
+{
+    const uint64_t fresh = is_fresh ? 1 : 0;
+    const uint64_t count = affordable(c->env, fresh + (uint64_t)c->o->neighbours);
+    if (count == 0)
+        return wn_fail(err, WN_E_BUDGET, "the budget ended");
+    const uint64_t neighbours = count - fresh;
+    WN_TRY(draw(c, is_fresh, neighbours, err));
+    WN_TRY(judge(c, is_fresh ? 0 : 1, count, err));
+    if (is_fresh) {
+        c->pivot_score = c->scores[0];
+        c->stale = 0;
+    }
+    move(c, neighbours);
+    return WN_OK;
+}
+
+static wn_status climb(struct climb *c, wn_error *err)
+{
+    for (int64_t i = 0; i < c->o->iterations; i++) {
+        const bool gives_up = c->o->patience > 0 && c->stale >= (uint64_t)c->o->patience;
+        WN_TRY(iterate(c, i == 0 || gives_up, err));
+    }
+    return WN_OK;
+}
+
+static wn_status run(void *self, const wn_env *env, wn_error *err)
+{
+    const struct options *o = self;
+    const uint64_t slots = 1 + (uint64_t)o->neighbours;
+    struct climb c = {
+        .o = o,
+        .env = env,
+        .pivot = malloc(env->latent_values * sizeof *c.pivot),
+        .noise = malloc(slots * env->latent_values * sizeof *c.noise),
+        .samples = calloc(slots, sizeof *c.samples),
+        .scores = calloc(slots, sizeof *c.scores),
+        .pivot_score = NAN,
+    };
+    const wn_status status = c.pivot && c.noise && c.samples && c.scores
+                                 ? climb(&c, err)
+                                 : wn_fail(err, WN_E_MEMORY, "no memory for %llu noises", (unsigned long long)slots);
+    free(c.pivot);
+    free(c.noise);
+    free(c.samples);
+    free(c.scores);
+    return status;
+}
+
+/* An upper bound: with patience, every iteration may begin with a fresh pivot. */
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
+{
+    const struct options *o = values;
+    const uint64_t rounds = (uint64_t)o->iterations;
+    const uint64_t pivots = o->patience > 0 ? 1 + (rounds - 1) / (uint64_t)o->patience : 1;
+    p->candidates = rounds * (uint64_t)o->neighbours + pivots;
+    p->verifier_calls = p->candidates;
+    p->nfe = p->candidates * steps * evals_per_velocity;
+}
+
+static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
+{
+    (void)host;
+    (void)err;
+    *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
+    return WN_OK;
+}
+
+static void destroy(void *self)
+{
+    (void)self;
+}
+
+static const wn_search search = {
+    .struct_size = sizeof search,
+    .plan = plan,
+    .run = run,
+};
+
+static const wn_plugin plugin = {
+    .struct_size = sizeof plugin,
+    .kind = WN_KIND_SEARCH,
+    .name = "zero_order",
+    .version = "1.0",
+    .summary = "hill climbing among the neighbours of a pivot noise",
+    .source = "Ma et al. 2025, arXiv 2501.09732, zero-order search; kernel of its first author",
+    .options = options,
+    .options_size = sizeof(struct options),
+    .create = create,
+    .destroy = destroy,
+    .vtable = &search,
+};
+
+WN_MODULE(&plugin);
