@@ -1,0 +1,358 @@
+/* The problem: searches hand in samples at any moment, a few at a time, and a sampler earns its keep only when its
+ * batches are full. So one thread owns the sampler. It keeps a ring of waves from which samples are admitted in turn, and
+ * an array of active slots; every round is one velocity call over the slots, one solver step for each of them, and one
+ * report of those that have arrived. Locks are taken once in a round, memory never.
+ *
+ * Encoding is [serial] with velocity, so it happens here too, between rounds. */
+#include "engine/batcher.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct slot {
+    struct task *task;
+    float sigma;
+};
+
+struct batcher {
+    struct batcher_setup setup;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t work;     /* something for the engine thread */
+    pthread_cond_t released; /* a conditioning was freed */
+    struct wave *incoming;   /* oldest first */
+    struct wave **incoming_end;
+    struct conditioning *leaving;
+    bool is_closed;
+
+    /* The engine thread's own. */
+    struct wave *ring; /* last of a circle; ring->link takes its turn next */
+    uint32_t limit;    /* batch, halved whenever memory runs out */
+    uint32_t active_count;
+    uint32_t ended_count;
+    struct slot *active;         /* [batch] */
+    struct task **ended;         /* [batch] */
+    wn_velocity_item *items;     /* [batch] */
+    float *velocity;             /* [batch][values] */
+    float *z;                    /* [values] */
+};
+
+/* ---- the ring ------------------------------------------------------------------------------------------------- */
+
+static void ring_add(struct batcher *b, struct wave *w)
+{
+    w->next = 0;
+    if (b->ring) {
+        w->link = b->ring->link;
+        b->ring->link = w;
+    } else {
+        w->link = w;
+    }
+    b->ring = w;
+}
+
+/* The next task in turn; NULL when none is waiting. */
+static struct task *ring_take(struct batcher *b)
+{
+    if (!b->ring)
+        return NULL;
+    struct wave *w = b->ring->link;
+    struct task *t = w->tasks[w->next++];
+    if (w->next < w->count)
+        b->ring = w;
+    else if (w->link == w)
+        b->ring = NULL;
+    else
+        b->ring->link = w->link;
+    return t;
+}
+
+/* ---- ending ---------------------------------------------------------------------------------------------------- */
+
+static void report(struct batcher *b, uint32_t count, struct task *const *tasks, wn_status status, const wn_error *err)
+{
+    if (count > 0)
+        b->setup.ended(b->setup.arg, count, tasks, status, err);
+}
+
+static void report_arrived(struct batcher *b)
+{
+    report(b, b->ended_count, b->ended, WN_OK, NULL);
+    b->ended_count = 0;
+}
+
+static void end_everything(struct batcher *b, wn_status status, const wn_error *err)
+{
+    report_arrived(b);
+    for (uint32_t i = 0; i < b->active_count; i++)
+        report(b, 1, &b->active[i].task, status, err);
+    b->active_count = 0;
+    for (struct task *t = ring_take(b); t; t = ring_take(b))
+        report(b, 1, &t, status, err);
+}
+
+/* ---- admitting ------------------------------------------------------------------------------------------------- */
+
+static wn_status name_error(const struct batcher *b, wn_status status, const char *what, wn_error *err)
+{
+    char message[sizeof err->message];
+    memcpy(message, err->message, sizeof message);
+    return wn_fail(err, status, "%s: %s: %.*s", b->setup.name, what, 900, message);
+}
+
+static wn_status encode(struct batcher *b, struct conditioning *c, wn_error *err)
+{
+    if (c->cond)
+        return WN_OK;
+    const struct batcher_setup *s = &b->setup;
+    const wn_status status = s->sampler->encode(s->self, c->prompt, s->canvas, s->solver->sigma, &c->cond, err);
+    if (status != WN_OK)
+        return name_error(b, status, "encoding the prompt", err);
+    stats_add(&s->stats->encodes, 1);
+    return WN_OK;
+}
+
+/* Whether the task needs a velocity; when not, it has arrived and waits for the next report. */
+static bool settle(struct batcher *b, struct task *t, float *sigma)
+{
+    if (solver_wants(b->setup.solver, t->conditioning->noise, t->walk, t->want_velocity, b->z, sigma))
+        return true;
+    b->ended[b->ended_count++] = t;
+    return false;
+}
+
+static void admit(struct batcher *b)
+{
+    while (b->active_count + b->ended_count < b->limit) {
+        struct task *t = ring_take(b);
+        if (!t)
+            break;
+        wn_error err = { 0 };
+        const wn_status status = encode(b, t->conditioning, &err);
+        float sigma;
+        if (status != WN_OK)
+            report(b, 1, &t, status, &err);
+        else if (settle(b, t, &sigma))
+            b->active[b->active_count++] = (struct slot){ t, sigma };
+    }
+    report_arrived(b);
+}
+
+/* ---- one round ------------------------------------------------------------------------------------------------- */
+
+static void prepare_items(struct batcher *b, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct task *t = b->active[i].task;
+        float *slab = b->velocity + i * b->setup.solver->values;
+        b->items[i].x = t->walk->x;
+        b->items[i].v = solver_keeps(t->walk) ? t->walk->v : slab;
+        b->items[i].cond = t->conditioning->cond;
+        b->items[i].sigma = b->active[i].sigma;
+    }
+}
+
+/* One velocity call over slots [first, first + n), with its time shared among them. */
+static wn_status call(struct batcher *b, uint32_t first, uint32_t n, wn_error *err)
+{
+    const struct batcher_setup *s = &b->setup;
+    const double start = stats_now();
+    const wn_status status = s->sampler->velocity(s->self, s->canvas, n, b->items + first, err);
+    const double share = (stats_now() - start) / n;
+    for (uint32_t i = first; i < first + n; i++)
+        b->active[i].task->seconds += share;
+    if (status != WN_OK)
+        return name_error(b, status, "velocity", err);
+    stats_add(&s->stats->velocity_calls, 1);
+    stats_add(&s->stats->velocity_items, n);
+    return WN_OK;
+}
+
+/* Applies the velocity of slot i; keeps it in slot `to` while it needs more. */
+static uint32_t step(struct batcher *b, uint32_t i, uint32_t to)
+{
+    struct task *t = b->active[i].task;
+    solver_take(b->setup.solver, t->conditioning->noise, t->walk, b->items[i].v, b->z);
+    float sigma;
+    if (settle(b, t, &sigma))
+        b->active[to++] = (struct slot){ t, sigma };
+    return to;
+}
+
+static void close_gap(struct batcher *b, uint32_t from, uint32_t to)
+{
+    memmove(b->active + to, b->active + from, (b->active_count - from) * sizeof *b->active);
+    b->active_count -= from - to;
+}
+
+/* After a failed call the samples are tried one by one, so that only those at fault fail. */
+static void step_alone(struct batcher *b, uint32_t n)
+{
+    uint32_t to = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        wn_error err = { 0 };
+        const wn_status status = call(b, i, 1, &err);
+        if (status == WN_OK)
+            to = step(b, i, to);
+        else
+            report(b, 1, &b->active[i].task, status, &err);
+    }
+    close_gap(b, n, to);
+}
+
+static void round_of(struct batcher *b)
+{
+    const uint32_t n = b->active_count < b->limit ? b->active_count : b->limit;
+    prepare_items(b, n);
+    wn_error err = { 0 };
+    const wn_status status = call(b, 0, n, &err);
+    if (status == WN_E_CANCELLED) {
+        end_everything(b, status, &err);
+    } else if (status == WN_E_MEMORY && n > 1) {
+        b->limit = n / 2;
+    } else if (status != WN_OK && n > 1) {
+        step_alone(b, n);
+    } else if (status != WN_OK) {
+        report(b, 1, &b->active[0].task, status, &err);
+        close_gap(b, 1, 0);
+    } else {
+        uint32_t to = 0;
+        for (uint32_t i = 0; i < n; i++)
+            to = step(b, i, to);
+        close_gap(b, n, to);
+    }
+    report_arrived(b);
+}
+
+/* ---- the engine thread ----------------------------------------------------------------------------------------- */
+
+static void free_leaving(struct batcher *b)
+{
+    for (struct conditioning *c = b->leaving; c; c = c->next) {
+        if (c->cond)
+            b->setup.sampler->cond_free(b->setup.self, c->cond);
+        c->cond = NULL;
+    }
+    if (b->leaving)
+        pthread_cond_broadcast(&b->released);
+    b->leaving = NULL;
+}
+
+/* Takes in what has come; waits when there is nothing else to do. False when the batcher closes. */
+static bool collect(struct batcher *b)
+{
+    pthread_mutex_lock(&b->mutex);
+    while (!b->incoming && !b->leaving && !b->ring && b->active_count == 0 && !b->is_closed)
+        pthread_cond_wait(&b->work, &b->mutex);
+    for (struct wave *w = b->incoming; w;) {
+        struct wave *next = w->link;
+        ring_add(b, w);
+        w = next;
+    }
+    b->incoming = NULL;
+    b->incoming_end = &b->incoming;
+    free_leaving(b);
+    const bool goes_on = b->ring || b->active_count > 0 || !b->is_closed;
+    pthread_mutex_unlock(&b->mutex);
+    return goes_on;
+}
+
+static void *engine_main(void *arg)
+{
+    struct batcher *b = arg;
+    while (collect(b)) {
+        if (b->setup.stopping(b->setup.arg)) {
+            wn_error err;
+            wn_fail(&err, WN_E_CANCELLED, "the run was interrupted");
+            end_everything(b, WN_E_CANCELLED, &err);
+        }
+        admit(b);
+        if (b->active_count > 0)
+            round_of(b);
+    }
+    return NULL;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static bool allocate(struct batcher *b)
+{
+    const uint64_t n = b->limit;
+    b->active = calloc(n, sizeof *b->active);
+    b->ended = calloc(n, sizeof(struct task *));
+    b->items = calloc(n, sizeof *b->items);
+    b->velocity = calloc(n * b->setup.solver->values, sizeof *b->velocity);
+    b->z = calloc(b->setup.solver->values, sizeof *b->z);
+    return b->active && b->ended && b->items && b->velocity && b->z;
+}
+
+static void free_all(struct batcher *b)
+{
+    free(b->active);
+    free(b->ended);
+    free(b->items);
+    free(b->velocity);
+    free(b->z);
+    pthread_mutex_destroy(&b->mutex);
+    pthread_cond_destroy(&b->work);
+    pthread_cond_destroy(&b->released);
+    free(b);
+}
+
+wn_status batcher_create(const struct batcher_setup *setup, struct batcher **out, wn_error *err)
+{
+    struct batcher *b = calloc(1, sizeof *b);
+    if (!b)
+        return wn_fail(err, WN_E_MEMORY, "no memory for the batcher");
+    b->setup = *setup;
+    b->limit = setup->batch;
+    b->incoming_end = &b->incoming;
+    pthread_mutex_init(&b->mutex, NULL);
+    pthread_cond_init(&b->work, NULL);
+    pthread_cond_init(&b->released, NULL);
+    if (!allocate(b)) {
+        free_all(b);
+        return wn_fail(err, WN_E_MEMORY, "no memory for batches of %u samples of %llu values", setup->batch,
+                       (unsigned long long)setup->solver->values);
+    }
+    if (pthread_create(&b->thread, NULL, engine_main, b) != 0) {
+        free_all(b);
+        return wn_fail(err, WN_E_MEMORY, "the system gave no thread for the engine");
+    }
+    *out = b;
+    return WN_OK;
+}
+
+void batcher_destroy(struct batcher *b)
+{
+    if (!b)
+        return;
+    pthread_mutex_lock(&b->mutex);
+    b->is_closed = true;
+    pthread_cond_signal(&b->work);
+    pthread_mutex_unlock(&b->mutex);
+    pthread_join(b->thread, NULL);
+    free_all(b);
+}
+
+void batcher_submit(struct batcher *b, struct wave *wave)
+{
+    wave->link = NULL;
+    pthread_mutex_lock(&b->mutex);
+    *b->incoming_end = wave;
+    b->incoming_end = &wave->link;
+    pthread_cond_signal(&b->work);
+    pthread_mutex_unlock(&b->mutex);
+}
+
+void batcher_release(struct batcher *b, struct conditioning *c)
+{
+    pthread_mutex_lock(&b->mutex);
+    c->next = b->leaving;
+    b->leaving = c;
+    pthread_cond_signal(&b->work);
+    while (c->cond || b->leaving)
+        pthread_cond_wait(&b->released, &b->mutex);
+    pthread_mutex_unlock(&b->mutex);
+}

@@ -1,0 +1,64 @@
+/* batcher.h - the one thread that drives a sampler: tasks of all searches share its velocity calls.
+ *
+ * Batching is continuous: after each call, samples that have arrived leave and waiting ones take their places, so a
+ * batch holds samples of different prompts at different noise levels. Waves take turns, one sample each, so no search
+ * starves another. What a sample becomes does not depend on who shares its batches.
+ */
+#ifndef WINNOW_ENGINE_BATCHER_H
+#define WINNOW_ENGINE_BATCHER_H
+
+#include "engine/solver.h"
+#include "engine/stats.h"
+
+#include <winnow/sampler.h>
+
+struct batcher;
+
+/* One prompt as the sampler wants it: encoded on the engine thread when the first of its samples is admitted. */
+struct conditioning {
+    const wn_prompt *prompt;
+    const struct noise_source *noise;
+    wn_cond *cond; /* NULL until encoded */
+    struct conditioning *next; /* batcher's */
+};
+
+struct task {
+    struct conditioning *conditioning;
+    struct walk *walk; /* left alone by everybody else until the task has ended */
+    bool want_velocity; /* at the end, in walk->v */
+    double seconds;     /* this task's share of the velocity calls */
+    void *owner;
+};
+
+/* Tasks handed in together. `tasks` is read until the last of them has ended. */
+struct wave {
+    struct task **tasks;
+    uint32_t count;
+    uint32_t next;     /* batcher's */
+    struct wave *link; /* batcher's */
+};
+
+struct batcher_setup {
+    const wn_sampler *sampler;
+    void *self;
+    const char *name; /* of the sampler instance, for errors */
+    const wn_canvas *canvas;
+    const struct solver *solver;
+    uint32_t batch;
+    struct stats *stats;
+    /* Tasks that ended together, in their order of arrival, on the engine thread. When status is not WN_OK their samples are not
+     * there and err says why. */
+    void (*ended)(void *arg, uint32_t count, struct task *const *tasks, wn_status status, const wn_error *err);
+    bool (*stopping)(void *arg); /* true: everything still waiting ends with WN_E_CANCELLED */
+    void *arg;
+};
+
+wn_status batcher_create(const struct batcher_setup *setup, struct batcher **out, wn_error *err);
+void batcher_destroy(struct batcher *b); /* NULL is fine; nothing may be waiting */
+
+/* Hands in a wave of at least one task. [any] */
+void batcher_submit(struct batcher *b, struct wave *wave);
+/* Ends a conditioning whose tasks have all ended; returns when its cond is freed. [any] */
+void batcher_release(struct batcher *b, struct conditioning *c);
+
+#endif
