@@ -1,0 +1,76 @@
+/* engine.h - what the trials and threads of one run share. Filled by experiment.c before the first thread starts, and
+ * constant from then on but for the counters and the failure.
+ *
+ *     trial (a thread for each live search)     scores, peeks
+ *        | wave of tasks
+ *     batcher (engine thread)                   velocities, solver steps
+ *        | jobs that arrived
+ *     scoring: decoder (thread)                 latents to images
+ *        | jobs with images
+ *     scoring: lanes (a thread for each verifier)   guide -> wakes the trial; judges
+ *        | jobs with all scores
+ *     recorder (thread)                         PNG, ledger
+ */
+#ifndef WINNOW_ENGINE_ENGINE_H
+#define WINNOW_ENGINE_ENGINE_H
+
+#include "engine/batcher.h"
+#include "engine/identity.h"
+#include "ledger/ledger.h"
+#include "plugin/instance.h"
+
+#include <pthread.h>
+
+struct scoring;
+struct recorder;
+
+/* One column of a candidate's scores: a metric of the guide, or of a judge. The guide's come first. */
+struct column {
+    uint32_t verifier; /* index into spec.verifiers */
+    uint32_t metric;
+};
+
+struct engine {
+    const struct spec *spec;
+    const struct instances *instances;
+    struct process *process;
+    struct ledger *ledger;
+
+    const wn_sampler *sampler;
+    void *sampler_self;
+    wn_sampler_info info;
+    struct solver solver;
+    uint32_t batch; /* samples in one velocity call */
+    uint64_t latent_height;
+    uint64_t latent_width;
+
+    struct column *columns; /* [column_count] */
+    uint32_t column_count;
+    uint32_t guide_columns;
+    double guide_sign;         /* +1, or -1 where the guide's lower is better */
+    bool guide_is_comparative; /* scores depend on the set */
+    bool has_comparative;      /* the guide or a judge is */
+
+    struct batcher *batcher;
+    struct scoring *scoring;
+    struct recorder *recorder;
+    struct stats stats;
+
+    pthread_mutex_t mutex;
+    wn_error failure;      /* the first that ends the run; code WN_OK while there is none */
+    atomic_bool is_failed;
+    uint32_t failed_in_a_row; /* trials that the sampler failed, without one that went well between */
+    uint32_t trials_with_best;
+    double best_sum; /* of those trials' best offers */
+};
+
+const wn_verifier *engine_verifier(const struct engine *e, uint32_t index);
+
+/* Whether everybody should come to an end: the user interrupted, or the run failed. [any] */
+bool engine_is_stopping(const struct engine *e);
+/* Ends the run; the first error stays. [any] */
+void engine_fail(struct engine *e, const wn_error *err);
+/* One line for the ledger's events and the log. [any] */
+WN_PRINTF(3, 4) void engine_event(struct engine *e, const char *kind, const char *format, ...);
+
+#endif

@@ -1,0 +1,379 @@
+/* Sets a run up, lets its trials go, and takes it down again. Each of `live` threads takes the next prompt when its own is done;
+ * the caller's thread watches, reports and waits. Everything that works for the trials stops when they have ended:
+ * nobody is ever interrupted in the middle, so there is nothing to undo. */
+#include "engine/experiment.h"
+
+#include "base/log.h"
+#include "engine/recorder.h"
+#include "engine/scoring.h"
+#include "engine/trial.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { REPORT_MS = 250, MAX_LIVE = 256 };
+
+struct experiment {
+    struct engine engine;
+    float *sigma;
+    atomic_uint next_prompt;
+    uint32_t live;
+    uint32_t running; /* guarded by engine.mutex */
+    pthread_cond_t ended;
+    pthread_t threads[MAX_LIVE];
+    double started;
+    uint64_t planned;
+};
+
+/* ---- engine.h -------------------------------------------------------------------------------------------------- */
+
+const wn_verifier *engine_verifier(const struct engine *e, uint32_t index)
+{
+    return e->spec->verifiers[index].plugin->vtable;
+}
+
+bool engine_is_stopping(const struct engine *e)
+{
+    return atomic_load_explicit(&e->process->cancelled, memory_order_relaxed) || atomic_load(&e->is_failed);
+}
+
+void engine_fail(struct engine *e, const wn_error *err)
+{
+    pthread_mutex_lock(&e->mutex);
+    if (e->failure.code == WN_OK)
+        e->failure = *err;
+    pthread_mutex_unlock(&e->mutex);
+    atomic_store(&e->is_failed, true);
+}
+
+void engine_event(struct engine *e, const char *kind, const char *format, ...)
+{
+    char text[1500];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    log_line(strcmp(kind, "failed") == 0 || strcmp(kind, "warning") == 0 ? WN_LOG_WARN : WN_LOG_INFO, text);
+    wn_error err;
+    if (ledger_event(e->ledger, kind, text, &err) != WN_OK)
+        engine_fail(e, &err);
+}
+
+/* ---- set-up ---------------------------------------------------------------------------------------------------- */
+
+static wn_status check_size(const char *what, uint32_t px, const wn_sampler_info *info, wn_error *err)
+{
+    if (px % info->size_multiple_px)
+        return wn_fail(err, WN_E_ARG, "/canvas/%s: %u is not a multiple of %llu, as the sampler needs; take %llu", what, px,
+                       (unsigned long long)info->size_multiple_px,
+                       (unsigned long long)((px / info->size_multiple_px + 1) * info->size_multiple_px));
+    if (px < info->min_size_px || px > info->max_size_px)
+        return wn_fail(err, WN_E_ARG, "/canvas/%s: %u is outside the sampler's %llu to %llu", what, px,
+                       (unsigned long long)info->min_size_px, (unsigned long long)info->max_size_px);
+    return WN_OK;
+}
+
+/* What the sampler said of itself must make sense before sizes are computed from it. */
+static wn_status check_info(const wn_sampler_info *info, wn_error *err)
+{
+    if (info->parametrisation != WN_PARAMETRISATION_FLOW)
+        return wn_fail(err, WN_E_UNSUPPORTED, "the sampler's parametrisation %lld is unknown; this winnow knows flow (%d)",
+                       (long long)info->parametrisation, WN_PARAMETRISATION_FLOW);
+    if (info->latent_channels == 0 || info->latent_channels > 4096 || info->latent_stride_px == 0 ||
+        info->latent_stride_px > 256)
+        return wn_fail(err, WN_E_INTERNAL, "the sampler describes latents of %llu channels and stride %llu px",
+                       (unsigned long long)info->latent_channels, (unsigned long long)info->latent_stride_px);
+    if (info->size_multiple_px == 0 || info->size_multiple_px % info->latent_stride_px || info->max_size_px > 16384)
+        return wn_fail(err, WN_E_INTERNAL, "the sampler describes sizes in multiples of %llu px up to %llu px",
+                       (unsigned long long)info->size_multiple_px, (unsigned long long)info->max_size_px);
+    if (info->evals_per_velocity == 0 || info->max_batch == 0)
+        return wn_fail(err, WN_E_INTERNAL, "the sampler describes %llu evaluations for a velocity and batches of %llu",
+                       (unsigned long long)info->evals_per_velocity, (unsigned long long)info->max_batch);
+    return WN_OK;
+}
+
+static wn_status check_search(const struct engine *e, wn_error *err)
+{
+    const wn_search *search = e->spec->search.plugin->vtable;
+    if ((search->flags & WN_SEARCH_NEEDS_ANY_SIGMA) && !(e->info.flags & WN_SAMPLER_ANY_SIGMA))
+        return wn_fail(err, WN_E_UNSUPPORTED, "search %s takes stochastic steps, which sampler %s does not allow",
+                       e->spec->search.plugin->name, e->spec->sampler.plugin->name);
+    return WN_OK;
+}
+
+static wn_status describe(struct experiment *x, wn_error *err)
+{
+    struct engine *e = &x->engine;
+    const wn_canvas *canvas = &e->spec->canvas;
+    e->info.struct_size = sizeof e->info;
+    WN_TRY(e->sampler->describe(e->sampler_self, &e->info, err));
+    e->info.model_key[sizeof e->info.model_key - 1] = '\0';
+    WN_TRY(check_info(&e->info, err));
+    WN_TRY(check_size("width", canvas->width_px, &e->info, err));
+    WN_TRY(check_size("height", canvas->height_px, &e->info, err));
+    WN_TRY(check_search(e, err));
+    e->latent_width = canvas->width_px / e->info.latent_stride_px;
+    e->latent_height = canvas->height_px / e->info.latent_stride_px;
+    e->batch = e->spec->engine.batch < e->info.max_batch ? e->spec->engine.batch : (uint32_t)e->info.max_batch;
+    return WN_OK;
+}
+
+static wn_status check_schedule(const float *sigma, uint32_t steps, wn_error *err)
+{
+    for (uint32_t i = 0; i < steps; i++)
+        if (!(sigma[i] > sigma[i + 1]))
+            return wn_fail(err, WN_E_INTERNAL, "the sampler's schedule does not fall: sigma[%u] = %g, sigma[%u] = %g", i,
+                           (double)sigma[i], i + 1, (double)sigma[i + 1]);
+    if (sigma[0] != 1.0f || sigma[steps] != 0.0f)
+        return wn_fail(err, WN_E_INTERNAL, "the sampler's schedule leads from %g to %g, not from 1 to 0",
+                       (double)sigma[0], (double)sigma[steps]);
+    return WN_OK;
+}
+
+static wn_status make_schedule(struct experiment *x, wn_error *err)
+{
+    struct engine *e = &x->engine;
+    const uint32_t steps = e->spec->canvas.steps;
+    x->sigma = calloc((size_t)steps + 1, sizeof *x->sigma);
+    if (!x->sigma)
+        return wn_fail(err, WN_E_MEMORY, "no memory for a schedule of %u steps", steps);
+    WN_TRY(e->sampler->schedule(e->sampler_self, &e->spec->canvas, x->sigma, err));
+    WN_TRY(check_schedule(x->sigma, steps, err));
+    e->solver = (struct solver){ x->sigma, steps, e->info.latent_channels * e->latent_height * e->latent_width };
+    return WN_OK;
+}
+
+static wn_status add_columns(struct engine *e, uint32_t verifier, wn_error *err)
+{
+    const wn_verifier *v = engine_verifier(e, verifier);
+    if (v->flags & WN_VERIFIER_NEEDS_PREVIEW)
+        return wn_fail(err, WN_E_UNSUPPORTED, "%s: verifier %s asks for previews at sigma %g, which this winnow does not make",
+                       e->spec->verifiers[verifier].pointer, e->spec->verifiers[verifier].name, v->preview_sigma);
+    for (uint32_t c = 0; c < e->column_count; c++)
+        if (e->columns[c].verifier == verifier)
+            return WN_OK; /* judge that guides, or is named twice */
+    for (uint32_t m = 0; m < v->metric_count; m++)
+        e->columns[e->column_count++] = (struct column){ verifier, m };
+    e->has_comparative |= (v->flags & WN_VERIFIER_COMPARATIVE) != 0;
+    return WN_OK;
+}
+
+static wn_status make_columns(struct engine *e, wn_error *err)
+{
+    const struct spec *spec = e->spec;
+    const wn_verifier *guide = engine_verifier(e, spec->guide);
+    uint64_t count = guide->metric_count;
+    for (uint32_t i = 0; i < spec->judge_count; i++)
+        count += engine_verifier(e, spec->judges[i])->metric_count;
+    e->columns = calloc(count, sizeof *e->columns);
+    if (!e->columns)
+        return wn_fail(err, WN_E_MEMORY, "no memory for %llu metrics", (unsigned long long)count);
+    WN_TRY(add_columns(e, spec->guide, err));
+    e->guide_columns = e->column_count;
+    e->guide_sign = guide->metrics[0].flags & WN_METRIC_HIGHER_IS_BETTER ? 1 : -1;
+    e->guide_is_comparative = (guide->flags & WN_VERIFIER_COMPARATIVE) != 0;
+    for (uint32_t i = 0; i < spec->judge_count; i++)
+        WN_TRY(add_columns(e, spec->judges[i], err));
+    return WN_OK;
+}
+
+static bool is_stopping(void *arg)
+{
+    return engine_is_stopping(arg);
+}
+
+static wn_status start_workers(struct engine *e, wn_error *err)
+{
+    const struct batcher_setup setup = {
+        .sampler = e->sampler,
+        .self = e->sampler_self,
+        .name = e->spec->sampler.plugin->name,
+        .canvas = &e->spec->canvas,
+        .solver = &e->solver,
+        .batch = e->batch,
+        .stats = &e->stats,
+        .ended = trial_tasks_ended,
+        .stopping = is_stopping,
+        .arg = e,
+    };
+    WN_TRY(recorder_create(e, &e->recorder, err));
+    WN_TRY(scoring_create(e, &e->scoring, err));
+    return batcher_create(&setup, &e->batcher, err);
+}
+
+static wn_status set_up(struct experiment *x, wn_error *err)
+{
+    struct engine *e = &x->engine;
+    WN_TRY(describe(x, err));
+    WN_TRY(make_schedule(x, err));
+    WN_TRY(make_columns(e, err));
+    WN_TRY(ledger_open(e->spec->output, e->spec->hash, &e->ledger, err));
+    return start_workers(e, err);
+}
+
+/* The order matters: each may still hand work to those after it. */
+static wn_status take_down(struct experiment *x, wn_error *err)
+{
+    struct engine *e = &x->engine;
+    batcher_destroy(e->batcher);
+    scoring_destroy(e->scoring);
+    recorder_destroy(e->recorder);
+    free(e->columns);
+    free(x->sigma);
+    return ledger_close(e->ledger, err);
+}
+
+/* ---- running --------------------------------------------------------------------------------------------------- */
+
+/* How many candidates the searches will make: what they plan, cut by the budget. */
+static uint64_t plan(const struct engine *e)
+{
+    const struct spec *spec = e->spec;
+    const wn_search *search = spec->search.plugin->vtable;
+    wn_search_plan p = { .struct_size = sizeof p };
+    search->plan(spec->search.options, e->solver.steps, e->info.evals_per_velocity, &p);
+    double candidates = fmin((double)p.candidates, spec->budget.candidates);
+    if (p.candidates > 0 && p.nfe > 0)
+        candidates = fmin(candidates, floor(spec->budget.nfe * (double)p.candidates / (double)p.nfe));
+    if (p.candidates > 0 && p.verifier_calls > 0)
+        candidates = fmin(candidates, floor(spec->budget.verifier_calls * (double)p.candidates / (double)p.verifier_calls));
+    return (uint64_t)candidates * spec->prompt_count;
+}
+
+static void *trials_main(void *arg)
+{
+    struct experiment *x = arg;
+    struct engine *e = &x->engine;
+    for (;;) {
+        const uint32_t index = atomic_fetch_add(&x->next_prompt, 1);
+        if (index >= e->spec->prompt_count || engine_is_stopping(e))
+            break;
+        wn_error err = { 0 };
+        const wn_status status = trial_run(e, index, &err);
+        if (status == WN_OK)
+            atomic_fetch_add(&e->stats.prompts_done, 1);
+        else if (status != WN_E_CANCELLED)
+            atomic_fetch_add(&e->stats.prompts_failed, 1);
+    }
+    pthread_mutex_lock(&e->mutex);
+    x->running--;
+    pthread_cond_signal(&x->ended);
+    pthread_mutex_unlock(&e->mutex);
+    return NULL;
+}
+
+static void fill_status(struct experiment *x, struct experiment_status *out)
+{
+    struct engine *e = &x->engine;
+    const struct stats *s = &e->stats;
+    const uint64_t calls = atomic_load(&s->velocity_calls);
+    const uint64_t items = atomic_load(&s->velocity_items);
+    const uint64_t made = atomic_load(&s->candidates_done) - atomic_load(&s->candidates_replayed);
+    *out = (struct experiment_status){
+        .prompts_done = atomic_load(&s->prompts_done),
+        .prompts_failed = atomic_load(&s->prompts_failed),
+        .prompt_count = e->spec->prompt_count,
+        .candidates_done = atomic_load(&s->candidates_done),
+        .candidates_planned = x->planned,
+        .nfe_sampled = items * e->info.evals_per_velocity,
+        .nfe_replayed = atomic_load(&s->nfe_replayed),
+        .best_mean = e->trials_with_best ? e->best_sum / e->trials_with_best : NAN,
+        .seconds = stats_now() - x->started,
+        .batch_fill = calls ? (double)items / ((double)calls * e->batch) : NAN,
+        .eta_seconds = NAN,
+    };
+    if (made > 0 && out->candidates_planned >= out->candidates_done)
+        out->eta_seconds = out->seconds / (double)made * (double)(out->candidates_planned - out->candidates_done);
+}
+
+static void wait_a_while(struct experiment *x)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += REPORT_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_cond_timedwait(&x->ended, &x->engine.mutex, &until);
+}
+
+static void watch(struct experiment *x, void (*report)(void *arg, const struct experiment_status *s), void *arg)
+{
+    struct engine *e = &x->engine;
+    pthread_mutex_lock(&e->mutex);
+    while (x->running > 0) {
+        wait_a_while(x);
+        struct experiment_status status;
+        fill_status(x, &status);
+        pthread_mutex_unlock(&e->mutex);
+        if (report)
+            report(arg, &status);
+        pthread_mutex_lock(&e->mutex);
+    }
+    pthread_mutex_unlock(&e->mutex);
+}
+
+static wn_status run_trials(struct experiment *x, void (*report)(void *arg, const struct experiment_status *s), void *arg,
+                            wn_error *err)
+{
+    const struct spec *spec = x->engine.spec;
+    uint32_t live = spec->engine.live < spec->prompt_count ? spec->engine.live : spec->prompt_count;
+    live = live > MAX_LIVE ? MAX_LIVE : live;
+    x->running = live;
+    while (x->live < live && pthread_create(&x->threads[x->live], NULL, trials_main, x) == 0)
+        x->live++;
+    pthread_mutex_lock(&x->engine.mutex);
+    x->running -= live - x->live;
+    pthread_mutex_unlock(&x->engine.mutex);
+    watch(x, report, arg);
+    for (uint32_t i = 0; i < x->live; i++)
+        pthread_join(x->threads[i], NULL);
+    if (live > 0 && x->live == 0)
+        return wn_fail(err, WN_E_MEMORY, "the system gave no thread for a search");
+    return WN_OK;
+}
+
+static void sum_up(struct experiment *x, struct experiment_result *result)
+{
+    const struct engine *e = &x->engine;
+    fill_status(x, &result->status);
+    result->done = result->status.prompts_done;
+    result->failed = result->status.prompts_failed;
+    result->interrupted = atomic_load(&e->process->cancelled) && result->done + result->failed < e->spec->prompt_count;
+}
+
+wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
+                         void (*report_status)(void *arg, const struct experiment_status *s), void *arg,
+                         struct experiment_result *result, wn_error *err)
+{
+    struct experiment *x = calloc(1, sizeof *x);
+    if (!x)
+        return wn_fail(err, WN_E_MEMORY, "no memory for an experiment");
+    struct engine *e = &x->engine;
+    e->spec = spec;
+    e->instances = instances;
+    e->process = process;
+    e->sampler = spec->sampler.plugin->vtable;
+    e->sampler_self = instances->sampler.self;
+    pthread_mutex_init(&e->mutex, NULL);
+    pthread_cond_init(&x->ended, NULL);
+    x->started = stats_now();
+    wn_status status = set_up(x, err);
+    if (status == WN_OK) {
+        x->planned = plan(e);
+        status = run_trials(x, report_status, arg, err);
+        sum_up(x, result);
+    }
+    wn_error close_err;
+    const wn_status closed = take_down(x, &close_err);
+    if (e->failure.code != WN_OK)
+        status = (*err = e->failure).code;
+    else if (status == WN_OK && closed != WN_OK)
+        status = (*err = close_err).code;
+    pthread_mutex_destroy(&e->mutex);
+    pthread_cond_destroy(&x->ended);
+    free(x);
+    return status;
+}

@@ -1,0 +1,140 @@
+/* One search on one prompt, from its first sample to the row that says how it ended. */
+#include "engine/trial.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FAULTS_THAT_END_THE_RUN = 3 };
+
+/* A prompt's seed: of the run's seed and the prompt's id, so that prompts draw independent noises, wherever they stand in
+ * the file. FNV-1a, then the finaliser of splitmix64. */
+static uint64_t prompt_seed(uint64_t seed, const char *id)
+{
+    uint64_t h = 0xcbf29ce484222325u ^ seed;
+    for (const char *c = id; *c; c++)
+        h = (h ^ (uint8_t)*c) * 0x100000001b3u;
+    h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
+    h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
+    return h ^ (h >> 31);
+}
+
+/* The torch modes promise that stream k is what others draw for seed + k, the same for every prompt. */
+static struct noise_source source_of(const struct spec *spec, const wn_prompt *prompt)
+{
+    const uint64_t own = prompt_seed(spec->seed, prompt->id);
+    const uint64_t seed = spec->noise == SPEC_NOISE_PHILOX ? own : spec->seed;
+    return (struct noise_source){ (enum spec_noise)spec->noise, seed, own };
+}
+
+static struct trial *create(struct engine *e, uint32_t index)
+{
+    struct trial *t = calloc(1, sizeof *t);
+    struct arena *arena = arena_create();
+    if (!t || !arena) {
+        arena_destroy(arena);
+        free(t);
+        return NULL;
+    }
+    t->engine = e;
+    t->index = index;
+    t->arena = arena;
+    t->prompt = &e->spec->prompts[index];
+    t->noise = source_of(e->spec, t->prompt);
+    t->conditioning = (struct conditioning){ .prompt = t->prompt, .noise = &t->noise };
+    t->context = identity_context(e->spec, e->info.model_key, e->sampler->canvas_options, e->solver.sigma, t->prompt->text);
+    t->budget.limit = e->spec->budget;
+    t->best_offer = NAN;
+    t->best_picture = NAN;
+    pthread_mutex_init(&t->mutex, NULL);
+    pthread_cond_init(&t->changed, NULL);
+    trial_bind_env(t);
+    return t;
+}
+
+static void destroy(struct trial *t)
+{
+    trial_free_samples(t);
+    free(t->seen.slots);
+    arena_destroy(t->arena);
+    pthread_mutex_destroy(&t->mutex);
+    pthread_cond_destroy(&t->changed);
+    free(t);
+}
+
+static void wait_for_jobs(struct trial *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    while (t->jobs > 0)
+        pthread_cond_wait(&t->changed, &t->mutex);
+    pthread_mutex_unlock(&t->mutex);
+}
+
+static wn_status write_row(const struct trial *t, const char *state, const char *ended, wn_error *err)
+{
+    const struct ledger_trial row = {
+        .id = t->index,
+        .prompt = t->prompt,
+        .state = state,
+        .ended = ended,
+        .nfe = t->budget.nfe,
+        .verifier_calls = t->budget.verifier_calls,
+        .seconds = t->budget.seconds,
+    };
+    return ledger_trial(t->engine->ledger, &row, err);
+}
+
+static wn_status search(struct trial *t, wn_error *err)
+{
+    const struct instance *search = &t->engine->instances->search;
+    const wn_search *vtable = search->use->plugin->vtable;
+    const wn_status status = vtable->run(search->self, &t->env, err);
+    if (t->fault.code != WN_OK && status != WN_E_CANCELLED) {
+        *err = t->fault;
+        return err->code;
+    }
+    return status;
+}
+
+/* Sampler faults in a row mean that the next prompt will fare no better. */
+static void count_faults(struct engine *e, const struct trial *t)
+{
+    pthread_mutex_lock(&e->mutex);
+    e->failed_in_a_row = t->fault.code == WN_OK ? 0 : e->failed_in_a_row + 1;
+    const bool is_hopeless = e->failed_in_a_row >= FAULTS_THAT_END_THE_RUN;
+    pthread_mutex_unlock(&e->mutex);
+    if (!is_hopeless)
+        return;
+    wn_error err;
+    wn_fail(&err, t->fault.code, "%d prompts in a row failed, the last with: %.900s", FAULTS_THAT_END_THE_RUN,
+            t->fault.message);
+    engine_fail(e, &err);
+}
+
+static wn_status end(struct trial *t, wn_status status, wn_error *err)
+{
+    if (status == WN_E_CANCELLED)
+        return status; /* still open: the next run goes on with it */
+    count_faults(t->engine, t);
+    if (status == WN_OK || status == WN_E_BUDGET)
+        return write_row(t, "done", status == WN_OK ? "finished" : "budget", err);
+    engine_event(t->engine, "failed", "prompt %s: %s", t->prompt->id, err->message);
+    wn_error ignored;
+    write_row(t, "failed", err->message, &ignored); /* a ledger that fails tells the recorder too */
+    return status;
+}
+
+wn_status trial_run(struct engine *e, uint32_t index, wn_error *err)
+{
+    struct trial *t = create(e, index);
+    if (!t)
+        return wn_fail(err, WN_E_MEMORY, "no memory for the search on prompt %s", e->spec->prompts[index].id);
+    wn_status status = write_row(t, "open", "", err);
+    if (status == WN_OK)
+        status = search(t, err);
+    wait_for_jobs(t);
+    batcher_release(e->batcher, &t->conditioning);
+    status = end(t, status, err);
+    destroy(t);
+    return status;
+}

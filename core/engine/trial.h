@@ -1,0 +1,104 @@
+/* trial.h - one prompt's search: its samples, its budget, what it has seen, and the env through which it works.
+ *
+ * A sample is its noise and the moves that were asked of it. Nothing is sampled until a score or a peek needs it, and
+ * what the ledger has recorded is never sampled: so resuming, replaying and caching are one mechanism.
+ */
+#ifndef WINNOW_ENGINE_TRIAL_H
+#define WINNOW_ENGINE_TRIAL_H
+
+#include "base/arena.h"
+#include "engine/budget.h"
+#include "engine/engine.h"
+
+struct sample {
+    bool is_live;
+    bool has_paid_velocity; /* the velocity at `point` is charged already */
+    bool has_stream;
+    uint32_t generation; /* tells a dropped sample from a new one in its place */
+    uint32_t point;      /* where the search has it; walk.point may lag behind */
+    uint32_t next_free;
+    struct walk walk;
+    struct identity noise;
+    uint64_t stream;       /* of its noise, when has_stream */
+    uint64_t nfe;          /* of its own path */
+    uint64_t unscored_nfe; /* charged since it was scored last: no candidate has it in its total yet */
+    uint64_t unsampled_nfe; /* charged but not yet evaluated or answered */
+    bool is_scored;        /* as it stands */
+    struct identity parent; /* candidate it was derived from, "" = none */
+    struct identity scored; /* itself, when it was scored last */
+};
+
+/* A candidate that this trial has scored. */
+struct seen {
+    struct identity id;
+    uint64_t ordinal; /* 0 = empty slot of the table */
+    double score;     /* the guide's, higher is better */
+    bool is_finished;
+};
+
+struct seen_table {
+    struct seen *slots; /* [capacity], a power of two */
+    uint64_t capacity;
+    uint64_t count;
+};
+
+enum { ORIGIN_SLOTS = 256 };
+
+struct trial {
+    struct engine *engine;
+    uint32_t index;
+    const wn_prompt *prompt;
+    struct noise_source noise;
+    struct conditioning conditioning;
+    struct identity context;
+    struct budget budget;
+
+    struct sample *samples; /* [sample_capacity] */
+    uint32_t sample_count;  /* slots ever used */
+    uint32_t sample_capacity;
+    uint32_t free_slot; /* slot + 1, 0 = none */
+    struct seen_table seen;
+    struct {
+        struct identity noise;
+        uint64_t stream_plus_1;
+    } origins[ORIGIN_SLOTS]; /* streams of noises that env handed out, to be named in lineages */
+
+    uint64_t set_count; /* calls of score */
+    uint64_t offer_count;
+    double best_offer; /* NaN until one has a score */
+    bool has_picture;  /* of a finished candidate */
+    double best_picture;
+
+    wn_error fault; /* of the sampler, told the search through env; code WN_OK while there is none */
+    wn_env env;
+    struct arena *arena;
+    pthread_mutex_t mutex; /* guards the set under way and `jobs` */
+    pthread_cond_t changed;
+    uint64_t jobs; /* not yet recorded or given up */
+};
+
+/* Runs the search on prompt `index` to its end and records how it ended. Returns what ended it: WN_OK (also after
+ * WN_E_BUDGET), WN_E_CANCELLED, or the failure of the trial. [any] */
+wn_status trial_run(struct engine *e, uint32_t index, wn_error *err);
+
+/* trial_env.c: the functions of wn_env. */
+void trial_bind_env(struct trial *t);
+struct sample *trial_sample(struct trial *t, wn_sample handle, wn_error *err); /* NULL: dropped, or never one */
+wn_status trial_goes_on(const struct trial *t, wn_error *err); /* WN_E_CANCELLED, or the sampler's fault */
+void trial_charge(struct sample *s, uint64_t nfe);
+void trial_free_samples(struct trial *t);
+
+/* trial_lineage.c: JSON that says how a sample came to be, free() it; NULL when memory ran out. */
+char *trial_lineage(const struct trial *t, const struct sample *s);
+
+/* trial_score.c: env->score and env->peek, which sample. */
+wn_status trial_score(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err);
+wn_status trial_peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err);
+/* What the batcher calls when samples have arrived, or never will; arg is the engine. */
+void trial_tasks_ended(void *arg, uint32_t count, struct task *const *tasks, wn_status status, const wn_error *err);
+
+/* trial_seen.c */
+struct seen *seen_find(const struct seen_table *table, const struct identity *id); /* NULL = never scored */
+struct seen *seen_add(struct seen_table *table, const struct identity *id); /* with the next ordinal; NULL = no memory */
+
+#endif

@@ -1,0 +1,370 @@
+/* The functions of wn_env that cost no sampling: they check, charge and write down. A sample's handle is its slot and
+ * the slot's generation, so that a dropped sample is recognised. */
+#include "engine/trial.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- slots ----------------------------------------------------------------------------------------------------- */
+
+static wn_sample handle_of(const struct trial *t, const struct sample *s)
+{
+    return ((uint64_t)s->generation << 32) | ((uint64_t)(s - t->samples) + 1);
+}
+
+struct sample *trial_sample(struct trial *t, wn_sample handle, wn_error *err)
+{
+    const uint64_t slot = (handle & UINT32_MAX) - 1;
+    const uint64_t generation = handle >> 32;
+    if (slot < t->sample_count && t->samples[slot].is_live && t->samples[slot].generation == generation)
+        return &t->samples[slot];
+    wn_fail(err, WN_E_ARG, "the search names sample %llu, which was dropped or never spawned", (unsigned long long)handle);
+    return NULL;
+}
+
+static struct sample *new_slot(struct trial *t)
+{
+    if (t->free_slot) {
+        struct sample *s = &t->samples[t->free_slot - 1];
+        t->free_slot = s->next_free;
+        return s;
+    }
+    if (t->sample_count == t->sample_capacity) {
+        const uint32_t capacity = t->sample_capacity ? 2 * t->sample_capacity : 16;
+        struct sample *grown = realloc(t->samples, capacity * sizeof *grown);
+        if (!grown)
+            return NULL;
+        t->samples = grown;
+        t->sample_capacity = capacity;
+    }
+    struct sample *s = &t->samples[t->sample_count++];
+    memset(s, 0, sizeof *s);
+    return s;
+}
+
+static void free_slot(struct trial *t, struct sample *s)
+{
+    const uint32_t generation = s->generation + 1;
+    walk_finish(&s->walk);
+    memset(s, 0, sizeof *s);
+    s->generation = generation;
+    s->next_free = t->free_slot;
+    t->free_slot = (uint32_t)(s - t->samples) + 1;
+}
+
+void trial_free_samples(struct trial *t)
+{
+    for (uint32_t i = 0; i < t->sample_count; i++)
+        walk_finish(&t->samples[i].walk);
+    free(t->samples);
+    t->samples = NULL;
+    t->sample_count = 0;
+}
+
+static struct sample *new_sample(struct trial *t, const float *x, wn_error *err)
+{
+    const uint64_t bytes = t->engine->solver.values * sizeof *x;
+    struct sample *s = new_slot(t);
+    float *copy = s ? malloc(bytes) : NULL;
+    if (!copy) {
+        if (s)
+            free_slot(t, s);
+        wn_fail(err, WN_E_MEMORY, "no memory for sample %u of %llu bytes", t->sample_count, (unsigned long long)bytes);
+        return NULL;
+    }
+    memcpy(copy, x, bytes);
+    s->walk.x = copy;
+    s->is_live = true;
+    return s;
+}
+
+/* ---- noise ----------------------------------------------------------------------------------------------------- */
+
+static double env_budget_left(void *ctx, int32_t currency)
+{
+    const struct trial *t = ctx;
+    return budget_left(&t->budget, currency);
+}
+
+static uint32_t origin_slot(const struct identity *noise)
+{
+    uint32_t key;
+    memcpy(&key, noise->text, sizeof key);
+    return (key * 2654435761u) >> 24; /* of ORIGIN_SLOTS = 2^8 */
+}
+
+static wn_status env_noise(void *ctx, uint64_t stream, float *dst, wn_error *err)
+{
+    struct trial *t = ctx;
+    (void)err;
+    const uint64_t values = t->engine->solver.values;
+    noise_source_fill(&t->noise, stream, dst, values);
+    const struct identity id = identity_noise(dst, values);
+    const uint32_t slot = origin_slot(&id);
+    t->origins[slot].noise = id;
+    t->origins[slot].stream_plus_1 = stream + 1;
+    return WN_OK;
+}
+
+static uint64_t env_random_u64(void *ctx, uint64_t stream, uint64_t index)
+{
+    const struct trial *t = ctx;
+    return noise_random_u64(t->noise.aux_seed, stream, index);
+}
+
+/* ---- samples --------------------------------------------------------------------------------------------------- */
+
+static void find_origin(const struct trial *t, struct sample *s)
+{
+    const uint32_t slot = origin_slot(&s->noise);
+    s->has_stream = t->origins[slot].stream_plus_1 > 0 && strcmp(t->origins[slot].noise.text, s->noise.text) == 0;
+    if (s->has_stream)
+        s->stream = t->origins[slot].stream_plus_1 - 1;
+}
+
+static wn_status env_spawn(void *ctx, const float *noise, wn_sample parent, wn_sample *out, wn_error *err)
+{
+    struct trial *t = ctx;
+    struct identity parent_id = { "" };
+    if (parent) {
+        const struct sample *p = trial_sample(t, parent, err);
+        if (!p)
+            return err->code;
+        parent_id = p->scored;
+    }
+    struct sample *s = new_sample(t, noise, err);
+    if (!s)
+        return err->code;
+    s->noise = identity_noise(noise, t->engine->solver.values);
+    s->parent = parent_id;
+    find_origin(t, s);
+    *out = handle_of(t, s);
+    return WN_OK;
+}
+
+static wn_status copy_walk(const struct trial *t, struct walk *to, const struct walk *from, wn_error *err)
+{
+    const uint64_t bytes = t->engine->solver.values * sizeof *from->v;
+    for (uint32_t i = 0; i < from->move_count; i++)
+        WN_TRY(walk_append(to, from->moves[i], err));
+    to->done = from->done;
+    to->point = from->point;
+    if (!from->has_velocity)
+        return WN_OK;
+    to->v = malloc(bytes);
+    if (!to->v)
+        return wn_fail(err, WN_E_MEMORY, "no memory for a sample of %llu bytes", (unsigned long long)bytes);
+    memcpy(to->v, from->v, bytes);
+    to->has_velocity = true;
+    return WN_OK;
+}
+
+static wn_status env_clone(void *ctx, wn_sample sample, wn_sample *out, wn_error *err)
+{
+    struct trial *t = ctx;
+    const struct sample *found = trial_sample(t, sample, err);
+    if (!found)
+        return err->code;
+    struct sample *s = new_sample(t, found->walk.x, err); /* may move the samples */
+    if (!s)
+        return err->code;
+    const struct sample *from = trial_sample(t, sample, err);
+    const struct walk own = s->walk;
+    const uint32_t generation = s->generation;
+    *s = *from;
+    s->walk = own;
+    s->generation = generation;
+    s->nfe = from->nfe;
+    s->unscored_nfe = 0; /* the original answers for them */
+    s->unsampled_nfe = 0;
+    if (copy_walk(t, &s->walk, &from->walk, err) != WN_OK) {
+        free_slot(t, s);
+        return err->code;
+    }
+    *out = handle_of(t, s);
+    return WN_OK;
+}
+
+static void env_drop(void *ctx, wn_sample sample)
+{
+    struct trial *t = ctx;
+    wn_error err;
+    struct sample *s = sample ? trial_sample(t, sample, &err) : NULL;
+    if (s)
+        free_slot(t, s);
+}
+
+/* ---- moves ----------------------------------------------------------------------------------------------------- */
+
+static wn_status check_point(const struct trial *t, uint64_t point, wn_error *err)
+{
+    if (point <= t->engine->solver.steps)
+        return WN_OK;
+    return wn_fail(err, WN_E_ARG, "the search asks for point %llu of a schedule of %u steps", (unsigned long long)point,
+                   t->engine->solver.steps);
+}
+
+wn_status trial_goes_on(const struct trial *t, wn_error *err)
+{
+    if (engine_is_stopping(t->engine))
+        return wn_fail(err, WN_E_CANCELLED, "the run was interrupted");
+    if (t->fault.code != WN_OK) {
+        *err = t->fault;
+        return err->code;
+    }
+    return WN_OK;
+}
+
+void trial_charge(struct sample *s, uint64_t nfe)
+{
+    s->nfe += nfe;
+    s->unscored_nfe += nfe;
+    s->unsampled_nfe += nfe;
+}
+
+/* Velocity calls that a way of `velocities` still costs: one may be paid for already. */
+static uint64_t cost(const struct trial *t, const struct sample *s, uint64_t velocities)
+{
+    if (velocities > 0 && s->has_paid_velocity)
+        velocities--;
+    return velocities * t->engine->info.evals_per_velocity;
+}
+
+/* Parents are the candidates that samples were scored as before they moved on. */
+static wn_status move_sample(struct sample *s, struct move move, uint64_t nfe, wn_error *err)
+{
+    WN_TRY(walk_append(&s->walk, move, err));
+    trial_charge(s, nfe);
+    if (s->is_scored)
+        s->parent = s->scored;
+    s->is_scored = false;
+    s->has_paid_velocity = false;
+    s->point = move.point;
+    return WN_OK;
+}
+
+static wn_status advance_cost(struct trial *t, uint64_t count, const wn_sample *samples, uint64_t point, uint64_t *nfe,
+                              wn_error *err)
+{
+    *nfe = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        const struct sample *s = trial_sample(t, samples[i], err);
+        if (!s)
+            return err->code;
+        if (s->point > point)
+            return wn_fail(err, WN_E_ARG, "a sample at point %u cannot advance to %llu; renoise leads back", s->point,
+                           (unsigned long long)point);
+        *nfe += cost(t, s, point - s->point);
+    }
+    return WN_OK;
+}
+
+static wn_status env_advance(void *ctx, uint64_t count, const wn_sample *samples, uint64_t point, wn_error *err)
+{
+    struct trial *t = ctx;
+    struct charge charge = { 0 };
+    WN_TRY(trial_goes_on(t, err));
+    WN_TRY(check_point(t, point, err));
+    WN_TRY(advance_cost(t, count, samples, point, &charge.nfe, err));
+    WN_TRY(budget_take(&t->budget, charge, err));
+    for (uint64_t i = 0; i < count; i++) {
+        struct sample *s = trial_sample(t, samples[i], err);
+        const struct move move = { .kind = MOVE_ADVANCE, .point = (uint32_t)point };
+        if (s->point < point)
+            WN_TRY(move_sample(s, move, cost(t, s, point - s->point), err));
+    }
+    return WN_OK;
+}
+
+static wn_status env_renoise(void *ctx, wn_sample sample, uint64_t point, uint64_t stream, wn_error *err)
+{
+    struct trial *t = ctx;
+    WN_TRY(trial_goes_on(t, err));
+    struct sample *s = trial_sample(t, sample, err);
+    if (!s)
+        return err->code;
+    if (point > s->point)
+        return wn_fail(err, WN_E_ARG, "a sample at point %u cannot be noised to %llu; advance leads on", s->point,
+                       (unsigned long long)point);
+    if (point == s->point)
+        return WN_OK;
+    return move_sample(s, (struct move){ .kind = MOVE_RENOISE, .point = (uint32_t)point, .stream = stream }, 0, err);
+}
+
+static wn_status env_kick(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err)
+{
+    struct trial *t = ctx;
+    WN_TRY(trial_goes_on(t, err));
+    WN_TRY(check_point(t, point, err));
+    struct sample *s = trial_sample(t, sample, err);
+    if (!s)
+        return err->code;
+    if (point <= s->point)
+        return wn_fail(err, WN_E_ARG, "a sample at point %u cannot be kicked to %llu; a kick leads on", s->point,
+                       (unsigned long long)point);
+    if (!(eta >= 0 && eta <= 1))
+        return wn_fail(err, WN_E_ARG, "eta %g of a kick is not within 0 and 1", eta);
+    const struct charge charge = { .nfe = cost(t, s, 1) };
+    WN_TRY(budget_take(&t->budget, charge, err));
+    const struct move move = { .kind = MOVE_KICK, .point = (uint32_t)point, .eta = eta, .stream = stream };
+    return move_sample(s, move, charge.nfe, err);
+}
+
+/* ---- offers ---------------------------------------------------------------------------------------------------- */
+
+static void note_best(struct trial *t, double score)
+{
+    if (isnan(score) || score <= t->best_offer)
+        return;
+    struct engine *e = t->engine;
+    pthread_mutex_lock(&e->mutex);
+    if (isnan(t->best_offer))
+        e->trials_with_best++;
+    e->best_sum += score - (isnan(t->best_offer) ? 0 : t->best_offer);
+    pthread_mutex_unlock(&e->mutex);
+    t->best_offer = score;
+}
+
+static wn_status env_offer(void *ctx, wn_sample sample, wn_error *err)
+{
+    struct trial *t = ctx;
+    const struct sample *s = trial_sample(t, sample, err);
+    if (!s)
+        return err->code;
+    if (s->point != t->engine->solver.steps || !s->is_scored)
+        return wn_fail(err, WN_E_ARG, "the search offers a sample that is at point %u of %u and %s scored", s->point,
+                       t->engine->solver.steps, s->is_scored ? "is" : "is not");
+    note_best(t, seen_find(&t->seen, &s->scored)->score);
+    return ledger_offer(t->engine->ledger, t->index, ++t->offer_count, s->scored.text, err);
+}
+
+void trial_bind_env(struct trial *t)
+{
+    const struct engine *e = t->engine;
+    t->env = (wn_env){
+        .struct_size = sizeof t->env,
+        .ctx = t,
+        .prompt = t->prompt,
+        .steps = e->solver.steps,
+        .sigma = e->solver.sigma,
+        .latent_values = e->solver.values,
+        .latent_channels = e->info.latent_channels,
+        .latent_height = e->latent_height,
+        .latent_width = e->latent_width,
+        .evals_per_velocity = e->info.evals_per_velocity,
+        .batch_hint = e->guide_is_comparative ? UINT32_MAX : e->batch,
+        .budget_left = env_budget_left,
+        .noise = env_noise,
+        .random_u64 = env_random_u64,
+        .spawn = env_spawn,
+        .clone = env_clone,
+        .drop = env_drop,
+        .advance = env_advance,
+        .renoise = env_renoise,
+        .kick = env_kick,
+        .peek = trial_peek,
+        .score = trial_score,
+        .offer = env_offer,
+    };
+}

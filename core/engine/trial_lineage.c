@@ -1,0 +1,39 @@
+/* How a sample came to be, as the ledger and pictures tell it:
+ *   {"noise":"HASH","seed":7,"stream":3,"moves":[{"advance":8},{"kick":9,"eta":0.5,"stream":4294967296}]}
+ * seed and stream are there when the noise is one that env handed out; else the search made it itself. */
+#include "base/json_text.h"
+#include "engine/trial.h"
+
+enum { LINEAGE_MAX_BYTES = 1 << 20 };
+
+static void write_move(struct json_text *j, const struct move *m)
+{
+    static const char *const names[] = { [MOVE_ADVANCE] = "advance", [MOVE_RENOISE] = "renoise", [MOVE_KICK] = "kick" };
+    json_object(j);
+    json_key(j, names[m->kind]), json_u64(j, m->point);
+    if (m->kind == MOVE_KICK)
+        json_key(j, "eta"), json_number(j, m->eta);
+    if (m->kind != MOVE_ADVANCE)
+        json_key(j, "stream"), json_u64(j, m->stream);
+    json_end(j);
+}
+
+char *trial_lineage(const struct trial *t, const struct sample *s)
+{
+    struct buffer out = BUFFER_INIT(LINEAGE_MAX_BYTES);
+    struct json_text j = json_begin(&out, 0);
+    json_object(&j);
+    json_key(&j, "noise"), json_string(&j, s->noise.text);
+    if (s->has_stream) {
+        json_key(&j, "seed"), json_u64(&j, s->stream < WN_STREAM_AUX ? t->noise.seed : t->noise.aux_seed);
+        json_key(&j, "stream"), json_u64(&j, s->stream);
+    }
+    json_key(&j, "moves"), json_array(&j);
+    for (uint32_t i = 0; i < s->walk.move_count; i++)
+        write_move(&j, &s->walk.moves[i]);
+    json_end(&j);
+    json_end(&j);
+    char *text = buffer_take(&out);
+    buffer_free(&out);
+    return text;
+}

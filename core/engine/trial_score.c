@@ -1,0 +1,415 @@
+/* Where a search's wishes become work. score() names each sample by what made it and looks for that name: in this trial's
+ * memory, then in the ledger; what nobody knows becomes a job. Everything is charged before anything is looked up, so
+ * costs, ordinals and totals are the same whether a score was sampled now, or in a run that was killed.
+ *
+ * Where verifiers compare, a set is answered as a whole or not at all. A comparative guide's word on a candidate that it has seen
+ * before, among others, is kept under the metric's name with the set's number. */
+#include "engine/job.h"
+#include "engine/scoring.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CALL_MAX = 1 << 20 };
+
+/* One sample of a call of score. */
+struct asked {
+    struct sample *sample;
+    struct identity id;
+    bool is_finished;
+    bool was_seen;    /* scored by this trial before this call */
+    bool wants_score; /* new to this trial, or to be compared again */
+    bool is_answered; /* by the ledger */
+    uint64_t nfe_total;
+    double seconds; /* of an answered one: sampling and decoding */
+    uint64_t ordinal;
+    struct ledger_score *scores; /* [score_count] as the ledger has them */
+    uint32_t score_count;
+};
+
+struct call {
+    struct trial *trial;
+    uint32_t count;
+    struct asked *asked;
+    struct ledger_score *scores; /* [count][column_count] */
+    struct entry *entries;       /* [count] */
+    struct task **tasks;         /* [count] */
+    struct charge charge;
+};
+
+static struct identity identity_of(const struct trial *t, const struct sample *s)
+{
+    return identity_candidate(&t->context, &s->noise, &t->noise, s->walk.move_count, s->walk.moves);
+}
+
+/* ---- looking up ------------------------------------------------------------------------------------------------ */
+
+static wn_status look_at(struct call *c, uint32_t i, wn_sample handle, wn_error *err)
+{
+    struct trial *t = c->trial;
+    const struct engine *e = t->engine;
+    struct asked *a = &c->asked[i];
+    a->sample = trial_sample(t, handle, err);
+    if (!a->sample)
+        return err->code;
+    a->id = identity_of(t, a->sample);
+    a->is_finished = a->sample->point == e->solver.steps;
+    a->was_seen = seen_find(&t->seen, &a->id) != NULL;
+    a->wants_score = !a->was_seen || e->guide_is_comparative;
+    a->scores = c->scores + (size_t)i * e->column_count;
+    a->score_count = a->is_finished ? e->column_count : e->guide_columns;
+    c->charge.candidates += a->is_finished && !a->was_seen;
+    c->charge.verifier_calls += a->wants_score;
+    if (a->wants_score && !a->is_finished && !a->sample->has_paid_velocity)
+        c->charge.nfe += e->info.evals_per_velocity;
+    return WN_OK;
+}
+
+static void pay_preview(struct trial *t, struct asked *a)
+{
+    struct sample *s = a->sample;
+    if (!a->wants_score || a->is_finished || s->has_paid_velocity)
+        return;
+    trial_charge(s, t->engine->info.evals_per_velocity);
+    s->has_paid_velocity = true;
+}
+
+/* The trial's total as if the set's samples had been paid for one after another: the same whatever the size of a set. */
+static void total_up(struct call *c)
+{
+    uint64_t total = c->trial->budget.nfe;
+    for (uint32_t i = 0; i < c->count; i++) {
+        pay_preview(c->trial, &c->asked[i]);
+        c->asked[i].nfe_total = c->asked[i].sample->unscored_nfe;
+        c->asked[i].sample->unscored_nfe = 0;
+        total -= c->asked[i].nfe_total;
+    }
+    for (uint32_t i = 0; i < c->count; i++) {
+        total += c->asked[i].nfe_total;
+        c->asked[i].nfe_total = total;
+    }
+}
+
+static wn_status number(struct call *c, wn_error *err)
+{
+    for (uint32_t i = 0; i < c->count; i++) {
+        const struct seen *seen = seen_add(&c->trial->seen, &c->asked[i].id);
+        if (!seen)
+            return wn_fail(err, WN_E_MEMORY, "no memory for %llu candidates",
+                           (unsigned long long)c->trial->seen.count + 1);
+        c->asked[i].ordinal = seen->ordinal;
+    }
+    return WN_OK;
+}
+
+static wn_status name_scores(struct call *c, struct asked *a, wn_error *err)
+{
+    const struct engine *e = c->trial->engine;
+    const bool is_again = a->was_seen && e->guide_is_comparative;
+    for (uint32_t m = 0; m < a->score_count; m++) {
+        const struct column *column = &e->columns[m];
+        const char *metric = engine_verifier(e, column->verifier)->metrics[column->metric].name;
+        if (is_again)
+            metric = arena_printf(c->trial->arena, "%s#%llu", metric, (unsigned long long)c->trial->set_count);
+        if (!metric)
+            return wn_fail(err, WN_E_MEMORY, "no memory for the name of a score");
+        a->scores[m] = (struct ledger_score){ e->spec->verifiers[column->verifier].name, metric, NAN, 0 };
+    }
+    return WN_OK;
+}
+
+static void ask_ledger(struct call *c)
+{
+    const struct trial *t = c->trial;
+    const struct engine *e = t->engine;
+    bool is_whole = true;
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct asked *a = &c->asked[i];
+        struct ledger_candidate found = { 0 };
+        if (!a->wants_score)
+            continue;
+        a->is_answered = ledger_find(e->ledger, t->index, a->id.text, a->score_count, a->scores, &found);
+        is_whole &= a->is_answered;
+        if (a->is_answered)
+            a->seconds = found.sample_seconds + found.decode_seconds;
+    }
+    for (uint32_t i = 0; i < c->count && e->has_comparative && !is_whole; i++)
+        c->asked[i].is_answered = false;
+}
+
+/* Takes over what the ledger knew. */
+static void take_answers(struct call *c)
+{
+    struct trial *t = c->trial;
+    struct engine *e = t->engine;
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct asked *a = &c->asked[i];
+        struct entry *entry = &c->entries[i];
+        entry->is_finished = a->is_finished;
+        entry->is_done = !a->wants_score || a->is_answered;
+        entry->score = a->is_answered ? e->guide_sign * a->scores[0].value : seen_find(&t->seen, &a->id)->score;
+        if (entry->is_done)
+            stats_add(&e->stats.nfe_replayed, a->sample->unsampled_nfe);
+        a->sample->unsampled_nfe = 0;
+        if (!a->is_answered)
+            continue;
+        stats_add(&e->stats.candidates_replayed, a->is_finished);
+        t->budget.seconds += a->seconds;
+        for (uint32_t m = 0; m < e->guide_columns; m++)
+            t->budget.seconds += a->scores[m].seconds;
+    }
+}
+
+/* ---- making jobs ----------------------------------------------------------------------------------------------- */
+
+static wn_status reserve_velocity(const struct trial *t, struct walk *w, wn_error *err)
+{
+    const uint64_t bytes = t->engine->solver.values * sizeof *w->v;
+    if (!w->v)
+        w->v = malloc(bytes);
+    return w->v ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a velocity of %llu bytes", (unsigned long long)bytes);
+}
+
+static void fill_record(const struct trial *t, struct job *job, const struct asked *a)
+{
+    struct ledger_candidate *r = &job->record;
+    r->trial = t->index;
+    memcpy(r->id, a->id.text, sizeof a->id.text);
+    memcpy(r->parent, a->sample->parent.text, sizeof a->sample->parent.text);
+    r->ordinal = a->ordinal;
+    r->point = a->sample->point;
+    r->finished = a->is_finished;
+    r->nfe = a->sample->nfe;
+    r->nfe_total = a->nfe_total;
+    r->lineage = job->lineage;
+    memcpy(job->scores, a->scores, a->score_count * sizeof *a->scores);
+    for (uint32_t m = 0; m < a->score_count; m++)
+        job->scores[m].value = NAN;
+}
+
+static wn_status make_job(struct set *set, uint32_t i, const struct asked *a, wn_error *err)
+{
+    struct trial *t = set->trial;
+    struct job *job = job_create(set, i, a->score_count, scoring_lanes(t->engine->scoring));
+    if (!job)
+        return wn_fail(err, WN_E_MEMORY, "no memory for a candidate");
+    job->lineage = trial_lineage(t, a->sample);
+    if (!job->lineage)
+        return wn_fail(err, WN_E_MEMORY, "no memory for the lineage of a candidate");
+    if (!a->is_finished)
+        WN_TRY(reserve_velocity(t, &a->sample->walk, err));
+    job->task.conditioning = &t->conditioning;
+    job->task.walk = &a->sample->walk;
+    job->task.want_velocity = !a->is_finished;
+    fill_record(t, job, a);
+    return WN_OK;
+}
+
+static void discard_jobs(struct set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++)
+        if (set->entries[i].job)
+            job_free(set->entries[i].job);
+}
+
+static wn_status make_jobs(struct call *c, struct set *set, uint32_t *task_count, wn_error *err)
+{
+    bool has_finished = false;
+    *task_count = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        if (c->entries[i].is_done)
+            continue;
+        if (make_job(set, i, &c->asked[i], err) != WN_OK) {
+            discard_jobs(set);
+            return err->code;
+        }
+        has_finished |= c->asked[i].is_finished;
+        c->tasks[(*task_count)++] = &c->entries[i].job->task;
+    }
+    set->judges = has_finished ? scoring_comparative_judges(c->trial->engine->scoring) : 0;
+    set->undecoded = *task_count;
+    set->remaining = *task_count + set->judges;
+    return WN_OK;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------------------- */
+
+static void wait_for(struct trial *t, const uint32_t *remaining)
+{
+    pthread_mutex_lock(&t->mutex);
+    while (*remaining > 0)
+        pthread_cond_wait(&t->changed, &t->mutex);
+    pthread_mutex_unlock(&t->mutex);
+}
+
+/* What a failure below means to the search: the end. The trial remembers it, should the search not. */
+static wn_status hand_up(struct trial *t, wn_status status, const wn_error *fault, wn_error *err)
+{
+    if (status == WN_OK)
+        return WN_OK;
+    *err = *fault;
+    if (status != WN_E_CANCELLED)
+        t->fault = *fault;
+    return status;
+}
+
+static wn_status sample_and_score(struct call *c, wn_error *err)
+{
+    struct trial *t = c->trial;
+    struct set set = { .trial = t, .count = c->count, .entries = c->entries };
+    struct wave wave = { .tasks = c->tasks };
+    WN_TRY(make_jobs(c, &set, &wave.count, err));
+    set_decide(&set); /* those before the first job */
+    if (wave.count > 0) {
+        batcher_submit(t->engine->batcher, &wave);
+        wait_for(t, &set.remaining);
+    }
+    t->budget.seconds += set.seconds;
+    return hand_up(t, set.status, &set.err, err);
+}
+
+static void hand_out(struct call *c, double *scores)
+{
+    struct trial *t = c->trial;
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct asked *a = &c->asked[i];
+        seen_find(&t->seen, &a->id)->score = c->entries[i].score;
+        scores[i] = c->entries[i].score;
+        a->sample->scored = a->id;
+        a->sample->is_scored = true;
+        stats_add(&t->engine->stats.candidates_done, a->is_finished && !a->was_seen);
+    }
+}
+
+static wn_status run_call(struct call *c, const wn_sample *samples, double *scores, wn_error *err)
+{
+    struct trial *t = c->trial;
+    for (uint32_t i = 0; i < c->count; i++)
+        WN_TRY(look_at(c, i, samples[i], err));
+    WN_TRY(budget_take(&t->budget, c->charge, err));
+    t->set_count++;
+    total_up(c);
+    WN_TRY(number(c, err));
+    for (uint32_t i = 0; i < c->count; i++)
+        WN_TRY(name_scores(c, &c->asked[i], err));
+    ask_ledger(c);
+    take_answers(c);
+    WN_TRY(sample_and_score(c, err));
+    hand_out(c, scores);
+    return WN_OK;
+}
+
+wn_status trial_score(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err)
+{
+    struct trial *t = ctx;
+    WN_TRY(trial_goes_on(t, err));
+    if (count == 0 || count > CALL_MAX)
+        return wn_fail(err, WN_E_ARG, "the search scores %llu samples at once; 1 to %d are allowed",
+                       (unsigned long long)count, CALL_MAX);
+    struct call c = { .trial = t, .count = (uint32_t)count };
+    c.asked = calloc(count, sizeof *c.asked);
+    c.scores = calloc(count * t->engine->column_count, sizeof *c.scores);
+    c.entries = calloc(count, sizeof *c.entries);
+    c.tasks = calloc(count, sizeof(struct task *));
+    const bool has_memory = c.asked && c.scores && c.entries && c.tasks;
+    const wn_status status = has_memory ? run_call(&c, samples, scores, err)
+                                        : wn_fail(err, WN_E_MEMORY, "no memory to score %u samples", c.count);
+    free(c.asked);
+    free(c.scores);
+    free(c.entries);
+    free(c.tasks);
+    return status;
+}
+
+/* ---- peeking --------------------------------------------------------------------------------------------------- */
+
+/* A sample brought up to date for its search to look at; task.owner is NULL. */
+struct peek {
+    struct task task;
+    struct trial *trial;
+    uint32_t remaining;
+    wn_status status;
+    wn_error err;
+};
+
+static void peek_ended(struct peek *p, wn_status status, const wn_error *err)
+{
+    pthread_mutex_lock(&p->trial->mutex);
+    p->status = status;
+    if (status != WN_OK)
+        p->err = *err;
+    p->remaining = 0;
+    pthread_cond_signal(&p->trial->changed);
+    pthread_mutex_unlock(&p->trial->mutex);
+}
+
+static wn_status bring_up(struct trial *t, struct sample *s, bool wants_velocity, wn_error *err)
+{
+    if (wants_velocity)
+        WN_TRY(reserve_velocity(t, &s->walk, err));
+    struct peek p = { .trial = t, .remaining = 1 };
+    p.task = (struct task){ .conditioning = &t->conditioning, .walk = &s->walk, .want_velocity = wants_velocity };
+    struct task *task = &p.task;
+    struct wave wave = { .tasks = &task, .count = 1 };
+    batcher_submit(t->engine->batcher, &wave);
+    wait_for(t, &p.remaining);
+    t->budget.seconds += p.task.seconds;
+    s->unsampled_nfe = 0;
+    return hand_up(t, p.status, &p.err, err);
+}
+
+wn_status trial_peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err)
+{
+    struct trial *t = ctx;
+    const struct solver *solver = &t->engine->solver;
+    WN_TRY(trial_goes_on(t, err));
+    struct sample *s = trial_sample(t, sample, err);
+    if (!s)
+        return err->code;
+    const bool wants_velocity = x0 && s->point < solver->steps;
+    if (wants_velocity && !s->has_paid_velocity) {
+        const struct charge charge = { .nfe = t->engine->info.evals_per_velocity };
+        WN_TRY(budget_take(&t->budget, charge, err));
+        trial_charge(s, charge.nfe);
+        s->has_paid_velocity = true;
+    }
+    if (s->walk.done < s->walk.move_count || (wants_velocity && !s->walk.has_velocity))
+        WN_TRY(bring_up(t, s, wants_velocity, err));
+    if (x)
+        memcpy(x, s->walk.x, solver->values * sizeof *x);
+    if (x0)
+        solver_x0(solver, &s->walk, x0);
+    return WN_OK;
+}
+
+/* ---- from the batcher ------------------------------------------------------------------------------------------ */
+
+enum { ENDED_GROUP = 64 };
+
+static void jobs_ended(struct engine *e, uint32_t count, struct job *const *jobs, wn_status status, const wn_error *err)
+{
+    if (status == WN_OK) {
+        scoring_push(e->scoring, count, jobs);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        scoring_fail(e->scoring, jobs[i], status, err);
+}
+
+void trial_tasks_ended(void *arg, uint32_t count, struct task *const *tasks, wn_status status, const wn_error *err)
+{
+    struct engine *e = arg;
+    struct job *jobs[ENDED_GROUP];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (tasks[i]->owner)
+            jobs[n++] = tasks[i]->owner;
+        else
+            peek_ended((struct peek *)tasks[i], status, err);
+        if (n == ENDED_GROUP || (n > 0 && i + 1 == count)) {
+            jobs_ended(e, n, jobs, status, err);
+            n = 0;
+        }
+    }
+}
