@@ -5,6 +5,7 @@
 #include "base/build.h"
 #include "base/files.h"
 #include "base/sha256.h"
+#include "ledger/facts.h"
 #include "plugin/registry.h"
 
 #include <cjson/cJSON.h>
@@ -233,6 +234,8 @@ wn_status manifest_append(const char *run_dir, const struct manifest_start *m, w
     cJSON *starts = cJSON_GetObjectItemCaseSensitive(root, "starts");
     if (status == WN_OK)
         status = fill(start, m, starts, err);
+    if (status == WN_OK && m->spec->search.plugin)
+        facts_put(root, m->spec);
     if (status == WN_OK && cJSON_AddItemToArray(starts, start)) {
         start = NULL;
         status = save(path, root, err);

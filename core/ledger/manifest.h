@@ -5,7 +5,8 @@
  *         "winnow": { "version", "commit", "compiler" },
  *         "devices": [ { "name", "vendor", "driver", "uuid", "paths", "memory_bytes" } ],
  *         "plugins": [ { "use": "sampler", "name", "version", "path", "sha256" } ],
- *         "files":   [ { "path", "bytes", "modified", "sha256", "sha256_from" } ] } ] }
+ *         "files":   [ { "path", "bytes", "modified", "sha256", "sha256_from" } ] } ],
+ *       "report": facts.h }
  *
  * sha256_from is "read", "link" (a hub cache's blob name), "before" (an earlier start read the same path, bytes and time),
  * or "not asked": then sha256 is null and size and time are all that is known. */
