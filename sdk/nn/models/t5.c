@@ -96,7 +96,7 @@ uint64_t nn_t5_bucket(const nn_t5 *c, int64_t distance)
 /* [heads, 2 tokens - 1] */
 static nn_t position_bias(const nn_scope *s, const nn_t5 *c, uint64_t tokens)
 {
-    char name[256];
+    char name[sizeof s->prefix + 80];
     snprintf(name, sizeof name, "%sencoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", s->prefix);
     nn_weight(s->g, s->w, c->buckets, c->heads, "%s", name); /* checks presence and shape */
     const nn_tensor *t = nn_weights_find(s->w, name);
