@@ -1,4 +1,4 @@
-/* parity.c CASE - a tiny random FLUX pipeline against diffusers and transformers, float32: text encoders, velocity in
+/* parity.c CASE - a tiny random FLUX pipeline, or pebble, against diffusers and transformers, float32: text encoders, velocity in
  * both layouts of the weights, autoencoder, schedule, and a whole picture of eight steps. The expected values are
  * make_models.py's; the bounds stand beside what was measured.
  */
@@ -12,6 +12,7 @@
 #include <models/program.h>
 #include <models/t5.h>
 #include <models/vae.h>
+#include <unistd.h>
 #include <winnow/sampler.h>
 
 static const char *const prompts[2] = { "a red circle", "the blue square and a red one" };
@@ -310,14 +311,19 @@ static void test_transformer(struct parity *p, const char *component)
 
 /* ---- the cases ---------------------------------------------------------------------------------------------- */
 
-static void test_folder(struct parity *p)
+static void test_original_layout(struct parity *p, const float *v)
+{
+    const char *const other[] = { "model", p->folder, "transformer", in_folder(p, "transformer_bfl"), "vae",
+                                  in_folder(p, "vae_bfl"), "encoders", "release", NULL };
+    test_layout(p, other, v);
+}
+
+static void test_folder(struct parity *p, int has_original_layout)
 {
     test_t5(p, "text_encoder_2");
     test_clip(p, "text_encoder");
     test_autoencoder(p, "vae", 0);
-    test_autoencoder(p, "vae_bfl", 1);
     test_transformer(p, "transformer");
-    test_transformer(p, "transformer_bfl");
     const char *const pairs[] = { "model", p->folder, "batch", "3", NULL };
     void *self = open_sampler(p, pairs);
     float *v = calloc(2 * p->latent, sizeof *v);
@@ -325,12 +331,13 @@ static void test_folder(struct parity *p)
     test_picture(p, self);
     test_refusals(p, self);
     p->plugin->destroy(self);
-    const char *const other[] = { "model", p->folder, "transformer", in_folder(p, "transformer_bfl"), "vae",
-                                  in_folder(p, "vae_bfl"), "encoders", "release", NULL };
-    test_layout(p, other, v);
+    if (has_original_layout) {
+        test_autoencoder(p, "vae_bfl", 1);
+        test_transformer(p, "transformer_bfl");
+        test_original_layout(p, v);
+    }
     free(v);
 }
-
 /* Everything in one file, as Comfy has it, and no config.json at all. */
 static void test_single_file(struct parity *p)
 {
@@ -357,30 +364,55 @@ static const struct {
     uint32_t width_px, height_px;
     uint64_t stride;
     double guidance;
-} cases[] = { { "guided", 40, 24, 4, 4.25 }, { "plain", 20, 28, 2, 0 }, { "single_file", 16, 24, 2, 3.5 } };
+} cases[] = { { "guided", 40, 24, 4, 4.25 },
+             { "plain", 20, 28, 2, 0 },
+             { "single_file", 16, 24, 2, 3.5 },
+             { "pebble", 64, 64, 8, 0 } };
+
+/* Where the shipped model lies; skips the test where it does not. */
+static const char *pebble_folder(void)
+{
+    static char folder[4096];
+    const char *given = getenv("WINNOW_PEBBLE");
+    snprintf(folder, sizeof folder, "%s", given ? given : WINNOW_SOURCE_DIR "/examples/pebble");
+    char file[5000];
+    snprintf(file, sizeof file, "%s/model_index.json", folder);
+    FILE *index = fopen(file, "r");
+    if (!index)
+        CHECK_SKIP("%s is not there", file);
+    fclose(index);
+    return folder;
+}
 
 int main(int argc, char **argv)
 {
     static struct parity p;
+    char path[4096];
     nn_weights *golden;
     int i = 0;
-    while (i < 2 && argc > 1 && strcmp(cases[i].name, argv[1]) != 0)
+    while (i < 3 && argc > 1 && strcmp(cases[i].name, argv[1]) != 0)
         i++;
-    p.folder = tiny_folder(cases[i].name);
+    const int is_pebble = strcmp(cases[i].name, "pebble") == 0;
+    p.folder = is_pebble ? pebble_folder() : tiny_folder(cases[i].name);
     p.stride = cases[i].stride;
     p.guidance = cases[i].guidance;
     p.canvas = (wn_canvas){ .struct_size = sizeof p.canvas, .width_px = cases[i].width_px,
                             .height_px = cases[i].height_px, .steps = 8,
                             .extra = p.guidance == 0 ? NULL : &p.guidance };
     host_open(&p.host);
-    CHECK_OK(nn_weights_open(in_folder(&p, "golden.safetensors"), &golden, &p.err), p.err);
+    const char *given = getenv("WINNOW_GOLDEN"); /* a folder to look in instead, for weights in the making */
+    snprintf(path, sizeof path, "%s/%s/golden.safetensors", given ? given : WINNOW_SOURCE_DIR "/tests/golden/models",
+             cases[i].name);
+    if (is_pebble && access(path, R_OK) != 0)
+        CHECK_SKIP("%s is not there; make_pebble.py makes it from the final weights", path);
+    CHECK_OK(nn_weights_open(path, &golden, &p.err), p.err);
     p.golden = golden;
     p.plugin = host_plugin("flux");
     p.sampler = p.plugin->vtable;
     if (strcmp(cases[i].name, "single_file") == 0)
         test_single_file(&p);
     else
-        test_folder(&p);
+        test_folder(&p, !is_pebble);
     nn_weights_close(golden);
     host_close(&p.host);
     return CHECK_DONE();
