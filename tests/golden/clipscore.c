@@ -124,7 +124,7 @@ int main(int argc, char **argv)
     static struct request q;
     const char *folder = tiny_folder(argc > 1 ? argv[1] : "clip_quick");
     const wn_plugin *plugin = host_plugin("clipscore");
-    host_open(&host);
+    host_open(&host, 2);
     fill_request(&q);
     test_cosines(&host, plugin, folder, &q);
     test_batches(&host, plugin, folder, &q);

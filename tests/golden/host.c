@@ -1,5 +1,7 @@
 #include "host.h"
 
+#include "base/pool.h"
+
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,15 +36,12 @@ static void host_progress(void *ctx, double done, double total, const char *what
 
 static void host_for(void *ctx, uint64_t n, void (*fn)(void *arg, uint64_t i), void *arg)
 {
-    (void)ctx;
-    for (uint64_t i = 0; i < n; i++)
-        fn(arg, i);
+    pool_parallel_for(((struct host *)ctx)->pool, n, fn, arg);
 }
 
 static uint32_t host_threads(void *ctx)
 {
-    (void)ctx;
-    return 1;
+    return pool_threads(((struct host *)ctx)->pool);
 }
 
 static wn_status host_resolve(void *ctx, const char *name, char *path, uint64_t size, wn_error *err)
@@ -144,7 +143,7 @@ void *host_create(struct host *h, const wn_plugin *plugin, void *options, const 
     return status == WN_OK ? self : NULL;
 }
 
-void host_open(struct host *h)
+void host_open(struct host *h, uint32_t threads)
 {
     static const char *const none[] = { NULL };
     wn_error err;
@@ -153,6 +152,9 @@ void host_open(struct host *h)
                                    .thread_count = host_threads, .resolve = host_resolve, .open_device = host_device,
                                    .uses_file = host_file, .extension = host_extension } };
     static char options[4096];
+    h->pool = pool_create(threads);
+    if (!h->pool)
+        die("pool", "no threads");
     h->cpu = host_plugin("cpu");
     if (h->cpu->options_size > sizeof options)
         die("cpu", "options are larger than this test thinks");
@@ -166,4 +168,5 @@ void host_close(struct host *h)
 {
     h->device.api->close(h->device.device);
     h->cpu->destroy(h->driver);
+    pool_destroy(h->pool);
 }

@@ -1,9 +1,11 @@
-/* host.h - a host of one thread with the CPU device, for tests that use plugins without the command. */
+/* host.h - a host with the CPU device, for tests that use plugins without the command. */
 #ifndef WINNOW_TESTS_GOLDEN_HOST_H
 #define WINNOW_TESTS_GOLDEN_HOST_H
 
 #include <graph.h>
 #include <winnow/plugin.h>
+
+struct pool;
 
 struct host {
     wn_host table;
@@ -13,10 +15,11 @@ struct host {
     nn_device device;
     void *driver;
     const wn_plugin *cpu;
+    struct pool *pool;
 };
 
-/* Prints and exits on failure: nothing can be tested without it. */
-void host_open(struct host *h);
+/* Prints and exits on failure: nothing can be tested without it. threads: 0 = all processors. */
+void host_open(struct host *h, uint32_t threads);
 void host_close(struct host *h);
 
 /* The plugin of lib/winnow/NAME.so. */

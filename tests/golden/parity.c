@@ -399,7 +399,7 @@ int main(int argc, char **argv)
     p.canvas = (wn_canvas){ .struct_size = sizeof p.canvas, .width_px = cases[i].width_px,
                             .height_px = cases[i].height_px, .steps = 8,
                             .extra = p.guidance == 0 ? NULL : &p.guidance };
-    host_open(&p.host);
+    host_open(&p.host, 2);
     const char *given = getenv("WINNOW_GOLDEN"); /* a folder to look in instead, for weights in the making */
     snprintf(path, sizeof path, "%s/%s/golden.safetensors", given ? given : WINNOW_SOURCE_DIR "/tests/golden/models",
              cases[i].name);

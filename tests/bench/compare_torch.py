@@ -1,0 +1,85 @@
+"""Times winnow's FLUX velocity against diffusers' on the same cores, alternately, in one run, and prints the ratios.
+
+Development only. BUILD is a build tree with bench_velocity; SCRATCH has room for 2 GB.
+
+    python tests/bench/compare_torch.py BUILD SCRATCH [PEBBLE_TRANSFORMER]
+
+What is compared: diffusers' FluxTransformer2DModel.forward without gradients, in torch.inference_mode, and winnow's
+velocity program, both with THREADS threads. winnow computes the modulation once for a prompt and schedule, not in each
+step; that is part of the comparison for pebble (whole steps). The full-width block comparison runs the transformer with
+one double and one single block on both sides.
+"""
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+from diffusers import FluxTransformer2DModel
+
+BUILD, SCRATCH = sys.argv[1:3]
+PEBBLE = sys.argv[3] if len(sys.argv) > 3 else "examples/pebble/transformer"
+THREADS = int(os.environ.get("THREADS", "2"))
+torch.set_num_threads(THREADS)
+
+
+def ours(folder, dtype, batch, text, rows, cols, seconds):
+    out = subprocess.run([f"{BUILD}/tests/bench_velocity", folder, dtype, str(batch), str(text), str(rows), str(cols),
+                          str(seconds), str(THREADS)], capture_output=True, text=True, check=True).stdout
+    return json.loads(out)
+
+
+def inputs(model, batch, text, rows, cols):
+    c, dt = model.config, next(model.parameters()).dtype
+    ids = torch.zeros(rows, cols, 3)
+    ids[..., 1] += torch.arange(rows)[:, None]
+    ids[..., 2] += torch.arange(cols)[None, :]
+    return dict(hidden_states=torch.randn(batch, rows * cols, c.in_channels, dtype=dt),
+                encoder_hidden_states=torch.randn(batch, text, c.joint_attention_dim, dtype=dt),
+                pooled_projections=torch.randn(batch, c.pooled_projection_dim, dtype=dt),
+                timestep=torch.full((batch,), 0.5, dtype=dt), img_ids=ids.reshape(-1, 3).to(dt),
+                txt_ids=torch.zeros(text, 3, dtype=dt),
+                guidance=torch.full((batch,), 3.5, dtype=dt) if c.guidance_embeds else None, return_dict=False)
+
+
+@torch.inference_mode()
+def theirs(model, batch, text, rows, cols, seconds):
+    x = inputs(model, batch, text, rows, cols)
+    model(**x)
+    times, end = [], time.perf_counter() + seconds
+    while len(times) < 3 or time.perf_counter() < end:
+        start = time.perf_counter()
+        model(**x)
+        times.append(time.perf_counter() - start)
+    return dict(median=statistics.median(times), best=min(times), runs=len(times))
+
+
+def compare(name, folder, model, dtype, batch, text, rows, cols, seconds, rounds):
+    a, b = [], []
+    for _ in range(rounds):
+        a.append(ours(folder, dtype, batch, text, rows, cols, seconds))
+        b.append(theirs(model, batch, text, rows, cols, seconds))
+    mine, their = min(x["best"] for x in a), min(x["best"] for x in b)
+    mm, tm = statistics.median(x["median"] for x in a), statistics.median(x["median"] for x in b)
+    print(f"| {name} | {dtype} | {batch} | {mm * 1e3:.2f} | {tm * 1e3:.2f} | {tm / mm:.2f} | {their / mine:.2f} | "
+          f"{a[0]['gflop'] / mm:.0f} |", flush=True)
+
+
+print(f"torch {torch.__version__}, {THREADS} threads")
+print("| what | type | batch | winnow ms | torch ms | ratio of medians | ratio of bests | GFLOP/s |")
+print("|---|---|---|---|---|---|---|---|")
+pebble = FluxTransformer2DModel.from_pretrained(PEBBLE, torch_dtype=torch.float32).eval()
+for batch in (1, 16):
+    compare("pebble velocity", PEBBLE, pebble, "f32", batch, 32, 4, 4, 2, 5)
+folder = f"{SCRATCH}/blocks"
+if not os.path.exists(f"{folder}/config.json"):
+    with torch.inference_mode():
+        torch.manual_seed(0)
+        FluxTransformer2DModel(num_layers=1, num_single_layers=1, guidance_embeds=False).to(
+            torch.bfloat16).save_pretrained(folder)
+for dtype, kind in (("f32", torch.float32), ("bf16", torch.bfloat16)):
+    blocks = FluxTransformer2DModel.from_pretrained(folder, torch_dtype=kind).eval()
+    compare("one double and one single block, 1024 + 512 tokens", folder, blocks, dtype, 1, 512, 32, 32, 4, 2)
+    del blocks

@@ -1,0 +1,104 @@
+/* velocity.c - times the velocity of a FLUX transformer on the CPU device, on random inputs, and prints one line of JSON.
+ *
+ *     bench_velocity TRANSFORMER DTYPE BATCH TEXT_TOKENS ROWS COLUMNS SECONDS THREADS
+ *
+ * TRANSFORMER is what the flux sampler takes (a folder or a file); ROWS x COLUMNS image tokens. The modulation vectors
+ * are made once before, as in a run. Repeats until SECONDS have passed, three times at least; "median" and "best" are
+ * seconds for one velocity of the whole batch.
+ */
+#include "../golden/host.h"
+
+#include <models/flux.h>
+#include <models/program.h>
+#include <weights/weights.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_BATCH = 256, MAX_RUNS = 10000 };
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static float *random_floats(uint64_t n, float scale)
+{
+    static uint64_t state = 1;
+    float *values = malloc(n * sizeof *values);
+    for (uint64_t i = 0; i < n; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        values[i] = scale * ((float)(state >> 40) * 0x1p-23f - 1.0f);
+    }
+    return values;
+}
+
+static int later(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void must(wn_status status, const wn_error *err)
+{
+    if (status == WN_OK)
+        return;
+    fprintf(stderr, "%s\n", err->message);
+    exit(1);
+}
+
+/* Multiplications and additions of one item. */
+static double flops(const nn_flux *c, double text, double image)
+{
+    const double d = (double)(c->heads * c->head_width), t = text + image;
+    const double blocks = (double)(c->double_blocks + c->single_blocks);
+    return blocks * (24 * d * d * t + 4 * t * t * d) + 2 * image * d * (double)(c->in_channels + c->out_channels);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const names[] = { "x", "text", "modulation", "v", NULL };
+    static void *data[4 * MAX_BATCH];
+    static double seconds[MAX_RUNS];
+    struct host host;
+    wn_error err;
+    nn_weights *w;
+    nn_flux c;
+    nn_program p;
+    if (argc != 9) {
+        fprintf(stderr, "usage: bench_velocity TRANSFORMER f32|bf16 BATCH TEXT ROWS COLUMNS SECONDS THREADS\n");
+        return 2;
+    }
+    const uint64_t batch = strtoull(argv[3], NULL, 10), text = strtoull(argv[4], NULL, 10);
+    const uint64_t rows = strtoull(argv[5], NULL, 10), cols = strtoull(argv[6], NULL, 10);
+    host_open(&host, (uint32_t)strtoul(argv[8], NULL, 10));
+    must(nn_weights_open(argv[1], &w, &err), &err);
+    must(nn_flux_read(argv[1], w, &c, &err), &err);
+    must(nn_program_make(nn_flux_velocity_graph(&c, w, rows, cols, text), &host.device,
+                         strcmp(argv[2], "bf16") == 0 ? WN_BF16 : WN_F32, batch, names, &p, &err), &err);
+    for (uint64_t i = 0; i < batch && i < MAX_BATCH; i++) {
+        data[4 * i] = random_floats(rows * cols * c.in_channels, 1);
+        data[4 * i + 1] = random_floats(text * c.heads * c.head_width, 1);
+        data[4 * i + 2] = random_floats(nn_flux_modulation_width(&c), 0.3f);
+        data[4 * i + 3] = random_floats(rows * cols * c.out_channels, 0);
+    }
+    const double end = now() + strtod(argv[7], NULL);
+    int n = 0;
+    must(nn_program_run(&p, batch, data, &err), &err);
+    while (n < 3 || (now() < end && n < MAX_RUNS)) {
+        const double start = now();
+        must(nn_program_run(&p, batch, data, &err), &err);
+        seconds[n++] = now() - start;
+    }
+    qsort(seconds, (size_t)n, sizeof *seconds, later);
+    printf("{\"median\": %.6g, \"best\": %.6g, \"runs\": %d, \"gflop\": %.6g, \"gflops\": %.6g}\n", seconds[n / 2],
+           seconds[0], n, 1e-9 * flops(&c, (double)text, (double)(rows * cols)) * (double)batch,
+           1e-9 * flops(&c, (double)text, (double)(rows * cols)) * (double)batch / seconds[n / 2]);
+    nn_program_end(&p);
+    nn_weights_close(w);
+    host_close(&host);
+    return 0;
+}
