@@ -1,0 +1,79 @@
+/* isa.h - the kernels: what runs inside one task, once for each instruction set.
+ *
+ * All functions work on plain rows; none allocates, none knows of graphs. f32 products are one chain of fused
+ * multiply-adds over k for every output element, so they are the same bits on every path that has FMA, and independent
+ * of how rows and columns were shared out. The bf16 paths without the instruction widen the same packed operands and
+ * add in the same order; they differ from the native ones by the rounding of pairs only.
+ */
+#ifndef WINNOW_CPU_ISA_H
+#define WINNOW_CPU_ISA_H
+
+#include <stdint.h>
+
+/* Columns of a panel: a packed weight is a row of panels [k][PANEL] float, or [k/2][PANEL][2] bf16. */
+#define PANEL 64
+
+/* out = residual + gate * (mul * act(acc + bias)), and for unary f[0..3]; NULL rows are left out. */
+struct finish {
+    int32_t activation;
+    const float *bias, *mul, *gate, *residual; /* each at the first column that is finished */
+};
+
+struct norm_shape {
+    int32_t is_rms;
+    int32_t adds_one; /* multiply by 1 + w */
+    float eps;
+    const float *w, *b; /* or NULL */
+};
+
+/* The running state of one query row in attention: largest score and sum of exponentials so far. */
+struct softmax_state {
+    float largest, sum;
+};
+
+struct isa {
+    const char *name;
+    /* c[rows][PANEL] = (is_first ? 0 : c) + a[r] . panel, for the first cols columns (up to the next multiple of the
+     * vector length are written). The values of row r begin `offset` bytes after a[r]; there are k of them, k pairs in
+     * gemm_bf16. */
+    void (*gemm_f32)(const void *const *a, uint64_t offset, uint64_t rows, const void *panel, uint64_t k, float *c,
+                     uint64_t cols, int is_first);
+    void (*gemm_bf16)(const void *const *a, uint64_t offset, uint64_t rows, const void *panel, uint64_t k, float *c,
+                      uint64_t cols, int is_first);
+    void (*finish_row)(const struct finish *f, const float *acc, float *out, uint64_t n);
+
+    /* out = f[2] act(f[0] x + f[1]) + f[3] */
+    void (*unary)(const float *x, float *out, uint64_t n, int32_t activation, const float f[4]);
+    void (*add)(const float *a, const float *b, float *out, uint64_t n);
+    void (*multiply)(const float *a, const float *b, float *out, uint64_t n);
+    void (*norm_row)(const struct norm_shape *s, const float *x, float *out, uint64_t n);
+    /* One head: RMSNorm when w, rotation of pairs when table; n even with a table. */
+    void (*head_row)(const float *x, float *out, uint64_t n, const float *w, const float *table, float eps);
+
+    /* One row of scores s[0..n), plus bias when given: becomes exp(s - largest) and the state is carried on; returns
+     * what earlier sums and outputs are to be multiplied by. s[n..padded) becomes 0. */
+    float (*softmax_row)(float *s, const float *bias, uint64_t n, uint64_t padded, struct softmax_state *state);
+    void (*scale_row)(float *x, float factor, uint64_t n); /* in place */
+
+    /* Over rows of x [rows, n], leading dimension ld: sum[n] += x, or sum[n] += (x - mean[n])^2 */
+    void (*column_sums)(const float *x, uint64_t rows, uint64_t ld, uint64_t n, float *sum);
+    void (*column_squares)(const float *x, uint64_t rows, uint64_t ld, uint64_t n, const float *mean, float *sum);
+    /* out = act((x - mean) * scale + shift), all [n] */
+    void (*centre_row)(const float *x, float *out, uint64_t n, const float *mean, const float *scale, const float *shift,
+                       int32_t activation);
+
+    float (*dot)(const float *a, const float *b, uint64_t n);
+    void (*from_bf16)(const void *x, float *out, uint64_t n);
+    void (*to_bf16)(const float *x, uint16_t *out, uint64_t n);
+};
+
+/* The best path of this processor, or the one that WINNOW_CPU_ISA names (portable|avx2|avx512|avx512_bf16); NULL when
+ * that one is unknown or the processor lacks it, with `reason` filled. */
+const struct isa *isa_choose(char *reason, uint64_t reason_size);
+
+extern const struct isa isa_portable;
+#if defined(__x86_64__)
+extern const struct isa isa_avx2, isa_avx512, isa_avx512_bf16;
+#endif
+
+#endif

@@ -1,0 +1,39 @@
+/* kernels.h - compiles every kernel for the instruction set that the including file chose, into `const struct isa NAME`.
+ * Included by isa_*.c only, with ISA_SYMBOL and ISA_NAME defined. */
+#include "isa.h"
+
+#include <winnow/device.h>
+
+#include "vec.h"
+
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
+#include "kernels_math.h"
+
+#include "kernels_gemm.h"
+
+#include "kernels_rows.h"
+
+const struct isa ISA_SYMBOL = {
+    .name = ISA_NAME,
+    .gemm_f32 = gemm_f32,
+    .gemm_bf16 = gemm_bf16,
+    .finish_row = finish_row,
+    .unary = unary,
+    .add = add,
+    .multiply = multiply,
+    .norm_row = norm_row,
+    .head_row = head_row,
+    .softmax_row = softmax_row,
+    .scale_row = scale_row,
+    .column_sums = column_sums,
+    .column_squares = column_squares,
+    .centre_row = centre_row,
+    .dot = dot,
+    .from_bf16 = from_bf16,
+    .to_bf16 = to_bf16,
+};

@@ -1,0 +1,130 @@
+/* kernels_gemm.h - the micro-kernels: a tile of up to 6 rows times up to TILE_VECTORS vectors of a packed panel.
+ *
+ * With 32 registers (AVX-512) 6 x 4 accumulators keep both multipliers of a Zen 4 core busy: 24 products for 4 loads of
+ * weights and 6 broadcasts. With 16 registers (AVX2, SSE, NEON) the tile is 6 x 2 and a panel is walked in strips. The
+ * loops over rows and vectors have constant bounds in every instance, so the accumulators live in registers.
+ * Needs vec.h; NATIVE_BF16 selects vdpbf16ps.
+ */
+#ifdef VEC_AVX512
+#define TILE_VECTORS 4
+#else
+#define TILE_VECTORS 2
+#endif
+#define TILE_ROWS 6
+
+INLINE vf gemm_broadcast_pair(const void *p)
+{
+    int32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return vf_bits(vi_set(pair));
+}
+
+INLINE float gemm_scalar(const void *p)
+{
+    float x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* acc += the products of a pair of bf16 of the row with pairs of the panel: the odd elements first. */
+INLINE vf gemm_dot_pair(vf acc, vf row, vf panel)
+{
+#ifdef NATIVE_BF16
+    return _mm512_dpbf16_ps(acc, (__m512bh)row, (__m512bh)panel);
+#else
+    vi high = vi_set((int32_t)0xffff0000u);
+    acc = vf_fma(vf_bits(vi_and(vi_bits(row), high)), vf_bits(vi_and(vi_bits(panel), high)), acc);
+    return vf_fma(vf_bits(vi_shl(vi_bits(row), 16)), vf_bits(vi_shl(vi_bits(panel), 16)), acc);
+#endif
+}
+
+/* One tile. is_bf16, rows and vectors are constants wherever this is called. */
+INLINE void gemm_tile(const void *const *a, uint64_t offset, const void *panel, uint64_t k, float *c, int is_first, int is_bf16, int rows,
+                      int vectors)
+{
+    vf acc[TILE_ROWS][TILE_VECTORS];
+    const char *row[TILE_ROWS], *p = panel;
+    UNROLL for (int r = 0; r < rows; r++)
+    {
+        row[r] = (const char *)a[r] + offset;
+        UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = is_first ? vf_set(0) : vf_load(c + r * PANEL + v * VL);
+    }
+    for (uint64_t i = 0; i < k; i++, p += PANEL * sizeof(float)) {
+        vf w[TILE_VECTORS];
+        UNROLL for (int v = 0; v < vectors; v++) w[v] = vf_load(p + (uint64_t)v * VL * sizeof(float));
+        UNROLL for (int r = 0; r < rows; r++)
+        {
+            const char *at = row[r] + i * sizeof(float); /* a float, or a pair of bf16 */
+            vf x = is_bf16 ? gemm_broadcast_pair(at) : vf_set(gemm_scalar(at));
+            UNROLL for (int v = 0; v < vectors; v++)
+                acc[r][v] = is_bf16 ? gemm_dot_pair(acc[r][v], x, w[v]) : vf_fma(x, w[v], acc[r][v]);
+        }
+    }
+    UNROLL for (int r = 0; r < rows; r++)
+    {
+        UNROLL for (int v = 0; v < vectors; v++) vf_store(c + r * PANEL + v * VL, acc[r][v]);
+    }
+}
+
+INLINE void gemm_strip(const void *const *a, uint64_t offset, const void *panel, uint64_t k, float *c, int is_first, int is_bf16,
+                       uint64_t rows, int vectors)
+{
+    switch (rows) {
+    case 1:
+        gemm_tile(a, offset, panel, k, c, is_first, is_bf16, 1, vectors);
+        break;
+    case 2:
+        gemm_tile(a, offset, panel, k, c, is_first, is_bf16, 2, vectors);
+        break;
+    case 3:
+        gemm_tile(a, offset, panel, k, c, is_first, is_bf16, 3, vectors);
+        break;
+    case 4:
+        gemm_tile(a, offset, panel, k, c, is_first, is_bf16, 4, vectors);
+        break;
+    case 5:
+        gemm_tile(a, offset, panel, k, c, is_first, is_bf16, 5, vectors);
+        break;
+    default:
+        gemm_tile(a, offset, panel, k, c, is_first, is_bf16, 6, vectors);
+    }
+}
+
+INLINE void gemm_panel(const void *const *a, uint64_t offset, uint64_t rows, const void *panel, uint64_t k, float *c, uint64_t cols,
+                       int is_first, int is_bf16)
+{
+    for (uint64_t r = 0; r < rows; r += TILE_ROWS, a += TILE_ROWS, c += TILE_ROWS * PANEL) {
+        uint64_t n = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
+        for (uint64_t col = 0; col < cols; col += TILE_VECTORS * VL) {
+            const float *strip = (const float *)panel + col;
+            uint64_t vectors = (cols - col + VL - 1) / VL;
+            switch (vectors) {
+            case 1:
+                gemm_strip(a, offset, strip, k, c + col, is_first, is_bf16, n, 1);
+                break;
+#if TILE_VECTORS > 2
+            case 2:
+                gemm_strip(a, offset, strip, k, c + col, is_first, is_bf16, n, 2);
+                break;
+            case 3:
+                gemm_strip(a, offset, strip, k, c + col, is_first, is_bf16, n, 3);
+                break;
+#endif
+            default:
+                gemm_strip(a, offset, strip, k, c + col, is_first, is_bf16, n, TILE_VECTORS);
+            }
+        }
+    }
+}
+
+static void gemm_f32(const void *const *a, uint64_t offset, uint64_t rows, const void *panel, uint64_t k, float *c, uint64_t cols,
+                     int is_first)
+{
+    gemm_panel(a, offset, rows, panel, k, c, cols, is_first, 0);
+}
+
+static void gemm_bf16(const void *const *a, uint64_t offset, uint64_t rows, const void *panel, uint64_t k, float *c, uint64_t cols,
+                      int is_first)
+{
+    gemm_panel(a, offset, rows, panel, k, c, cols, is_first, 1);
+}

@@ -1,0 +1,158 @@
+/* run.c - replays a program: inputs in, steps one after the other, outputs out. */
+#include "cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- services for steps -------------------------------------------------------------------------------------- */
+
+void *scratch_take(wn_program *p)
+{
+    for (uint32_t i = 0;; i = (i + 1) % p->scratch_count) {
+        if (!atomic_flag_test_and_set_explicit(&p->scratch_busy[i], memory_order_acquire))
+            return p->scratch + i * p->scratch_bytes;
+    }
+}
+
+void scratch_give(wn_program *p, void *scratch)
+{
+    uint64_t i = (uint64_t)((char *)scratch - p->scratch) / p->scratch_bytes;
+    atomic_flag_clear_explicit(&p->scratch_busy[i], memory_order_release);
+}
+
+void parallel_for(wn_program *p, uint64_t n, void (*fn)(void *arg, uint64_t i), void *arg)
+{
+    p->device->host->parallel_for(p->device->host->ctx, n, fn, arg);
+}
+
+/* ---- bindings ----------------------------------------------------------------------------------------------- */
+
+struct bound {
+    const wn_program *p;
+    void **data; /* [slots][max count] */
+    uint64_t count;
+};
+
+static const struct binding_slot *slot_of(const wn_program *p, uint32_t tensor, uint64_t *index)
+{
+    for (*index = 0; *index < p->slot_count; ++*index) {
+        if (p->slots[*index].tensor == tensor)
+            return &p->slots[*index];
+    }
+    return NULL;
+}
+
+static wn_status take_bindings(struct bound *b, const wn_binding *bindings, uint64_t n, wn_error *err)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t index;
+        const struct binding_slot *slot = slot_of(b->p, bindings[i].tensor, &index);
+        if (!slot)
+            return wn_fail(err, WN_E_ARG, "graph \"%s\": binding %llu names tensor %u, which is no input or output", b->p->name,
+                           (unsigned long long)i, bindings[i].tensor);
+        uint64_t items = slot->is_shared ? 1 : b->count;
+        if (bindings[i].item >= items)
+            return wn_fail(err, WN_E_ARG, "graph \"%s\": \"%s\" is bound for item %u of %llu", b->p->name, slot->name,
+                           bindings[i].item, (unsigned long long)items);
+        b->data[index * b->count + bindings[i].item] = bindings[i].data;
+    }
+    return WN_OK;
+}
+
+static wn_status check_bound(const struct bound *b, wn_error *err)
+{
+    for (uint64_t k = 0; k < b->p->slot_count; k++) {
+        const struct binding_slot *slot = &b->p->slots[k];
+        for (uint64_t item = 0; item < (slot->is_shared ? 1 : b->count); item++) {
+            if (!b->data[k * b->count + item])
+                return wn_fail(err, WN_E_ARG, "graph \"%s\": %s \"%s\" is not bound for item %llu", b->p->name,
+                               slot->role == WN_ROLE_INPUT ? "input" : "output", slot->name, (unsigned long long)item);
+        }
+    }
+    return WN_OK;
+}
+
+static void copy_bound(const struct bound *b, int32_t role)
+{
+    for (uint64_t k = 0; k < b->p->slot_count; k++) {
+        const struct binding_slot *slot = &b->p->slots[k];
+        for (uint64_t item = 0; slot->role == role && item < (slot->is_shared ? 1 : b->count); item++) {
+            void *mine = view_row(&slot->view, item, 0), *theirs = b->data[k * b->count + item];
+            memcpy(role == WN_ROLE_INPUT ? mine : theirs, role == WN_ROLE_INPUT ? theirs : mine, slot->bytes);
+        }
+    }
+}
+
+/* ---- run ---------------------------------------------------------------------------------------------------- */
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static wn_status run_steps(wn_program *p, uint64_t count, wn_error *err)
+{
+    const wn_host *host = p->device->host;
+    for (uint64_t i = 0; i < p->step_count; i++) {
+        struct step *s = &p->steps[i];
+        double begin = p->is_measured ? now_s() : 0;
+        if (host->cancelled(host->ctx))
+            return wn_fail(err, WN_E_CANCELLED, "cancelled in graph \"%s\"", p->name);
+        WN_TRY(s->run(p, s, count, err));
+        if (p->is_measured) {
+            s->seconds += now_s() - begin;
+            s->items += count;
+        }
+    }
+    return WN_OK;
+}
+
+static wn_status run_bound(wn_program *p, const struct bound *b, wn_error *err)
+{
+    WN_TRY(check_bound(b, err));
+    copy_bound(b, WN_ROLE_INPUT);
+    WN_TRY(run_steps(p, b->count, err));
+    copy_bound(b, WN_ROLE_OUTPUT);
+    return WN_OK;
+}
+
+wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count, wn_error *err)
+{
+    if (count < 1 || count > p->max_items)
+        return wn_fail(err, WN_E_ARG, "graph \"%s\": run of %llu items, must be 1 to %llu as compiled", p->name,
+                       (unsigned long long)count, (unsigned long long)p->max_items);
+    struct bound b = { p, calloc(p->slot_count * count, sizeof *b.data), count };
+    if (!b.data)
+        return wn_fail(err, WN_E_MEMORY, "graph \"%s\": out of memory for bindings", p->name);
+    wn_status status = take_bindings(&b, bindings, binding_count, err);
+    if (status == WN_OK)
+        status = run_bound(p, &b, err);
+    free(b.data);
+    return status;
+}
+
+/* ---- what it costs ------------------------------------------------------------------------------------------ */
+
+void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes)
+{
+    *activation_bytes = p->memory_bytes + p->constant_bytes + p->scratch_bytes * p->scratch_count;
+    *weight_bytes = 0;
+    for (uint64_t i = 0; i < p->step_count; i++) {
+        for (int k = 0; k < 2; k++)
+            *weight_bytes += p->steps[i].packed[k] ? p->steps[i].packed[k]->bytes : 0;
+    }
+}
+
+uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity)
+{
+    if (out)
+        p->is_measured = 1;
+    for (uint64_t i = 0; out && i < p->step_count && i < capacity; i++) {
+        const struct step *s = &p->steps[i];
+        out[i] = (wn_op_profile){ s->name, s->seconds, s->flops * (double)s->items, s->bytes * (double)s->items };
+    }
+    return p->step_count;
+}
