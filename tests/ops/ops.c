@@ -1,0 +1,360 @@
+/* ops.c - every op of device.h on the cpu device, f32 and bf16, against the double-precision reference.
+ *
+ * Shapes are the hostile ones: one row, sizes just off the tiles (6 rows, 64 columns, 128 keys, vectors of 4, 8, 16),
+ * windows with odd strides. CMakeLists.txt runs the program once for each instruction set. `--bench` prints speeds
+ * (bench.c). Bounds stand beside the worst error seen on any path.
+ */
+#include "bench.h"
+#include "check.h"
+#include "harness.h"
+
+static const int64_t dtypes[2] = { WN_F32, WN_BF16 };
+
+/* Worst seen: f32 2.6e-13 (257 products that cancel); bf16 3.4e-14 against rounded operands. */
+static void check_products(const struct maker *m)
+{
+    harness_check(m, WN_F32, 5e-13);
+    harness_check(m, WN_BF16, 2e-12);
+}
+
+/* ---- linear ------------------------------------------------------------------------------------------------- */
+
+static void linear_plain(uint64_t rows, uint64_t in, uint64_t out)
+{
+    struct maker m;
+    maker_begin(&m, "linear", rows * 7 + in * 3 + out);
+    uint32_t x = maker_input(&m, "x", rows, in, 0), y = maker_output(&m, "y", rows, out);
+    wn_op *op = maker_op(&m, WN_OP_LINEAR, x, y);
+    op->weight[0] = maker_weight_f32(&m, out, in);
+    check_products(&m);
+    maker_end(&m);
+}
+
+/* All epilogues at once, operands in windows of odd stride, residual in place or not. */
+static void linear_full(int32_t activation, int is_in_place, uint64_t rows)
+{
+    struct maker m;
+    maker_begin(&m, "linear, all epilogues", (uint64_t)activation);
+    const uint64_t in = 35, out = 70;
+    uint32_t wide = maker_input(&m, "wide", rows + 2, in + 6, 0), mul = maker_input(&m, "mul", rows, out + 3, 0);
+    uint32_t x = maker_window(&m, wide, 1, rows, 5, in), gate = maker_input(&m, "gate", 1, out, WN_TENSOR_SHARED);
+    uint32_t stream = maker_input(&m, "stream", rows + 1, out + 1, 0), place = maker_window(&m, stream, 1, rows, 1, out);
+    uint32_t y = maker_output(&m, "y", rows, out);
+    wn_op *op = maker_op(&m, WN_OP_LINEAR, x, is_in_place ? place : y);
+    op->activation = activation;
+    op->in[1] = maker_window(&m, mul, 0, rows, 3, out);
+    op->in[2] = gate;
+    op->in[3] = place;
+    op->weight[0] = maker_weight(&m, out, in, 4, (const int32_t[]){ WN_BF16, WN_F16, WN_F8_E4M3, WN_F8_E5M2 });
+    op->weight[1] = maker_weight(&m, out, 1, 2, (const int32_t[]){ WN_F32, WN_BF16 });
+    if (is_in_place)
+        maker_op(&m, WN_OP_COPY, place, y);
+    check_products(&m);
+    maker_end(&m);
+}
+
+static void test_linear(void)
+{
+    static const uint64_t sides[] = { 1, 7, 8, 33, 257 };
+    for (int i = 0; i < 5; i++) {
+        for (int k = 0; k < 5; k++)
+            linear_plain(sides[i], sides[k], sides[(i + k) % 5]);
+    }
+    linear_plain(200, 800, 65); /* more than one chunk of rows and block of k */
+    for (int32_t activation = WN_ACT_NONE; activation <= WN_ACT_TANH; activation++) {
+        linear_full(activation, activation % 2, 13);
+        linear_full(activation, activation % 2, 1); /* the vector path */
+    }
+}
+
+/* ---- rows --------------------------------------------------------------------------------------------------- */
+
+/* Worst seen: 2e-14. */
+#define ROW_BOUND 2e-13
+
+static void norm(int64_t kind, int is_modulated, int has_weight, uint64_t cols)
+{
+    struct maker m;
+    maker_begin(&m, kind == 1 ? "layer norm" : "rms norm", cols);
+    uint32_t wide = maker_input(&m, "wide", 9, cols + 3, 0), x = maker_window(&m, wide, 2, 7, 1, cols);
+    uint32_t y = maker_output(&m, "y", 7, cols);
+    wn_op *op = maker_op(&m, WN_OP_NORM, x, y);
+    op->i[0] = kind;
+    op->f[0] = 1e-6f;
+    if (is_modulated) {
+        op->in[1] = maker_input(&m, "scale", 1, cols, 0);
+        op->in[2] = maker_input(&m, "shift", 1, cols, WN_TENSOR_SHARED);
+    } else if (has_weight) {
+        op->weight[0] = maker_vector(&m, cols);
+        op->weight[1] = maker_vector(&m, cols);
+    }
+    harness_check(&m, WN_F32, ROW_BOUND);
+    maker_end(&m);
+}
+
+static void head_norm_rope(uint64_t heads, uint64_t size, int has_weight, int has_table)
+{
+    struct maker m;
+    maker_begin(&m, "head norm and rope", heads * size);
+    uint32_t wide = maker_input(&m, "qkv", 11, heads * size * 2 + 1, 0), x = maker_window(&m, wide, 1, 9, 1, heads * size);
+    uint32_t y = maker_output(&m, "y", 11, heads * size * 2 + 1);
+    wn_op *op = maker_op(&m, WN_OP_HEAD_NORM_ROPE, x, x);
+    op->i[0] = (int64_t)heads;
+    op->f[0] = 1e-6f;
+    if (has_weight)
+        op->weight[0] = maker_vector(&m, size);
+    if (has_table)
+        op->in[1] = maker_constant(&m, 9, size);
+    maker_op(&m, WN_OP_COPY, wide, y);
+    harness_check(&m, WN_F32, ROW_BOUND);
+    maker_end(&m);
+}
+
+static void group_norm(uint64_t rows, uint64_t cols, int64_t groups, int32_t activation, int is_in_place)
+{
+    struct maker m;
+    maker_begin(&m, "group norm", rows + cols);
+    uint32_t x = maker_input(&m, "x", rows, cols, 0), y = maker_output(&m, "y", rows, cols);
+    wn_op *op = maker_op(&m, WN_OP_GROUP_NORM, x, is_in_place ? x : y);
+    op->i[0] = groups;
+    op->f[0] = 1e-6f;
+    op->activation = activation;
+    op->weight[0] = maker_vector(&m, cols);
+    op->weight[1] = maker_vector(&m, cols);
+    if (is_in_place)
+        maker_op(&m, WN_OP_COPY, x, y);
+    harness_check(&m, WN_F32, ROW_BOUND);
+    maker_end(&m);
+}
+
+static void test_norms(void)
+{
+    static const uint64_t cols[] = { 1, 7, 8, 33, 257 };
+    for (int i = 0; i < 5; i++) {
+        norm(1, 0, 1, cols[i]);
+        norm(1, 1, 0, cols[i]);
+        norm(2, 0, 1, cols[i]);
+        norm(2, 0, 0, cols[i]);
+    }
+    head_norm_rope(3, 32, 1, 1);
+    head_norm_rope(2, 10, 1, 1);
+    head_norm_rope(1, 64, 0, 1);
+    head_norm_rope(5, 7, 1, 0);
+    group_norm(257, 32, 8, WN_ACT_SILU, 0);
+    group_norm(600, 36, 4, WN_ACT_NONE, 1); /* more than one chunk of rows */
+    group_norm(1, 33, 33, WN_ACT_NONE, 0);
+    group_norm(33, 14, 1, WN_ACT_GELU_ERF, 0);
+}
+
+/* ---- attention ---------------------------------------------------------------------------------------------- */
+
+/* Queries, keys and values are windows of one matrix; the result goes into a window. Worst seen: f32 2.4e-12, bf16 7e-7
+ * (the weights are rounded relative to the largest score of their block). */
+static void attention(uint64_t rows, uint64_t keys, uint64_t heads, uint64_t size, int is_causal, int has_bias)
+{
+    struct maker m;
+    maker_begin(&m, "attention", rows * keys + heads * size);
+    uint64_t cols = heads * size;
+    uint32_t q = maker_input(&m, "q", rows, cols + 1, 0), kv = maker_input(&m, "kv", keys, 2 * cols + 3, 0);
+    uint32_t y = maker_output(&m, "y", rows, cols + 5), place = maker_window(&m, y, 0, rows, 5, cols);
+    maker_op(&m, WN_OP_UNARY, maker_constant(&m, rows, cols + 5), y)->f[2] = 1;
+    wn_op *op = maker_op(&m, WN_OP_ATTENTION, maker_window(&m, q, 0, rows, 1, cols), place);
+    op->in[1] = maker_window(&m, kv, 0, keys, 1, cols);
+    op->in[2] = maker_window(&m, kv, 0, keys, cols + 2, cols);
+    op->i[0] = (int64_t)heads;
+    op->i[1] = is_causal;
+    op->f[0] = 0.7f;
+    if (has_bias)
+        op->in[3] = maker_constant(&m, heads, rows + keys - 1);
+    harness_check(&m, WN_F32, 2e-11);
+    harness_check(&m, WN_BF16, 3e-5);
+    maker_end(&m);
+}
+
+static void test_attention(void)
+{
+    attention(1, 1, 1, 1, 0, 0);
+    attention(7, 8, 3, 33, 0, 0);
+    attention(33, 33, 2, 16, 1, 0);
+    attention(48, 48, 6, 32, 0, 0);
+    attention(77, 77, 2, 64, 1, 1);
+    attention(5, 257, 1, 40, 0, 1);
+    attention(130, 130, 1, 7, 1, 0);
+    attention(50, 200, 2, 65, 0, 1);
+}
+
+/* ---- convolutions ------------------------------------------------------------------------------------------- */
+
+struct conv_case {
+    int64_t h, w, kernel, stride, before, after, up;
+    uint64_t in, out;
+};
+
+static void conv(const struct conv_case *c, int is_window)
+{
+    struct maker m;
+    maker_begin(&m, "conv", (uint64_t)(c->h * 31 + c->w) + c->in);
+    uint64_t rows = (uint64_t)(c->h * c->w);
+    int64_t oh = (c->h * c->up + c->before + c->after - c->kernel) / c->stride + 1;
+    int64_t ow = (c->w * c->up + c->before + c->after - c->kernel) / c->stride + 1;
+    uint32_t wide = maker_input(&m, "x", rows, c->in + (is_window ? 3 : 0), 0);
+    uint32_t x = is_window ? maker_window(&m, wide, 0, rows, 2, c->in) : wide;
+    uint32_t residual = maker_input(&m, "residual", (uint64_t)(oh * ow), c->out, 0);
+    wn_op *op = maker_op(&m, WN_OP_CONV, x, maker_output(&m, "y", (uint64_t)(oh * ow), c->out));
+    const int64_t geometry[7] = { c->h, c->w, c->kernel, c->stride, c->before, c->after, c->up };
+    memcpy(op->i, geometry, sizeof geometry);
+    op->in[3] = residual;
+    op->activation = WN_ACT_SILU;
+    op->weight[0] = maker_weight(&m, c->out, c->in * (uint64_t)(c->kernel * c->kernel), 1, (const int32_t[]){ WN_BF16 });
+    op->weight[1] = maker_vector(&m, c->out);
+    check_products(&m);
+    maker_end(&m);
+}
+
+static void test_conv(void)
+{
+    static const struct conv_case cases[] = {
+        { 8, 8, 3, 1, 1, 1, 1, 16, 32 },  { 7, 5, 3, 1, 1, 1, 1, 3, 65 }, { 6, 9, 3, 1, 1, 1, 2, 7, 33 },
+        { 8, 10, 3, 2, 0, 1, 1, 8, 8 },   { 1, 1, 1, 1, 0, 0, 1, 5, 7 },  { 14, 21, 7, 7, 0, 0, 1, 3, 24 },
+        { 9, 8, 3, 1, 0, 0, 1, 4, 10 },   { 5, 4, 3, 3, 2, 1, 2, 1, 1 },  { 16, 16, 3, 1, 1, 1, 1, 33, 3 },
+    };
+    for (uint64_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        conv(&cases[i], i % 2);
+    conv(&cases[5], 1); /* patches that are not contiguous */
+    conv(&cases[5], 0);
+}
+
+/* ---- the rest ----------------------------------------------------------------------------------------------- */
+
+static void unary(int32_t activation, uint64_t cols)
+{
+    struct maker m;
+    maker_begin(&m, "unary", cols + (uint64_t)activation);
+    uint32_t x = maker_input(&m, "x", 3, cols, 0);
+    wn_op *op = maker_op(&m, WN_OP_UNARY, x, maker_output(&m, "y", 3, cols));
+    const float f[4] = { 3.5f, -0.25f, 1.5f, 0.125f };
+    op->activation = activation;
+    memcpy(op->f, f, sizeof f);
+    harness_check(&m, WN_F32, ROW_BOUND);
+    maker_end(&m);
+}
+
+static void binary(int64_t kind, uint64_t b_rows, int is_in_place)
+{
+    struct maker m;
+    maker_begin(&m, "binary", b_rows);
+    uint32_t a = maker_input(&m, "a", 9, 37, 0), b = maker_input(&m, "b", b_rows, 41, 0);
+    uint32_t y = maker_output(&m, "y", 9, 37);
+    wn_op *op = maker_op(&m, WN_OP_BINARY, a, is_in_place ? a : y);
+    op->in[1] = maker_window(&m, b, 0, b_rows, 4, 37);
+    op->i[0] = kind;
+    if (is_in_place)
+        maker_op(&m, WN_OP_COPY, a, y);
+    harness_check(&m, WN_F32, ROW_BOUND);
+    maker_end(&m);
+}
+
+static void tables(void)
+{
+    struct maker m;
+    maker_begin(&m, "embed, pick row, weight", 5);
+    uint32_t ids = maker_ids(&m, "ids", 8), row = maker_ids(&m, "row", 1), y = maker_output(&m, "y", 8, 33);
+    uint32_t last = maker_output(&m, "last", 1, 33), rows = maker_temp(&m, 12, 33), all = maker_output(&m, "all", 12, 33);
+    wn_op *op = maker_op(&m, WN_OP_EMBED, ids, y);
+    op->weight[0] = maker_weight(&m, 5, 33, 2, (const int32_t[]){ WN_F16, WN_F32 });
+    op->weight[1] = maker_weight_f32(&m, 10, 33);
+    op = maker_op(&m, WN_OP_WEIGHT, WN_NONE, maker_window(&m, rows, 0, 4, 0, 33));
+    op->weight[0] = maker_weight(&m, 4, 33, 1, (const int32_t[]){ WN_F8_E4M3 });
+    maker_op(&m, WN_OP_COPY, y, maker_window(&m, rows, 4, 8, 0, 33));
+    op = maker_op(&m, WN_OP_PICK_ROW, rows, last);
+    op->in[1] = row;
+    maker_op(&m, WN_OP_COPY, rows, all);
+    harness_check(&m, WN_F32, ROW_BOUND);
+    maker_end(&m);
+}
+
+static void test_elements(void)
+{
+    for (int32_t activation = WN_ACT_NONE; activation <= WN_ACT_TANH; activation++) {
+        unary(activation, 33);
+        unary(activation, 1);
+    }
+    binary(1, 9, 0);
+    binary(2, 1, 1);
+    tables();
+}
+
+/* ---- planning ----------------------------------------------------------------------------------------------- */
+
+/* A random chain in which temporaries of many sizes are born, read late, and die: wrong sharing shows as a wrong sum. */
+static void lifetimes(uint64_t seed)
+{
+    struct maker m;
+    maker_begin(&m, "lifetimes", seed);
+    enum { STEPS = 24 };
+    uint32_t made[STEPS + 1], x = maker_input(&m, "x", 5, 40, 0), y = maker_output(&m, "y", 5, 40);
+    uint64_t pick = seed;
+    made[0] = x;
+    for (int i = 1; i <= STEPS; i++) {
+        uint32_t a = made[(int)((maker_random(&pick) + 1) * 0.4999f * (float)i)], b = made[i - 1];
+        made[i] = maker_temp(&m, 5, 40);
+        wn_op *op = maker_op(&m, WN_OP_BINARY, a, made[i]);
+        op->in[1] = b;
+        op->i[0] = 1;
+    }
+    maker_op(&m, WN_OP_UNARY, made[STEPS], y)->f[0] = 1e-3f;
+    m.op[m.ops - 1].f[2] = 1;
+    for (int d = 0; d < 2; d++)
+        harness_check(&m, dtypes[d], ROW_BOUND);
+    maker_end(&m);
+}
+
+/* ---- refusals ----------------------------------------------------------------------------------------------- */
+
+static void test_refusals(void)
+{
+    struct maker m;
+    maker_begin(&m, "wrong", 1);
+    uint32_t x = maker_input(&m, "x", 4, 8, 0), y = maker_output(&m, "y", 4, 16);
+    wn_op *op = maker_op(&m, WN_OP_LINEAR, x, y);
+    harness_refuses(&m, WN_E_ARG, "graph \"wrong\", op 0 (linear \"y\")", "weight 0 is missing");
+    op->weight[0] = maker_weight_f32(&m, 16, 9);
+    harness_refuses(&m, WN_E_ARG, "[16, 9]", "[16, 8]");
+    m.weight[0].cols = 8;
+    m.weight[0].part[0].rows = 15;
+    harness_refuses(&m, WN_E_ARG, "15 rows", "16");
+    m.weight[0].part[0].rows = 16;
+    op->in[3] = x;
+    harness_refuses(&m, WN_E_ARG, "residual \"x\" is [4, 8]", "[4, 16]");
+    op->in[3] = WN_NONE;
+    op->in[0] = 99;
+    harness_refuses(&m, WN_E_ARG, "input 0 is tensor 99 of 2", "");
+    op->in[0] = maker_window(&m, x, 1, 4, 0, 8);
+    harness_refuses(&m, WN_E_ARG, "leaves its base \"x\"", "");
+    m.tensors = 2;
+    op->in[0] = maker_temp(&m, 4, 8);
+    harness_refuses(&m, WN_E_ARG, "read before anything was written", "temp");
+    op->in[0] = x;
+    m.tensor[x].flags = WN_TENSOR_SHARED;
+    op = maker_op(&m, WN_OP_UNARY, x, x);
+    harness_refuses(&m, WN_E_ARG, "shared input", "");
+    maker_end(&m);
+}
+
+int main(int argc, char **argv)
+{
+    harness_open();
+    if (argc > 1 && strcmp(argv[1], "--bench") == 0)
+        return bench_run();
+    printf("%s\n", harness_paths());
+    test_linear();
+    test_norms();
+    test_attention();
+    test_conv();
+    test_elements();
+    for (uint64_t seed = 1; seed <= 6; seed++)
+        lifetimes(seed);
+    test_refusals();
+    harness_close();
+    return CHECK_DONE();
+}

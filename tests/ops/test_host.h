@@ -1,0 +1,86 @@
+/* test_host.h - a host for tests that need a device and nothing else: a pool of its own, silence, no files.
+ *
+ *     struct test_device d;
+ *     test_device_open(&d, 2);        // the cpu plugin of this build, on 2 threads
+ *     d.api->compile(d.device, ...);
+ *     test_device_close(&d);
+ */
+#ifndef WINNOW_TESTS_TEST_HOST_H
+#define WINNOW_TESTS_TEST_HOST_H
+
+#include <winnow/device.h>
+
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "base/pool.h"
+
+struct test_device {
+    struct pool *pool;
+    wn_host host;
+    const wn_plugin *plugin;
+    const wn_device_api *api;
+    void *driver;
+    wn_device *device;
+};
+
+WN_UNUSED static void test_log(void *ctx, int32_t level, const char *line)
+{
+    (void)ctx;
+    fprintf(stderr, "[%d] %s\n", level, line);
+}
+
+WN_UNUSED static int32_t test_cancelled(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+WN_UNUSED static void test_progress(void *ctx, double done, double total, const char *what)
+{
+    (void)ctx, (void)done, (void)total, (void)what;
+}
+
+WN_UNUSED static void test_parallel_for(void *ctx, uint64_t n, void (*fn)(void *arg, uint64_t i), void *arg)
+{
+    pool_parallel_for(((struct test_device *)ctx)->pool, n, fn, arg);
+}
+
+WN_UNUSED static uint32_t test_thread_count(void *ctx)
+{
+    return pool_threads(((struct test_device *)ctx)->pool);
+}
+
+/* Exits with a message when the plugin or the device is not there: a test of devices cannot go on. */
+WN_UNUSED static void test_require(int condition, const char *what)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "%s\n", what);
+    exit(1);
+}
+
+WN_UNUSED static void test_device_open(struct test_device *d, uint32_t threads)
+{
+    wn_error err = { 0 };
+    d->pool = pool_create(threads);
+    d->host = (wn_host){ .struct_size = sizeof d->host, .ctx = d, .log = test_log, .cancelled = test_cancelled,
+                         .progress = test_progress, .parallel_for = test_parallel_for, .thread_count = test_thread_count };
+    void *library = dlopen(WINNOW_BUILD_DIR "/lib/winnow/device-cpu.so", RTLD_NOW | RTLD_LOCAL);
+    test_require(library != NULL, library ? "" : dlerror());
+    const wn_module *module = dlsym(library, "wn_module_v0");
+    test_require(d->pool && module, "no pool or no wn_module_v0");
+    d->plugin = module->plugins[0];
+    d->api = d->plugin->vtable;
+    test_require(d->plugin->create(&d->host, NULL, &d->driver, &err) == WN_OK, err.message);
+    test_require(d->api->open(d->driver, 0, &d->device, &err) == WN_OK, err.message);
+}
+
+WN_UNUSED static void test_device_close(struct test_device *d)
+{
+    d->api->close(d->device);
+    d->plugin->destroy(d->driver);
+    pool_destroy(d->pool);
+}
+
+#endif
