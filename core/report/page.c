@@ -49,6 +49,58 @@ static void write_tile(const struct data *d, const struct numbers_curve *c, stru
         m->role == DATA_GUIDE ? "guide: what the search climbs" : "judge: the search never sees it", from, to, gain);
 }
 
+/* The curve to put into one sentence: a judge's, one of yes and no if there is; else the guide's. */
+static const struct numbers_curve *headline(const struct data *d, const struct numbers *n)
+{
+    const struct numbers_curve *best = &n->curves[0];
+
+    for (uint64_t i = n->curve_count; i-- > 1;)
+        if (best == &n->curves[0] || d->metrics[n->curves[i].metric].is_yes_or_no)
+            best = &n->curves[i];
+    return best;
+}
+
+static void write_sentence(const struct data *d, const struct numbers *n, struct buffer *out)
+{
+    const struct numbers_curve *c = headline(d, n);
+    const struct data_metric *m = &d->metrics[c->metric];
+    const struct numbers_point *points = c->best_of_count > 0 ? c->best_of : c->against_nfe;
+    uint64_t count = c->best_of_count > 0 ? c->best_of_count : c->against_nfe_count;
+    char from[SHOW_SIZE], to[SHOW_SIZE], gain[SHOW_LONG_SIZE], effort[SHOW_SIZE];
+
+    if (count == 0)
+        return;
+    show_value(m, c->from.mean, from);
+    show_value(m, c->to.mean, to);
+    show_gain_interval(m, &c->gain, gain);
+    show_count(points[count - 1].x, effort);
+    buffer_printf(out, "<p class=\"lead\">%s %s %s, ", c->best_of_count > 0 ? "Choosing among" : "Searching with",
+                  effort, c->best_of_count > 0 ? "candidates" : "evaluations a prompt");
+    html_text(out, d->metrics[0].title);
+    buffer_text(out, " takes ");
+    html_text(out, m->title);
+    buffer_printf(out, " from %s to %s: %s.</p>", from, to, gain);
+}
+
+static int direction(const struct data *d, const struct numbers_curve *c)
+{
+    if (!show_is_certain(&c->gain))
+        return 0;
+    return (c->gain.mean > 0) == d->metrics[c->metric].higher_is_better ? 1 : -1;
+}
+
+/* A search that climbs its guide while a judge falls has found the guide's weakness, not better pictures. */
+static void write_warning(const struct data *d, const struct numbers *n, struct buffer *out)
+{
+    for (uint64_t i = 1; i < n->curve_count; i++) {
+        if (direction(d, &n->curves[0]) <= 0 || direction(d, &n->curves[i]) >= 0)
+            continue;
+        buffer_text(out, "<p class=\"bad\">");
+        html_text(out, d->metrics[n->curves[i].metric].title);
+        buffer_text(out, " gets worse while the guide improves: the search exploits its guide.</p>");
+    }
+}
+
 static void write_top(const struct data *d, const struct numbers *n, struct buffer *out)
 {
     buffer_text(out, head);
@@ -59,6 +111,8 @@ static void write_top(const struct data *d, const struct numbers *n, struct buff
     html_text(out, d->name);
     buffer_text(out, "</bdi></h1>");
     write_facts(d, n, out);
+    write_sentence(d, n, out);
+    write_warning(d, n, out);
     buffer_text(out, "<div class=\"tiles\">");
     for (uint64_t i = 0; i < n->curve_count; i++)
         write_tile(d, &n->curves[i], out);

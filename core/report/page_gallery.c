@@ -20,12 +20,14 @@ static void write_picture(const struct data *d, const struct data_candidate *c, 
                  html_picture(&uri, path, &picture, &err) == WN_OK;
 
     buffer_text(out, "<figure>");
-    if (shown)
-        buffer_printf(out, "<img alt=\"\"%s src=\"%s\">", picture.width_px <= SMALL_PX ? " class=\"small\"" : "",
+    if (shown) {
+        buffer_text(out, "<a href=\"./");
+        html_text(out, c->image);
+        buffer_printf(out, "\"><img alt=\"\"%s src=\"%s\"></a>", picture.width_px <= SMALL_PX ? " class=\"small\"" : "",
                       buffer_string(&uri));
-    else
-        buffer_text(out,
-                    c->image[0] ? "<div class=\"empty\">not readable</div>" : "<div class=\"empty\">not saved</div>");
+    } else {
+        buffer_printf(out, "<div class=\"empty\">%s</div>", c->image[0] ? "not readable" : "not saved");
+    }
     buffer_printf(out, "<figcaption>%s</figcaption></figure>", caption);
     buffer_free(&uri);
 }

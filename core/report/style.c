@@ -18,6 +18,7 @@ const char page_style[] =
     "h3{font-size:1rem;margin:0;line-height:1.35;overflow-wrap:anywhere}"
     "p{margin:.3rem 0;max-width:60rem}.soft{color:var(--soft)}"
     ".facts{color:var(--soft);font-size:1.05rem}"
+    ".lead{font-size:1.3rem;line-height:1.45;margin:1rem 0 0;max-width:52rem}"
     ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1rem;margin:1.8rem 0 0}"
     ".tile{background:var(--card);border-top:4px solid;border-radius:3px;padding:1rem 1.2rem}"
     ".tile.guide{border-color:var(--guide)}.tile.judge{border-color:var(--judge)}"
