@@ -4,11 +4,13 @@
 #include "../ledger/scratch.h"
 #include "base/buffer.h"
 #include "base/files.h"
+#include "base/png.h"
 #include "fixture.h"
 #include "report/html.h"
 #include "report/svg.h"
 
 #include <cjson/cJSON.h>
+#include <sqlite3.h>
 
 static char scratch[64];
 static wn_error err;
@@ -170,6 +172,45 @@ static void derived_pool(void)
     cJSON_Delete(summary);
 }
 
+static void change(const char *directory, const char *sql)
+{
+    char path[FILE_PATH_SIZE];
+    struct sqlite3 *db = NULL;
+
+    CHECK_OK(path_join(path, directory, "ledger.db", &err), err);
+    CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    CHECK_OK(report_write(directory, &err), err);
+}
+
+/* One opinion missing: the exact curve cannot be had for that prompt. A judge that falls while the guide rises is
+ * named. */
+static void opinions(void)
+{
+    char directory[128];
+    struct fixture f = { directory, 5, 8, true, false };
+    cJSON *summary;
+    char *text;
+
+    snprintf(directory, sizeof directory, "%s/opinions", scratch);
+    make(&f);
+    change(directory, "UPDATE scores SET value = NULL WHERE metric = 'share' AND trial = 2 AND candidate LIKE '%3'");
+    text = read_all(directory, "summary.json");
+    summary = cJSON_Parse(text);
+    CHECK_INT(number_in(cJSON_GetArrayItem(cJSON_GetObjectItem(summary, "curves"), 0), "prompts"), 5);
+    CHECK_INT(number_in(cJSON_GetArrayItem(cJSON_GetObjectItem(summary, "curves"), 1), "prompts"), 4);
+    free(text);
+    cJSON_Delete(summary);
+    text = read_all(directory, "report.html");
+    CHECK(!strstr(text, "exploits its guide"));
+    free(text);
+    change(directory, "UPDATE scores SET value = 1 - value WHERE metric = 'all'");
+    text = read_all(directory, "report.html");
+    CHECK_CONTAINS(text, "says.all gets worse while the guide improves: the search exploits its guide.");
+    free(text);
+}
+
 /* ---- the page ---- */
 
 static void hostile_text_is_inert(void)
@@ -283,6 +324,32 @@ static void encodes_base64(void)
     }
 }
 
+/* A picture of 1000 x 500 px is embedded as a third of it, and keeps its colours. */
+static void shrinks_pictures(void)
+{
+    static uint8_t rgb[1000 * 500 * 3];
+    struct buffer png = BUFFER_INIT(8 << 20), uri = BUFFER_INIT(8 << 20);
+    struct html_picture picture;
+    char path[FILE_PATH_SIZE];
+
+    memset(rgb, 200, sizeof rgb);
+    CHECK_OK(png_encode(&(wn_image){ 1000, 500, rgb }, NULL, 0, &png, &err), err);
+    CHECK_OK(path_join(path, scratch, "large.png", &err), err);
+    CHECK_OK(file_write(path, png.data, png.size, &err), err);
+    CHECK_OK(html_picture(&uri, path, &picture, &err), err);
+    CHECK_INT(picture.width_px, 1000);
+    buffer_clear(&png);
+    CHECK_OK(png_encode(&(wn_image){ 333, 166, rgb }, NULL, 0, &png, &err), err);
+    buffer_clear(&uri);
+    buffer_text(&uri, "data:image/png;base64,");
+    html_base64(&uri, png.data, png.size);
+    buffer_free(&png);
+    CHECK_OK(html_picture(&png, path, &picture, &err), err);
+    CHECK_STR(buffer_string(&png), buffer_string(&uri));
+    buffer_free(&png);
+    buffer_free(&uri);
+}
+
 static void ticks_are_nice(void)
 {
     CHECK_NEAR(svg_nice_step(0, 1, 5), 0.2, 1e-12);
@@ -297,12 +364,14 @@ int main(void)
     scratch_make(scratch);
     independent_pool();
     derived_pool();
+    opinions();
     hostile_text_is_inert();
     again_gives_the_same();
     table_is_aligned();
     damaged_runs();
     empty_run();
     encodes_base64();
+    shrinks_pictures();
     ticks_are_nice();
     scratch_remove(scratch);
     return CHECK_DONE();
