@@ -18,6 +18,7 @@ struct binding {
     const struct tree_node *value;
     char *dst;
     struct arena *arena;
+    bool has_remedy; /* what[] ends in a "did you mean" */
     char what[600];
 };
 
@@ -85,6 +86,8 @@ static bool check_range(struct binding *b, double value)
     char range[80];
     if (value >= b->row->minimum && value <= b->row->maximum)
         return true;
+    if (b->row->minimum >= b->row->maximum)
+        return complain(b, "%s is not %g", b->value->text, b->row->minimum);
     return complain(b, "%s is outside %s", b->value->text, options_range(b->row, range, sizeof range));
 }
 
@@ -171,6 +174,7 @@ static bool bind_text(struct binding *b)
         char show[64], hint[128];
         struct suggest s = suggest_begin(text);
         suggest_try_choices(&s, b->row->choices);
+        b->has_remedy = s.best != NULL;
         return complain(b, "%s is not one of %s%s", tree_show(b->value, show), b->row->choices, suggest_text(&s, hint));
     }
     return store_text(b, text);
@@ -218,12 +222,13 @@ static void bind_row(struct binding *b, const struct tree_node *at, const char *
     const wn_option *row = b->row;
     if (b->value) {
         if (!bind_value(b))
-            problems_add(problems, WN_E_ARG, b->value, NULL, "%s; \"%s\" is %s", b->what, row->name, row->help);
+            problems_add(problems, WN_E_ARG, b->value, NULL, b->has_remedy ? "%s" : "%s; %s: %s", b->what, row->name,
+                         row->help);
     } else if (row->fallback) {
         if (!bind_fallback(b))
             problems_add(problems, WN_E_INTERNAL, at, at_key, "default of \"%s\": %s", row->name, b->what);
     } else {
-        problems_add(problems, WN_E_ARG, at, at_key, "\"%s\" is missing; give it %s: %s", row->name,
+        problems_add(problems, WN_E_ARG, at, at_key, "\"%s\" is missing; add %s: %s", row->name,
                      types[row->type].wanted, row->help);
     }
 }

@@ -72,11 +72,11 @@ static void check_input_count(struct loader *l, const struct draft *d, uint32_t 
     if (!v || (count >= v->min_inputs && count <= v->max_inputs))
         return;
     if (v->max_inputs == 0)
-        problems_add(&l->problems, WN_E_ARG, inputs, NULL, "%s takes no inputs, %u are given; remove them",
+        problems_add(&l->problems, WN_E_ARG, inputs, NULL, "%s takes no inputs, not %u; remove them",
                      d->use.plugin->name, count);
     else
         problems_add(&l->problems, WN_E_ARG, inputs ? inputs : d->node, inputs ? NULL : "inputs",
-                     "%s takes %llu to %llu inputs, %u are given; name verifiers of this spec", d->use.plugin->name,
+                     "%s takes %llu to %llu inputs, not %u; name verifiers of this spec", d->use.plugin->name,
                      (unsigned long long)v->min_inputs, (unsigned long long)v->max_inputs, count);
 }
 

@@ -10,6 +10,7 @@
 #include "plugin/instance.h"
 #include "plugin/options.h"
 #include "spec/shape.h"
+#include "spec/source.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -113,7 +114,7 @@ static void read_record(struct reading *r, const struct tree_node *record, const
         problems_add(problems, WN_E_ARG, record, NULL, "\"prompt\" is missing or empty; give every record one");
     else if (!is_good_id(id))
         problems_add(problems, WN_E_ARG, tree_get(record, "id"), NULL,
-                     "id \"%.80s\" is not of the form [a-z0-9._-]{1,64}, which names files", id);
+                     "\"%.80s\" is not of the form [a-z0-9._-]{1,64}, which names files", id);
     else
         take(r, text, id, category, json);
 }
@@ -208,7 +209,8 @@ static void read_file(struct reading *r, const struct tree_node *name, const cha
     wn_error err = { 0 };
     char path[PATH_MAX], hex[65];
     struct buffer content = BUFFER_INIT(MAX_FILE_BYTES);
-    wn_status status = resolve_name(l->spec->directory, name->text, path, sizeof path, &err);
+    const char *directory = name->line ? source_directory(l->arena, name->source) : l->spec->directory;
+    wn_status status = resolve_name(directory ? directory : ".", name->text, path, sizeof path, &err);
     if (!status && !is_text_file(path))
         status = wn_fail(&err, WN_E_ARG, "%s ends neither in .jsonl nor in .txt", name->text);
     if (!status)
@@ -229,24 +231,28 @@ static void read_file(struct reading *r, const struct tree_node *name, const cha
 
 /* ---- the list in the spec ---- */
 
-static void read_item(struct reading *r, const struct tree_node *item, struct buffer *json)
+/* A string becomes the record {"prompt": string}, in the list's own tree. */
+static struct tree_node *as_record(struct reading *r, struct tree_node *item)
 {
-    struct loader *l = r->l;
-    struct tree_node *record = NULL;
-    if (item->type == TREE_STRING && (record = tree_new(l->arena, TREE_OBJECT))) {
-        *record = (struct tree_node){ .type = TREE_OBJECT, .source = item->source, .line = item->line,
-                                      .column = item->column, .parent = item->parent };
-        tree_put(record, "prompt", tree_new_string(l->arena, item->text));
-    }
-    write_json(json, record ? record : item);
-    read_record(r, record ? record : item, buffer_string(json));
+    struct tree_node *record = item->type == TREE_STRING ? tree_new(r->l->arena, TREE_OBJECT) : NULL;
+    if (!record)
+        return item;
+    record->source = item->source;
+    record->line = item->line;
+    record->column = item->column;
+    tree_put(record, "prompt", tree_new_string(r->l->arena, item->text));
+    tree_replace(item, record);
+    return record;
 }
 
-static void read_list(struct reading *r, const struct tree_node *list, struct tree_node *resolved)
+static void read_list(struct reading *r, struct tree_node *list, struct tree_node *resolved)
 {
     struct buffer json = BUFFER_INIT(2 * MAX_LINE_BYTES);
-    for (const struct tree_node *n = list->child; n; n = n->next)
-        read_item(r, n, &json);
+    for (struct tree_node *n = list->child; n; n = n->next) {
+        const struct tree_node *record = as_record(r, n);
+        write_json(&json, record);
+        read_record(r, record, buffer_string(&json));
+    }
     buffer_free(&json);
     tree_put(resolved, "list", tree_copy(r->l->arena, list));
 }
@@ -292,13 +298,14 @@ void prompts_load(struct loader *l, const struct tree_node *object, struct tree_
     l->spec->prompts_path = "";
     options_check_keys(object, &table, 1, SHAPE_PROMPTS_KEYS, &l->problems);
     struct shape_prompts *shape = load_bind(l, table, sizeof *shape, object, object, NULL, resolved);
-    const struct tree_node *list = load_list(l, object, "list"), *file = tree_get(object, "file");
+    const struct tree_node *file = tree_get(object, "file");
+    struct tree_node *list = load_list(l, object, "list");
     if (!shape || !shape->file || !shape->sha256)
         return;
     struct reading r = { .l = l, .ids = load_list(l, object, "ids"), .limit = (uint64_t)shape->limit };
     if (r.ids)
         tree_put(resolved, "ids", tree_copy(l->arena, r.ids));
-    if (list && file)
+    if (list && file && *shape->file)
         problems_add(&l->problems, WN_E_ARG, object, NULL, "both \"file\" and \"list\" are given; remove one");
     else if (list)
         read_list(&r, list, resolved);
