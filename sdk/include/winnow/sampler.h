@@ -49,6 +49,8 @@ typedef struct wn_sampler_info {
     uint64_t evals_per_velocity; /* network evaluations in one velocity: 1, or 2 with true CFG. NFE counts these */
     uint64_t max_batch;          /* largest count that velocity and decode accept */
     char model_key[72];          /* names weights + dtype: part of every candidate's id. Hex hash or short name */
+    uint64_t usual_size_px;      /* what the model was made for, where a user gives no canvas; 0 = no opinion */
+    uint64_t usual_steps;
 } wn_sampler_info;
 
 /* A prompt ready for the model, made by encode. */
