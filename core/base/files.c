@@ -1,6 +1,6 @@
-/* A crash between open and close leaves half a file, and a crash after rename can leave an empty one. So a file is written
- * under another name, synced, renamed, and its directory synced: the order that survives on every file system. A failed
- * fsync is final, because the kernel forgets the pages that it could not write: nothing is retried. */
+/* A crash between open and close leaves half a file, and a crash after rename can leave an empty one. So a file is
+ * written under another name, synced, renamed, and its directory synced: the order that survives on every file system.
+ * A failed fsync is final, because the kernel forgets the pages that it could not write: nothing is retried. */
 #include "base/files.h"
 
 #include <errno.h>

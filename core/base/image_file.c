@@ -1,5 +1,6 @@
-/* A file's name says nothing reliable about its content, so the first bytes decide. PNG goes through libpng, JPEG through
- * stb_image with every other format compiled out. A JPEG decoder may differ from another by a unit or two in a pixel. */
+/* A file's name says nothing reliable about its content, so the first bytes decide. PNG goes through libpng, JPEG
+ * through stb_image with every other format compiled out. A JPEG decoder may differ from another by a unit or two in a
+ * pixel. */
 #include "base/image_file.h"
 
 #include "base/buffer.h"

@@ -23,8 +23,8 @@ void plain_text(struct buffer *out, const char *text, int keep_lines)
     uint64_t bytes = strlen(text);
     for (uint64_t i = 0; i < bytes;) {
         uint64_t length = utf8_length(text + i, bytes - i);
-        bool is_control = length == 1 && ((unsigned char)text[i] < 32 || text[i] == 127) &&
-                          !(keep_lines && text[i] == '\n');
+        bool is_control =
+            length == 1 && ((unsigned char)text[i] < 32 || text[i] == 127) && !(keep_lines && text[i] == '\n');
         if (length == 0 || is_control || is_steering(text + i, length))
             buffer_byte(out, '?');
         else

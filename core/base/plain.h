@@ -4,8 +4,8 @@
 
 #include "base/buffer.h"
 
-/* Appends text with control characters, bidirectional overrides and bytes that are not UTF-8 each shown as "?"; line ends stay
- * when keep_lines. */
+/* Appends text with control characters, bidirectional overrides and bytes that are not UTF-8 each shown as "?"; line
+ * ends stay when keep_lines. */
 void plain_text(struct buffer *out, const char *text, int keep_lines);
 
 /* 1234567 -> "1.2 MB". */

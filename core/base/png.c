@@ -1,5 +1,5 @@
-/* libpng reports errors by a long jump. Each use of it here is one struct that owns everything, one function that sets the
- * jump and calls the steps, and one that frees: no local variable is needed after a jump.
+/* libpng reports errors by a long jump. Each use of it here is one struct that owns everything, one function that sets
+ * the jump and calls the steps, and one that frees: no local variable is needed after a jump.
  *
  * Files come from strangers: sides, chunk sizes and chunk counts are limited before libpng allocates. */
 #include "base/png.h"
@@ -62,7 +62,8 @@ static int latin1(const char *text, uint64_t length)
     return length == 2 && value >= 0xa0 && value < 0x100 ? value : -1;
 }
 
-/* The value in the encoding its chunk will have: Latin-1 if possible and wanted, else UTF-8 with bad bytes as U+FFFD. */
+/* The value in the encoding its chunk will have: Latin-1 if possible and wanted, else UTF-8 with bad bytes as U+FFFD.
+ */
 static char *encode_text(const struct png_text *t, bool *is_latin1)
 {
     uint64_t bytes = strlen(t->value), n = 0, m = 0;

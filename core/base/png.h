@@ -10,7 +10,8 @@
 
 enum { PNG_MAX_SIDE_PX = 16384, PNG_MAX_TEXT_BYTES = 8 << 20 };
 
-/* One text chunk, UTF-8 here. Written as tEXt (Latin-1) where that holds all its characters and !is_utf8, else as iTXt. */
+/* One text chunk, UTF-8 here. Written as tEXt (Latin-1) where that holds all its characters and !is_utf8, else as iTXt.
+ */
 struct png_text {
     const char *key; /* 1..79 bytes of printable ASCII */
     const char *value;

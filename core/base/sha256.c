@@ -1,5 +1,5 @@
-/* Weight files have gigabytes, so x86's SHA instructions are used where there are any (some 4 times as fast); elsewhere the
- * plain rounds, which follow the standard line by line. */
+/* Weight files have gigabytes, so x86's SHA instructions are used where there are any (some 4 times as fast); elsewhere
+ * the plain rounds, which follow the standard line by line. */
 #include "base/sha256.h"
 
 #include <errno.h>
@@ -102,7 +102,8 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void compress_sha(__m128i *ab
     *cdgh = _mm_add_epi32(y, *cdgh);
 }
 
-__attribute__((target("sha,sse4.1,ssse3"))) static void blocks_sha(uint32_t state[8], const uint8_t *data, uint64_t count)
+__attribute__((target("sha,sse4.1,ssse3"))) static void blocks_sha(uint32_t state[8], const uint8_t *data,
+                                                                   uint64_t count)
 {
     __m128i abef = _mm_set_epi32((int)state[0], (int)state[1], (int)state[4], (int)state[5]);
     __m128i cdgh = _mm_set_epi32((int)state[2], (int)state[3], (int)state[6], (int)state[7]);

@@ -1,7 +1,8 @@
 /* cmd_generate.c - one picture, without a search: to look at a model, and to compare with other implementations.
  *
- * The command line becomes a small spec, so that names, options and mistakes are treated as everywhere else. Where no size
- * or number of steps is given, the sampler is asked what its model was made for: it is made first without a canvas. */
+ * The command line becomes a small spec, so that names, options and mistakes are treated as everywhere else. Where no
+ * size or number of steps is given, the sampler is asked what its model was made for: it is made first without a
+ * canvas. */
 #include "base/files.h"
 #include "cli/cli.h"
 #include "cli/paint.h"
@@ -40,8 +41,8 @@ struct size {
 struct generate {
     struct cli *cli;
     struct size size;
-    struct spec *spec;       /* with a canvas */
-    struct spec *maker;      /* what the instance was made from: may lack the canvas */
+    struct spec *spec;  /* with a canvas */
+    struct spec *maker; /* what the instance was made from: may lack the canvas */
     struct instances *instances;
     uint64_t seed, stream, threads;
 };
@@ -93,7 +94,9 @@ static int load_text(struct generate *g, const struct size *size, struct spec **
     const char *sets[MAX_SETS + 1];
     struct buffer text = BUFFER_INIT(1 << 20);
     write_spec(g, size, &text);
-    struct spec_request request = { .path = "command line", .text = buffer_string(&text), .set = sets, .without_run = true };
+    struct spec_request request = {
+        .path = "command line", .text = buffer_string(&text), .set = sets, .without_run = true
+    };
     request.set_count = collect_sets(g, size != NULL, sets);
     int code = cli_load_spec(g->cli, &request, spec);
     buffer_free(&text);
@@ -103,9 +106,13 @@ static int load_text(struct generate *g, const struct size *size, struct spec **
 /* A spec file: what the command line gives is set over it. */
 static int load_file(struct generate *g, const char *path)
 {
-    static const char *const names[][2] = { { "seed", "seed" }, { "noise-mode", "noise" }, { "width", "canvas.width" },
-                                            { "height", "canvas.height" }, { "steps", "canvas.steps" },
-                                            { "sampler", "sampler.use" }, { "model", "sampler.options.model" } };
+    static const char *const names[][2] = { { "seed", "seed" },
+                                            { "noise-mode", "noise" },
+                                            { "width", "canvas.width" },
+                                            { "height", "canvas.height" },
+                                            { "steps", "canvas.steps" },
+                                            { "sampler", "sampler.use" },
+                                            { "model", "sampler.options.model" } };
     enum { NAMES = sizeof names / sizeof *names };
     const char *sets[MAX_SETS + 1 + NAMES];
     char texts[NAMES][FILE_PATH_SIZE];
@@ -147,7 +154,8 @@ static int ask_for_size(struct generate *g)
     s->height = s->height ? s->height : info.usual_size_px;
     s->steps = s->steps ? s->steps : info.usual_steps;
     if (!s->width || !s->height || !s->steps)
-        return cli_usage(g->cli, "sampler %s does not say what size and steps are usual; give --width, --height and --steps",
+        return cli_usage(g->cli,
+                         "sampler %s does not say what size and steps are usual; give --width, --height and --steps",
                          g->maker->sampler.plugin->name);
     return EXIT_FINE;
 }
@@ -231,7 +239,10 @@ static int paint_picture(const struct generate *g, const wn_prompt *prompt)
 {
     wn_error err = { 0 };
     const char *output = cli_value(g->cli, "output", "picture.png");
-    struct paint p = { .spec = g->spec, .instance = &g->instances->sampler, .process = &g->cli->process, .prompt = prompt,
+    struct paint p = { .spec = g->spec,
+                       .instance = &g->instances->sampler,
+                       .process = &g->cli->process,
+                       .prompt = prompt,
                        .keep_velocity = cli_flag(g->cli, "save-velocity") };
     wn_status status = paint_all(g, &p, output, &err);
     int code = status == WN_OK ? say(g, &p, output) : cli_fail(g->cli, status, &err);
@@ -260,8 +271,9 @@ static int run(struct cli *c)
 {
     struct generate g = { .cli = c };
     if (!cli_u64(c, "seed", 0, UINT64_MAX, &g.seed) || !cli_u64(c, "stream", 0, UINT64_MAX, &g.stream) ||
-        !cli_u64(c, "width", 16, MAX_SIDE_PX, &g.size.width) || !cli_u64(c, "height", 16, MAX_SIDE_PX, &g.size.height) ||
-        !cli_u64(c, "steps", 1, MAX_STEPS, &g.size.steps) || !cli_u64(c, "threads", 0, 1024, &g.threads))
+        !cli_u64(c, "width", 16, MAX_SIDE_PX, &g.size.width) ||
+        !cli_u64(c, "height", 16, MAX_SIDE_PX, &g.size.height) || !cli_u64(c, "steps", 1, MAX_STEPS, &g.size.steps) ||
+        !cli_u64(c, "threads", 0, 1024, &g.threads))
         return EXIT_USAGE;
     int code = generate(&g);
     instances_destroy(g.instances);
@@ -274,10 +286,11 @@ const struct command cmd_generate = {
     .name = "generate",
     .arguments = "",
     .summary = "make one picture from one noise",
-    .details = "The PNG carries its recipe: `winnow inspect` shows it.\n\n"
-               "  winnow generate --model pebble --prompt \"a red circle\" --seed 7 -o red.png\n\n"
-               "The tensors that --noise reads and the --save options write are what other implementations can be given, "
-               "to be compared step by step.",
+    .details =
+        "The PNG carries its recipe: `winnow inspect` shows it.\n\n"
+        "  winnow generate --model pebble --prompt \"a red circle\" --seed 7 -o red.png\n\n"
+        "The tensors that --noise reads and the --save options write are what other implementations can be given, "
+        "to be compared step by step.",
     .options = options,
     .minimum_arguments = 0,
     .maximum_arguments = 0,

@@ -1,4 +1,5 @@
-/* cmd_inspect.c - what is in a file: the header of safetensors, the recipe of a picture. Content decides, not the name. */
+/* cmd_inspect.c - what is in a file: the header of safetensors, the recipe of a picture. Content decides, not the name.
+ */
 #include "base/image_file.h"
 #include "base/plain.h"
 #include "base/png.h"
@@ -152,7 +153,8 @@ static wn_status png_as_json(const char *path, const struct buffer *file, const 
     return WN_OK;
 }
 
-static wn_status inspect_png(const char *path, bool is_json, const struct buffer *file, struct buffer *out, wn_error *err)
+static wn_status inspect_png(const char *path, bool is_json, const struct buffer *file, struct buffer *out,
+                             wn_error *err)
 {
     wn_image image;
     WN_TRY(image_read(path, &image, err));

@@ -1,7 +1,7 @@
 /* cmd_score.c - what verifiers say of pictures that are there: from winnow or from anywhere.
  *
- * Without --prompt each picture is scored against the prompt in its own recipe. Pictures are read and scored in chunks, so
- * that a folder of thousands fits; a comparative verifier needs all at once. */
+ * Without --prompt each picture is scored against the prompt in its own recipe. Pictures are read and scored in chunks,
+ * so that a folder of thousands fits; a comparative verifier needs all at once. */
 #include "base/image_file.h"
 #include "base/plain.h"
 #include "base/png.h"
@@ -38,8 +38,8 @@ struct score {
     struct instances *instances;
     struct picture *pictures; // [count]
     uint32_t count;
-    uint32_t columns;         /* metrics of all verifiers */
-    double *values;           // [count][columns]
+    uint32_t columns; /* metrics of all verifiers */
+    double *values;   // [count][columns]
     uint32_t failures;
 };
 
@@ -162,11 +162,11 @@ static void read_picture(struct score *s, struct picture *p)
 
 struct set {
     uint32_t count;
-    uint32_t *index;           // [count] of s->pictures
-    wn_prompt *prompts;        // [count]
+    uint32_t *index;            // [count] of s->pictures
+    wn_prompt *prompts;         // [count]
     const wn_prompt **pointers; // [count]; equal prompts are one pointer
-    wn_image *images;          // [count]
-    double *scores;            // [count][metric_count]
+    wn_image *images;           // [count]
+    double *scores;             // [count][metric_count]
 };
 
 static void add_to_set(struct set *set, const struct score *s, uint32_t picture)
@@ -187,8 +187,11 @@ static void add_to_set(struct set *set, const struct score *s, uint32_t picture)
 static wn_status score_set(const struct score *s, uint32_t v, uint32_t column, struct set *set, wn_error *err)
 {
     const wn_verifier *verifier = vtable(s, v);
-    wn_score_request request = { .struct_size = sizeof request, .count = set->count, .prompts = set->pointers,
-                                 .images = set->images, .scores = set->scores };
+    wn_score_request request = { .struct_size = sizeof request,
+                                 .count = set->count,
+                                 .prompts = set->pointers,
+                                 .images = set->images,
+                                 .scores = set->scores };
     for (uint64_t i = 0; i < set->count * verifier->metric_count; i++)
         set->scores[i] = (double)NAN;
     wn_error why = { 0 };
@@ -251,8 +254,10 @@ static wn_status survey(struct score *s, uint32_t *chunk, wn_error *err)
         if (verifier->flags & WN_VERIFIER_COMPARATIVE)
             *chunk = s->count;
         if (verifier->flags & WN_VERIFIER_NEEDS_PREVIEW)
-            return wn_fail(err, WN_E_UNSUPPORTED, "verifier %s looks at previews of the sampling, which finished pictures "
-                           "do not have", s->spec->verifiers[v].name);
+            return wn_fail(err, WN_E_UNSUPPORTED,
+                           "verifier %s looks at previews of the sampling, which finished pictures "
+                           "do not have",
+                           s->spec->verifiers[v].name);
     }
     return WN_OK;
 }
@@ -383,9 +388,10 @@ const struct command cmd_score = {
     .name = "score",
     .arguments = "IMAGE...",
     .summary = "score pictures with verifiers",
-    .details = "  winnow score --verifier clipscore --model pebble/clip --prompt \"a red circle\" *.png\n\n"
-               "A picture that cannot be read is named and left out; the exit status is then 1. A score of - means that "
-               "the verifier has no opinion.",
+    .details =
+        "  winnow score --verifier clipscore --model pebble/clip --prompt \"a red circle\" *.png\n\n"
+        "A picture that cannot be read is named and left out; the exit status is then 1. A score of - means that "
+        "the verifier has no opinion.",
     .options = options,
     .minimum_arguments = 1,
     .maximum_arguments = UINT32_MAX,

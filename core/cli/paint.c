@@ -77,8 +77,9 @@ static wn_status take_noise(struct paint *p, const char *path, const nn_tensor *
         return wn_fail(err, WN_E_FORMAT, "%s: tensor \"noise\" is %s, must be F32", path, nn_dtype_name(t->dtype));
     uint32_t skip = t->rank == 4 && t->shape[0] == 1 ? 1 : 0;
     if (t->rank - skip != 3 || memcmp(t->shape + skip, want, sizeof want) != 0)
-        return wn_fail(err, WN_E_ARG, "%s: tensor \"noise\" has rank %u and %llu values, this canvas takes [%llu, %llu, %llu]",
-                       path, t->rank, (unsigned long long)(t->bytes / 4), (unsigned long long)want[0],
+        return wn_fail(err, WN_E_ARG,
+                       "%s: tensor \"noise\" has rank %u and %llu values, this canvas takes [%llu, %llu, %llu]", path,
+                       t->rank, (unsigned long long)(t->bytes / 4), (unsigned long long)want[0],
                        (unsigned long long)want[1], (unsigned long long)want[2]);
     memcpy(p->noise, t->data, p->values * sizeof *p->noise);
     return WN_OK;
@@ -107,7 +108,8 @@ static void show(const struct paint *p, uint32_t done, double seconds)
     char what[100];
     uint32_t steps = p->spec->canvas.steps;
     double left = done ? seconds / done * (steps - done) : 0;
-    snprintf(what, sizeof what, "step %u of %u, %.2f steps/s, %.0f s left,", done, steps, done ? done / seconds : 0, left);
+    snprintf(what, sizeof what, "step %u of %u, %.2f steps/s, %.0f s left,", done, steps, done ? done / seconds : 0,
+             left);
     if (p->process->progress)
         p->process->progress(p->process->progress_arg, done, steps, what);
 }
@@ -117,7 +119,8 @@ static wn_status step(struct paint *p, const wn_cond *cond, uint32_t i, wn_error
     float *v = p->keep_velocity ? p->velocity + (uint64_t)i * p->values : p->velocity;
     wn_velocity_item item = { .x = p->x, .v = v, .cond = cond, .sigma = p->sigma[i] };
     if (atomic_load(&p->process->cancelled))
-        return wn_fail(err, WN_E_CANCELLED, "interrupted at step %u of %u; nothing was written", i, p->spec->canvas.steps);
+        return wn_fail(err, WN_E_CANCELLED, "interrupted at step %u of %u; nothing was written", i,
+                       p->spec->canvas.steps);
     WN_TRY(vtable(p)->velocity(p->instance->self, &p->spec->canvas, 1, &item, err));
     solver_euler(p->values, p->x, v, p->sigma[i], p->sigma[i + 1]);
     return WN_OK;
@@ -193,10 +196,12 @@ static struct ledger_candidate candidate(const struct paint *p, const struct ide
     const uint32_t steps = p->spec->canvas.steps;
     const struct noise_source s = source(p);
     const struct move advance = { .kind = MOVE_ADVANCE, .point = steps };
-    const struct identity context = identity_context(p->spec, p->info.model_key, vtable(p)->canvas_options, p->sigma,
-                                                     p->prompt->text);
+    const struct identity context =
+        identity_context(p->spec, p->info.model_key, vtable(p)->canvas_options, p->sigma, p->prompt->text);
     const struct identity id = identity_candidate(&context, noise, &s, 1, &advance);
-    struct ledger_candidate c = { .ordinal = 1, .point = steps, .finished = true, .nfe = steps * p->info.evals_per_velocity };
+    struct ledger_candidate c = {
+        .ordinal = 1, .point = steps, .finished = true, .nfe = steps * p->info.evals_per_velocity
+    };
     memcpy(c.id, id.text, sizeof c.id);
     return c;
 }

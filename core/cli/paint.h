@@ -1,5 +1,5 @@
-/* paint.h - one picture from one noise, with a sampler alone: what `winnow generate` does. The steps are the engine's own, so
- * a picture made here is a run's candidate of the same noise, to the bit. */
+/* paint.h - one picture from one noise, with a sampler alone: what `winnow generate` does. The steps are the engine's
+ * own, so a picture made here is a run's candidate of the same noise, to the bit. */
 #ifndef WINNOW_CLI_PAINT_H
 #define WINNOW_CLI_PAINT_H
 

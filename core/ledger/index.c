@@ -1,5 +1,6 @@
 /* A resumed run asks for every candidate that it would sample again, from many threads, and must not wait for SQL. An
- * open-addressing table, keyed by trial and id, holds the rows; verifier and metric names are few and interned to numbers. */
+ * open-addressing table, keyed by trial and id, holds the rows; verifier and metric names are few and interned to
+ * numbers. */
 #include "ledger/index.h"
 
 #include <stdlib.h>

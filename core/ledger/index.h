@@ -6,7 +6,7 @@
 
 struct index;
 
-struct index *index_create(void); /* NULL when memory ran out */
+struct index *index_create(void);    /* NULL when memory ran out */
 void index_destroy(struct index *x); /* NULL is fine */
 uint64_t index_count(const struct index *x);
 
@@ -14,7 +14,8 @@ uint64_t index_count(const struct index *x);
 bool index_candidate(struct index *x, const struct ledger_candidate *c);
 bool index_score(struct index *x, uint64_t trial, const char *candidate, const struct ledger_score *score);
 
-/* Whether the candidate is there with all of the scores; fills what is asked. *found's lineage is owned by the index. */
+/* Whether the candidate is there with all of the scores; fills what is asked. *found's lineage is owned by the index.
+ */
 bool index_find(const struct index *x, uint64_t trial, const char *candidate, uint64_t count,
                 struct ledger_score *scores, struct ledger_candidate *found);
 

@@ -1,6 +1,6 @@
-/* The ledger's front: it owns the lock, the index that answers ledger_find, and the writer. Threads that record copy their row into
- * the writer's queue and put it in the index at once: what a search has been told is not sampled again in this process,
- * and what a crash loses is sampled again by the next. */
+/* The ledger's front: it owns the lock, the index that answers ledger_find, and the writer. Threads that record copy
+ * their row into the writer's queue and put it in the index at once: what a search has been told is not sampled again
+ * in this process, and what a crash loses is sampled again by the next. */
 #include "ledger/ledger.h"
 
 #include "base/files.h"
@@ -70,8 +70,8 @@ wn_status ledger_open(const char *run_dir, const char *spec_hash, struct ledger 
     l->run_dir = strdup(run_dir);
     l->index = index_create();
     pthread_rwlock_init(&l->index_lock, NULL);
-    wn_status status = l->run_dir && l->index ? open_parts(l, spec_hash, err)
-                                              : wn_fail(err, WN_E_MEMORY, "no memory for a ledger");
+    wn_status status =
+        l->run_dir && l->index ? open_parts(l, spec_hash, err) : wn_fail(err, WN_E_MEMORY, "no memory for a ledger");
     if (status == WN_OK) {
         *out = l;
         return WN_OK;

@@ -1,8 +1,9 @@
 /* ledger.h - what happened: one SQLite database for a run, the truth that resume, report and export read.
  *
- * One writer for a run (a lock on RUN/lock holds its pid; a second is refused with WN_E_ARG naming it); readers at any time (WAL).
- * Writes are queued and committed in groups: a row is durable within 100 ms, and an image is on disk, synced and renamed
- * into place, before the row that names it is committed. Functions tagged [any] may be called from every thread.
+ * One writer for a run (a lock on RUN/lock holds its pid; a second is refused with WN_E_ARG naming it); readers at any
+ * time (WAL). Writes are queued and committed in groups: a row is durable within 100 ms, and an image is on disk,
+ * synced and renamed into place, before the row that names it is committed. Functions tagged [any] may be called from
+ * every thread.
  *
  * Tables (all deterministic columns are functions of spec, seed and scores; times stand in columns of their own):
  *   meta(key TEXT PRIMARY KEY, value TEXT)                    -- schema version, spec hash, winnow version
@@ -65,8 +66,8 @@ struct ledger_score {
     double seconds;
 };
 
-/* Opens or makes run_dir/ledger.db for writing. A run of another spec_hash is refused with WN_E_ARG naming both hashes and the
- * remedy. Existing rows stay: that is resume. */
+/* Opens or makes run_dir/ledger.db for writing. A run of another spec_hash is refused with WN_E_ARG naming both hashes
+ * and the remedy. Existing rows stay: that is resume. */
 wn_status ledger_open(const char *run_dir, const char *spec_hash, struct ledger **out, wn_error *err);
 /* Commits what is queued, checkpoints, gives up the lock. */
 wn_status ledger_close(struct ledger *l, wn_error *err); /* NULL is fine */
@@ -75,7 +76,8 @@ wn_status ledger_close(struct ledger *l, wn_error *err); /* NULL is fine */
 wn_status ledger_trial(struct ledger *l, const struct ledger_trial *t, wn_error *err);
 
 /* Whether a trial's candidate is recorded with all `count` scores named by verifier and metric; fills their values.
- * Answers from an index in memory: what was recorded at open, and since. found->lineage lives as long as the ledger. [any] */
+ * Answers from an index in memory: what was recorded at open, and since. found->lineage lives as long as the ledger.
+ * [any] */
 bool ledger_find(struct ledger *l, uint64_t trial, const char *candidate, uint64_t count, struct ledger_score *scores,
                  struct ledger_candidate *found);
 
@@ -83,8 +85,9 @@ bool ledger_find(struct ledger *l, uint64_t trial, const char *candidate, uint64
  * images/PROMPT_ID/ID.png. Recording the same candidate again adds the scores it did not have. [any] */
 wn_status ledger_record(struct ledger *l, const char *prompt_id, const struct ledger_candidate *c, const void *png,
                         uint64_t png_bytes, uint64_t score_count, const struct ledger_score *scores, wn_error *err);
-wn_status ledger_offer(struct ledger *l, uint64_t trial, uint64_t ordinal, const char *candidate, wn_error *err); /* [any] */
-wn_status ledger_event(struct ledger *l, const char *kind, const char *text, wn_error *err);                   /* [any] */
+wn_status ledger_offer(struct ledger *l, uint64_t trial, uint64_t ordinal, const char *candidate,
+                       wn_error *err);                                                       /* [any] */
+wn_status ledger_event(struct ledger *l, const char *kind, const char *text, wn_error *err); /* [any] */
 
 /* Waits until everything recorded before is durable. [any] */
 wn_status ledger_flush(struct ledger *l, wn_error *err);

@@ -1,6 +1,6 @@
-/* A lock must vanish with its holder, so it is the kernel's, not a file's existence. It is an open-file-description lock:
- * the classic kind belongs to the process and is lost when any part of it opens and closes the same file. The text in the
- * file (pid and host) is for people only. */
+/* A lock must vanish with its holder, so it is the kernel's, not a file's existence. It is an open-file-description
+ * lock: the classic kind belongs to the process and is lost when any part of it opens and closes the same file. The
+ * text in the file (pid and host) is for people only. */
 #include "ledger/lock.h"
 
 #include "base/files.h"
@@ -16,8 +16,9 @@ static wn_status refuse(int fd, const char *path, wn_error *err)
     ssize_t n = pread(fd, holder, sizeof holder - 1, 0);
     holder[n > 0 ? (size_t)n : 0] = 0;
     holder[strcspn(holder, "\n")] = 0;
-    return wn_fail(err, WN_E_ARG, "%s is held by %s: another winnow writes this run; wait for it, or choose another output",
-                   path, holder[0] ? holder : "a process that gave no name");
+    return wn_fail(err, WN_E_ARG,
+                   "%s is held by %s: another winnow writes this run; wait for it, or choose another output", path,
+                   holder[0] ? holder : "a process that gave no name");
 }
 
 static wn_status set(int fd, const char *path, wn_error *err)

@@ -103,16 +103,17 @@ static const char *text_of(const cJSON *object, const char *key)
 static bool hashed_before(const cJSON *starts, const cJSON *file, char hex[65])
 {
     const cJSON *start, *old;
-    cJSON_ArrayForEach(start, starts)
-        cJSON_ArrayForEach(old, cJSON_GetObjectItemCaseSensitive(start, "files"))
-            if (strcmp(text_of(old, "path"), text_of(file, "path")) == 0 &&
-                strcmp(text_of(old, "modified"), text_of(file, "modified")) == 0 &&
-                cJSON_Compare(cJSON_GetObjectItemCaseSensitive(old, "bytes"),
-                              cJSON_GetObjectItemCaseSensitive(file, "bytes"), true) &&
-                strlen(text_of(old, "sha256")) == 64) {
-                snprintf(hex, 65, "%s", text_of(old, "sha256"));
-                return true;
-            }
+    cJSON_ArrayForEach(start, starts) cJSON_ArrayForEach(
+        old, cJSON_GetObjectItemCaseSensitive(
+                 start, "files")) if (strcmp(text_of(old, "path"), text_of(file, "path")) == 0 &&
+                                      strcmp(text_of(old, "modified"), text_of(file, "modified")) == 0 &&
+                                      cJSON_Compare(cJSON_GetObjectItemCaseSensitive(old, "bytes"),
+                                                    cJSON_GetObjectItemCaseSensitive(file, "bytes"), true) &&
+                                      strlen(text_of(old, "sha256")) == 64)
+    {
+        snprintf(hex, 65, "%s", text_of(old, "sha256"));
+        return true;
+    }
     return false;
 }
 
@@ -227,8 +228,8 @@ wn_status manifest_append(const char *run_dir, const struct manifest_start *m, w
 {
     char path[FILE_PATH_SIZE];
     cJSON *root = NULL, *start = cJSON_CreateObject();
-    wn_status status = start ? path_join(path, run_dir, "manifest.json", err)
-                             : wn_fail(err, WN_E_MEMORY, "no memory for a manifest");
+    wn_status status =
+        start ? path_join(path, run_dir, "manifest.json", err) : wn_fail(err, WN_E_MEMORY, "no memory for a manifest");
     if (status == WN_OK)
         status = load(path, m->spec->hash, &root, err);
     cJSON *starts = cJSON_GetObjectItemCaseSensitive(root, "starts");

@@ -8,8 +8,8 @@
  *         "files":   [ { "path", "bytes", "modified", "sha256", "sha256_from" } ] } ],
  *       "report": facts.h }
  *
- * sha256_from is "read", "link" (a hub cache's blob name), "before" (an earlier start read the same path, bytes and time),
- * or "not asked": then sha256 is null and size and time are all that is known. */
+ * sha256_from is "read", "link" (a hub cache's blob name), "before" (an earlier start read the same path, bytes and
+ * time), or "not asked": then sha256 is null and size and time are all that is known. */
 #ifndef WINNOW_LEDGER_MANIFEST_H
 #define WINNOW_LEDGER_MANIFEST_H
 

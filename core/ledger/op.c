@@ -39,8 +39,10 @@ struct op *op_trial(const struct ledger_trial *t)
 {
     const wn_prompt *p = t->prompt;
     char *room;
-    struct op *op = make(OP_TRIAL, room_for(p->id) + room_for(p->text) + room_for(p->category) + room_for(p->json) +
-                         room_for(t->state) + room_for(t->ended), &room);
+    struct op *op = make(OP_TRIAL,
+                         room_for(p->id) + room_for(p->text) + room_for(p->category) + room_for(p->json) +
+                             room_for(t->state) + room_for(t->ended),
+                         &room);
     if (!op)
         return NULL;
     op->trial.row = *t;

@@ -1,5 +1,5 @@
-/* Canvas options belong to the sampler, so they are read through its option table; "guidance" and "model" are looked up by
- * name there, because the settings line has fields for them. */
+/* Canvas options belong to the sampler, so they are read through its option table; "guidance" and "model" are looked up
+ * by name there, because the settings line has fields for them. */
 #include "ledger/recipe.h"
 
 #include "base/build.h"

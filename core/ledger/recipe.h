@@ -2,8 +2,9 @@
  *
  *   parameters   the prompt and one line of settings, in the form that image tools and model sites read (A1111):
  *                    a red circle
- *                    Steps: 10, Sampler: Euler, CFG scale: 3.5, Seed: 7, Size: 128x128, Model: pebble, Version: winnow 0.1.0
- *   winnow       one JSON object: spec hash, trial, prompt, candidate, lineage, seed, canvas, model: enough to make it again.
+ *                    Steps: 10, Sampler: Euler, CFG scale: 3.5, Seed: 7, Size: 128x128, Model: pebble, Version: winnow
+ * 0.1.0 winnow       one JSON object: spec hash, trial, prompt, candidate, lineage, seed, canvas, model: enough to make
+ * it again.
  *
  * Only what is a function of spec and seed stands in it, so that a resumed run writes equal files. [any] */
 #ifndef WINNOW_LEDGER_RECIPE_H

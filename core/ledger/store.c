@@ -1,6 +1,6 @@
-/* One database file, written by one thread. WAL lets readers in while a run writes. synchronous=FULL makes SQLite sync the
- * log at every commit: WAL's default (NORMAL) survives a killed process but may lose the last commits with the power, and
- * then a run would have lost what it had called recorded. One sync for a group of rows is cheap.
+/* One database file, written by one thread. WAL lets readers in while a run writes. synchronous=FULL makes SQLite sync
+ * the log at every commit: WAL's default (NORMAL) survives a killed process but may lose the last commits with the
+ * power, and then a run would have lost what it had called recorded. One sync for a group of rows is cheap.
  *
  * The rows are keyed by what they are about, so writing one again is harmless; a resumed run does that. */
 #include "ledger/store.h"
@@ -54,9 +54,9 @@ static wn_status fail(const struct store *s, const char *what, wn_error *err)
     if ((code & 0xff) == SQLITE_NOTADB || (code & 0xff) == SQLITE_CORRUPT)
         return wn_fail(err, WN_E_FORMAT, "%s is damaged or not a ledger (%s); move it away or choose another output",
                        s->path, sqlite3_errmsg(s->db));
-    return wn_fail(err, (code & 0xff) == SQLITE_NOMEM ? WN_E_MEMORY : WN_E_IO, "cannot %s %s: %s%s%s%s", what,
-                   s->path, sqlite3_errmsg(s->db), is_io && system ? " (" : "",
-                   is_io && system ? strerror(system) : "", is_io && system ? ")" : "");
+    return wn_fail(err, (code & 0xff) == SQLITE_NOMEM ? WN_E_MEMORY : WN_E_IO, "cannot %s %s: %s%s%s%s", what, s->path,
+                   sqlite3_errmsg(s->db), is_io && system ? " (" : "", is_io && system ? strerror(system) : "",
+                   is_io && system ? ")" : "");
 }
 
 static wn_status execute(const struct store *s, const char *sql, const char *what, wn_error *err)
@@ -99,8 +99,10 @@ static wn_status use_wal(const struct store *s, wn_error *err)
     if (sqlite3_finalize(q) != SQLITE_OK)
         return fail(s, "open", err);
     if (!is_wal)
-        return wn_fail(err, WN_E_UNSUPPORTED, "%s: this file system has no shared memory for a write-ahead log; "
-                       "choose an output on a local disk", s->path);
+        return wn_fail(err, WN_E_UNSUPPORTED,
+                       "%s: this file system has no shared memory for a write-ahead log; "
+                       "choose an output on a local disk",
+                       s->path);
     return execute(s, "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY", "open", err);
 }
 
@@ -111,11 +113,14 @@ static wn_status check_meta(const struct store *s, const char *spec_hash, wn_err
     WN_TRY(meta_get(s, "spec_hash", hash, sizeof hash, err));
     WN_TRY(meta_get(s, "winnow", writer, sizeof writer, err));
     if (atol(schema) != SCHEMA)
-        return wn_fail(err, WN_E_UNSUPPORTED, "%s has ledger schema %s, this winnow (%s) writes %d; continue it with winnow %s",
-                       s->path, schema, build_version(), SCHEMA, writer);
+        return wn_fail(err, WN_E_UNSUPPORTED,
+                       "%s has ledger schema %s, this winnow (%s) writes %d; continue it with winnow %s", s->path,
+                       schema, build_version(), SCHEMA, writer);
     if (strcmp(hash, spec_hash) != 0)
-        return wn_fail(err, WN_E_ARG, "%s belongs to spec %.16s, this is spec %.16s: results would mix; "
-                       "choose another output, or delete that run", s->path, hash, spec_hash);
+        return wn_fail(err, WN_E_ARG,
+                       "%s belongs to spec %.16s, this is spec %.16s: results would mix; "
+                       "choose another output, or delete that run",
+                       s->path, hash, spec_hash);
     return WN_OK;
 }
 
@@ -146,8 +151,8 @@ wn_status store_open(const char *path, const char *spec_hash, struct store **out
         return wn_fail(err, WN_E_MEMORY, "no memory to open %s", path);
     }
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    wn_status status = sqlite3_open_v2(path, &s->db, flags, NULL) == SQLITE_OK ? set_up(s, spec_hash, err)
-                                                                               : fail(s, "open", err);
+    wn_status status =
+        sqlite3_open_v2(path, &s->db, flags, NULL) == SQLITE_OK ? set_up(s, spec_hash, err) : fail(s, "open", err);
     if (status == WN_OK) {
         *out = s;
         return WN_OK;

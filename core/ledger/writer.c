@@ -1,6 +1,7 @@
-/* A commit costs a sync, whether of one row or of a thousand. So rows gather for GATHER_MS after the first (less when the
- * queue fills, or somebody waits) and are committed together; with a disk that syncs in under 60 ms a row is durable within
- * 100 ms. Images come first: each written beside, synced and renamed, then their directories synced, then the rows.
+/* A commit costs a sync, whether of one row or of a thousand. So rows gather for GATHER_MS after the first (less when
+ * the queue fills, or somebody waits) and are committed together; with a disk that syncs in under 60 ms a row is
+ * durable within 100 ms. Images come first: each written beside, synced and renamed, then their directories synced,
+ * then the rows.
  *
  * A failed write is final: the group is undone, what waits is dropped, and every later call returns the first error. */
 #include "ledger/writer.h"
@@ -117,9 +118,10 @@ static struct op *take(struct writer *w, uint64_t *ops)
 
 static void fail_for_good(struct writer *w, const wn_error *err)
 {
-    wn_fail(&w->failure, err->code, "%.600s; the %llu candidates recorded before this are safe: "
-            "free space or mend the disk, then run the same command again to continue", err->message,
-            (unsigned long long)w->committed);
+    wn_fail(&w->failure, err->code,
+            "%.600s; the %llu candidates recorded before this are safe: "
+            "free space or mend the disk, then run the same command again to continue",
+            err->message, (unsigned long long)w->committed);
 }
 
 static void settle(struct writer *w, const struct op *group, uint64_t ops, wn_status status, const wn_error *err)

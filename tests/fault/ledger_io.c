@@ -181,8 +181,10 @@ static void check_sound(void)
     struct sqlite3 *db = NULL;
     sqlite3_stmt *q = NULL;
     CHECK_OK(ledger_read(run_dir, &db, &err), err);
-    sqlite3_prepare_v2(db, "SELECT (SELECT count(*) FROM candidates), (SELECT count(*) FROM scores), integrity_check"
-                       " FROM pragma_integrity_check", -1, &q, NULL);
+    sqlite3_prepare_v2(db,
+                       "SELECT (SELECT count(*) FROM candidates), (SELECT count(*) FROM scores), integrity_check"
+                       " FROM pragma_integrity_check",
+                       -1, &q, NULL);
     CHECK_INT(sqlite3_step(q), SQLITE_ROW);
     CHECK_INT(sqlite3_column_int(q, 0), CANDIDATES);
     CHECK_INT(sqlite3_column_int(q, 1), CANDIDATES);
@@ -256,7 +258,11 @@ int main(void)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         is_sticky = kinds[i].is_sticky, is_short = kinds[i].is_short, fail_errno = kinds[i].error;
         long reached = strike_everywhere();
-        printf("%s%s: %ld calls failed in turn\n", strerror(fail_errno), is_short ? ", short writes" : is_sticky ? ", from there on" : "", reached);
+        printf("%s%s: %ld calls failed in turn\n", strerror(fail_errno),
+               is_short    ? ", short writes"
+               : is_sticky ? ", from there on"
+                           : "",
+               reached);
         CHECK(is_sticky || reached > 40);
         if (check_failures > 20)
             break;

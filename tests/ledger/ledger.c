@@ -28,8 +28,15 @@ static struct ledger *open_run(void)
 
 static struct ledger_candidate candidate(uint64_t trial, uint64_t n)
 {
-    struct ledger_candidate c = { .trial = trial, .ordinal = n, .point = 10, .finished = true, .lineage = "{\"stream\":3}",
-                                  .nfe = 10, .nfe_total = 10 * n, .sample_seconds = 0.5, .decode_seconds = 0.25 };
+    struct ledger_candidate c = { .trial = trial,
+                                  .ordinal = n,
+                                  .point = 10,
+                                  .finished = true,
+                                  .lineage = "{\"stream\":3}",
+                                  .nfe = 10,
+                                  .nfe_total = 10 * n,
+                                  .sample_seconds = 0.5,
+                                  .decode_seconds = 0.25 };
     snprintf(c.id, sizeof c.id, "%032llx", (unsigned long long)(trial << 32 | n));
     return c;
 }
@@ -255,9 +262,9 @@ static void killed_keeps_what_was_flushed(void)
 
 int main(void)
 {
-    void (*const tests[])(void) = { rows_come_back, recording_again_adds, images_come_before_rows, others_are_refused,
-                                    names_stay_inside, damage_is_named, newer_schema_is_refused, threads_share_it,
-                                    killed_keeps_what_was_flushed };
+    void (*const tests[])(void) = { rows_come_back,          recording_again_adds, images_come_before_rows,
+                                    others_are_refused,      names_stay_inside,    damage_is_named,
+                                    newer_schema_is_refused, threads_share_it,     killed_keeps_what_was_flushed };
     scratch_make(scratch);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
         snprintf(run_dir, sizeof run_dir, "%s/runs/%zu", scratch, i);

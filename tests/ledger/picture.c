@@ -1,4 +1,5 @@
-/* PNG out and in again with texts nobody should choose; every kind of PNG as RGB; JPEG by content; broken files refused. */
+/* PNG out and in again with texts nobody should choose; every kind of PNG as RGB; JPEG by content; broken files
+ * refused. */
 #include "base/image_file.h"
 #include "base/png.h"
 #include "ledger/recipe.h"
@@ -64,8 +65,8 @@ static void texts_come_back(void)
     text_comes_back("caf\xc3\xa9 \xc3\xbf", "caf\xc3\xa9 \xc3\xbf", false, "tEXt"); /* Latin-1 */
     text_comes_back("\xe5\x9c\x86 \xf0\x9f\x94\xb4", "\xe5\x9c\x86 \xf0\x9f\x94\xb4", false, "iTXt");
     text_comes_back("\xe2\x80\xae<script>\x1b[31m\t", "\xe2\x80\xae<script>\x1b[31m\t", false, "iTXt");
-    text_comes_back("bad \xff\xc3 bytes \xed\xa0\x80", "bad \xef\xbf\xbd\xef\xbf\xbd bytes \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
-                    false, "iTXt");
+    text_comes_back("bad \xff\xc3 bytes \xed\xa0\x80",
+                    "bad \xef\xbf\xbd\xef\xbf\xbd bytes \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", false, "iTXt");
     text_comes_back("", "", false, "tEXt");
     text_comes_back("{}", "{}", true, "iTXt");
     char *lots = malloc((1 << 20) + 1);
@@ -213,21 +214,28 @@ static void recipe_says_how(void)
     wn_plugin plugin = { .name = "flux", .options = options, .vtable = &sampler };
     struct extra extra = { 3.5, 32 };
     struct options values = { "pebble, small" };
-    struct spec spec = { .seed = 18446744073709551615u, .noise = SPEC_NOISE_PHILOX, .solver = SPEC_SOLVER_EULER,
+    struct spec spec = { .seed = 18446744073709551615u,
+                         .noise = SPEC_NOISE_PHILOX,
+                         .solver = SPEC_SOLVER_EULER,
                          .canvas = { .width_px = 128, .height_px = 64, .steps = 10, .extra = &extra },
-                         .sampler = { .plugin = &plugin, .options = &values }, .hash = "abc" };
+                         .sampler = { .plugin = &plugin, .options = &values },
+                         .hash = "abc" };
     wn_prompt prompt = { "a \"red\" circle", "p0001", "", "{}" };
     struct ledger_candidate candidate = { .id = "0f", .lineage = "{\"stream\":2}", .nfe = 10 };
     struct recipe recipe = { &spec, &prompt, "key", &candidate };
     struct buffer text = BUFFER_INIT(1 << 16);
     recipe_parameters(&recipe, &text);
-    CHECK_STR(buffer_string(&text), "a \"red\" circle\nSteps: 10, Sampler: Euler, CFG scale: 3.5, "
+    CHECK_STR(buffer_string(&text),
+              "a \"red\" circle\nSteps: 10, Sampler: Euler, CFG scale: 3.5, "
               "Seed: 18446744073709551615, Size: 128x64, Model: pebble_ small, Version: winnow 0.1.0");
     buffer_clear(&text);
     recipe_json(&recipe, &text);
-    CHECK_STR(buffer_string(&text), "{\"format\":1,\"winnow\":\"0.1.0\",\"spec\":\"abc\",\"prompt_id\":\"p0001\","
-              "\"prompt\":\"a \\\"red\\\" circle\",\"trial\":0,\"candidate\":\"0f\",\"parent\":null,\"lineage\":{\"stream\":2},"
-              "\"nfe\":10,\"seed\":18446744073709551615,\"noise\":\"philox\",\"sampler\":\"flux\",\"model\":\"key\",\"canvas\":"
+    CHECK_STR(buffer_string(&text),
+              "{\"format\":1,\"winnow\":\"0.1.0\",\"spec\":\"abc\",\"prompt_id\":\"p0001\","
+              "\"prompt\":\"a \\\"red\\\" "
+              "circle\",\"trial\":0,\"candidate\":\"0f\",\"parent\":null,\"lineage\":{\"stream\":2},"
+              "\"nfe\":10,\"seed\":18446744073709551615,\"noise\":\"philox\",\"sampler\":\"flux\",\"model\":\"key\","
+              "\"canvas\":"
               "{\"width\":128,\"height\":64,\"steps\":10,\"solver\":\"euler\",\"guidance\":3.5,\"max_length\":32}}");
     buffer_free(&text);
 }
