@@ -6,7 +6,9 @@
 
 extern const struct command cmd_run;
 extern const struct command cmd_check;
+extern const struct command cmd_score;
 extern const struct command cmd_report;
+extern const struct command cmd_inspect;
 extern const struct command cmd_plugins;
 extern const struct command cmd_describe;
 extern const struct command cmd_devices;

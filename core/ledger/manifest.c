@@ -239,6 +239,7 @@ wn_status manifest_append(const char *run_dir, const struct manifest_start *m, w
         facts_put(root, m->spec);
     if (status == WN_OK && cJSON_AddItemToArray(starts, start)) {
         start = NULL;
+        facts_put(root, m->spec);
         status = save(path, root, err);
     }
     cJSON_Delete(start);

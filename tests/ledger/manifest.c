@@ -45,9 +45,18 @@ static void read_manifest(struct buffer *text)
 
 int main(int argc, char **argv)
 {
-    wn_plugin plugin = { .name = "random", .version = "1.0" };
+    wn_search search = { .struct_size = sizeof search, .flags = WN_SEARCH_POOL_IS_IID };
+    wn_metric metric = { .name = "cosine", .flags = WN_METRIC_HIGHER_IS_BETTER };
+    wn_verifier verifier = { .struct_size = sizeof verifier, .metrics = &metric, .metric_count = 1 };
+    wn_plugin plugin = { .name = "random", .version = "1.0", .vtable = &search };
+    wn_plugin judge = { .name = "clipscore", .version = "1.0", .vtable = &verifier };
     struct registry_module module = { .path = argc > 0 ? argv[0] : "" };
-    struct spec spec = { .search = { .name = "search", .plugin = &plugin, .module = &module }, .hash = "0123" };
+    struct spec_use clip = { .name = "clip", .plugin = &judge, .module = &module };
+    struct spec spec = { .name = "trial",
+                         .search = { .name = "search", .plugin = &plugin, .module = &module },
+                         .verifiers = &clip,
+                         .verifier_count = 1,
+                         .hash = "0123" };
     const char *files[] = { weights, linked, large };
     struct instances instances = { .files = files, .file_count = 3 };
     wn_device_info device = { .name = "a \"processor\"", .memory_bytes = 1 << 30 };
@@ -65,6 +74,7 @@ int main(int argc, char **argv)
     CHECK_INT(count(buffer_string(&text), "\"not asked\""), 1);
     CHECK_CONTAINS(buffer_string(&text), "a \\\"processor\\\"");
     CHECK_CONTAINS(buffer_string(&text), "3221225472");
+    CHECK_CONTAINS(buffer_string(&text), "\"guide\"");
 
     CHECK_OK(manifest_append(scratch, &start, &err), err);
     read_manifest(&text);
