@@ -84,6 +84,19 @@ wn_status file_write(const char *path, const void *data, uint64_t bytes, wn_erro
     return dir_sync(directory, err);
 }
 
+wn_status file_check(const char *path, wn_error *err)
+{
+    char directory[FILE_PATH_SIZE];
+    struct stat st;
+    path_directory(directory, path);
+    if (access(directory, W_OK | X_OK) != 0)
+        return wn_fail(err, errno == ENOENT ? WN_E_MISSING : WN_E_IO, "cannot write %s: directory %s: %s", path,
+                       directory, strerror(errno));
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return wn_fail(err, WN_E_ARG, "cannot write %s: it is a directory", path);
+    return WN_OK;
+}
+
 /* One level; a directory that is there already is fine, a file of that name is not. */
 static wn_status make_one(const char *path, wn_error *err)
 {

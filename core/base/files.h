@@ -16,6 +16,8 @@ enum { FILE_PATH_SIZE = 4096 };
 wn_status file_write(const char *path, const void *data, uint64_t bytes, wn_error *err);
 wn_status file_place(const char *path, const void *data, uint64_t bytes, wn_error *err);
 wn_status dir_sync(const char *path, wn_error *err);
+/* Whether file_write could make path as things stand: asked before long work. */
+wn_status file_check(const char *path, wn_error *err);
 
 /* mkdir -p. */
 wn_status dir_make(const char *path, wn_error *err);

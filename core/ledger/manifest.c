@@ -68,8 +68,8 @@ static void put_devices(cJSON *start, const struct manifest_start *m)
 static wn_status put_plugin(cJSON *plugins, const struct spec_use *use, wn_error *err)
 {
     char hex[65];
-    if (!use->plugin)
-        return WN_OK; /* a spec without a search */
+    if (!use->plugin || !use->module)
+        return WN_OK; /* a spec without a search; a plugin that is part of a test program */
     WN_TRY(sha256_file(use->module->path, hex, NULL, NULL, err));
     cJSON *plugin = cJSON_CreateObject();
     cJSON_AddItemToArray(plugins, plugin);
@@ -239,7 +239,6 @@ wn_status manifest_append(const char *run_dir, const struct manifest_start *m, w
         facts_put(root, m->spec);
     if (status == WN_OK && cJSON_AddItemToArray(starts, start)) {
         start = NULL;
-        facts_put(root, m->spec);
         status = save(path, root, err);
     }
     cJSON_Delete(start);
