@@ -1,5 +1,5 @@
-/* shared.h - one object for each key in the process: two verifiers that name the same CLIP folder on the same device use
- * one copy of its weights and programs.
+/* shared.h - one object for each key in the process: two verifiers that name the same CLIP folder on the same device
+ * use one copy of its weights and programs.
  */
 #ifndef WINNOW_NN_SHARED_H
 #define WINNOW_NN_SHARED_H

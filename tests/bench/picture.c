@@ -49,7 +49,8 @@ int main(int argc, char **argv)
     host_open(&host, (uint32_t)strtoul(argv[6], NULL, 10));
     const wn_plugin *plugin = host_plugin("flux");
     const wn_sampler *s = plugin->vtable;
-    wn_canvas canvas = { .struct_size = sizeof canvas, .width_px = (uint32_t)strtoul(argv[3], NULL, 10),
+    wn_canvas canvas = { .struct_size = sizeof canvas,
+                         .width_px = (uint32_t)strtoul(argv[3], NULL, 10),
                          .height_px = (uint32_t)strtoul(argv[4], NULL, 10),
                          .steps = (uint32_t)strtoul(argv[5], NULL, 10) };
     lap();
@@ -75,11 +76,13 @@ int main(int argc, char **argv)
         step_s = lap(); /* the last one's */
         first_s = i == 0 ? step_s : first_s;
     }
-    must(s->decode(self, &canvas, 1, (const float *const[]){ x }, WN_QUALITY_FULL, (uint8_t *const[]){ rgb }, &err), &err);
+    must(s->decode(self, &canvas, 1, (const float *const[]){ x }, WN_QUALITY_FULL, (uint8_t *const[]){ rgb }, &err),
+         &err);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"open\": %.3f, \"encode\": %.3f, \"first_step\": %.3f, \"last_step\": %.3f, \"decode\": %.3f, "
-           "\"peak_rss_gib\": %.2f}\n", open_s, encode_s, first_s, step_s, lap(), (double)usage.ru_maxrss / 1048576);
+           "\"peak_rss_gib\": %.2f}\n",
+           open_s, encode_s, first_s, step_s, lap(), (double)usage.ru_maxrss / 1048576);
     s->cond_free(self, cond);
     plugin->destroy(self);
     host_close(&host);

@@ -1,4 +1,5 @@
-/* velocity.c - times the velocity of a FLUX transformer on the CPU device, on random inputs, and prints one line of JSON.
+/* velocity.c - times the velocity of a FLUX transformer on the CPU device, on random inputs, and prints one line of
+ * JSON.
  *
  *     bench_velocity TRANSFORMER DTYPE BATCH TEXT_TOKENS ROWS COLUMNS SECONDS THREADS
  *
@@ -78,7 +79,8 @@ int main(int argc, char **argv)
     must(nn_weights_open(argv[1], &w, &err), &err);
     must(nn_flux_read(argv[1], w, &c, &err), &err);
     must(nn_program_make(nn_flux_velocity_graph(&c, w, rows, cols, text), &host.device,
-                         strcmp(argv[2], "bf16") == 0 ? WN_BF16 : WN_F32, batch, names, &p, &err), &err);
+                         strcmp(argv[2], "bf16") == 0 ? WN_BF16 : WN_F32, batch, names, &p, &err),
+         &err);
     for (uint64_t i = 0; i < batch && i < MAX_BATCH; i++) {
         data[4 * i] = random_floats(rows * cols * c.in_channels, 1);
         data[4 * i + 1] = random_floats(text * c.heads * c.head_width, 1);

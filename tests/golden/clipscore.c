@@ -1,6 +1,7 @@
-/* clipscore.c CASE - the clipscore verifier on a tiny random CLIP model, from PNG files of odd sizes, against transformers
- * (make_clip.py): cosines within 1e-5 (measured: 1e-7). And: scale, clamp and prefix, prompts encoded once, texts that are
- * too long, one shared tower for two instances, errors for models that are not there or do not fit.
+/* clipscore.c CASE - the clipscore verifier on a tiny random CLIP model, from PNG files of odd sizes, against
+ * transformers (make_clip.py): cosines within 1e-5 (measured: 1e-7). And: scale, clamp and prefix, prompts encoded
+ * once, texts that are too long, one shared tower for two instances, errors for models that are not there or do not
+ * fit.
  */
 #include "check.h"
 #include "host.h"
@@ -45,8 +46,9 @@ static void fill_request(struct request *q)
         q->prompt[i] = &prompts[i / IMAGES];
         q->image[i] = image[i % IMAGES];
     }
-    q->r = (wn_score_request){ .struct_size = sizeof q->r, .count = COUNT, .prompts = q->prompt, .images = q->image,
-                               .scores = q->score };
+    q->r = (wn_score_request){
+        .struct_size = sizeof q->r, .count = COUNT, .prompts = q->prompt, .images = q->image, .scores = q->score
+    };
 }
 
 static void test_cosines(struct host *h, const wn_plugin *plugin, const char *folder, struct request *q)
@@ -92,8 +94,9 @@ static void test_batches(struct host *h, const wn_plugin *plugin, const char *fo
     self = host_create(h, plugin, options, (const char *const[]){ "model", folder, NULL }, NULL);
     for (int i = 0; i < COUNT; i++) {
         double score[2];
-        const wn_score_request one = { .struct_size = sizeof one, .count = 1, .prompts = &q->prompt[i],
-                                       .images = &q->image[i], .scores = score };
+        const wn_score_request one = {
+            .struct_size = sizeof one, .count = 1, .prompts = &q->prompt[i], .images = &q->image[i], .scores = score
+        };
         CHECK_OK(v->score(self, &one, &err), err);
         CHECK(memcmp(score, &q->score[2 * i], sizeof score) == 0);
     }

@@ -147,10 +147,17 @@ void host_open(struct host *h, uint32_t threads)
 {
     static const char *const none[] = { NULL };
     wn_error err;
-    *h = (struct host){ .table = { .struct_size = sizeof h->table, .ctx = h, .log = host_log,
-                                   .cancelled = host_cancelled, .progress = host_progress, .parallel_for = host_for,
-                                   .thread_count = host_threads, .resolve = host_resolve, .open_device = host_device,
-                                   .uses_file = host_file, .extension = host_extension } };
+    *h = (struct host){ .table = { .struct_size = sizeof h->table,
+                                   .ctx = h,
+                                   .log = host_log,
+                                   .cancelled = host_cancelled,
+                                   .progress = host_progress,
+                                   .parallel_for = host_for,
+                                   .thread_count = host_threads,
+                                   .resolve = host_resolve,
+                                   .open_device = host_device,
+                                   .uses_file = host_file,
+                                   .extension = host_extension } };
     static char options[4096];
     h->pool = pool_create(threads);
     if (!h->pool)

@@ -1,6 +1,6 @@
-/* parity.c CASE - a tiny random FLUX pipeline, or pebble, against diffusers and transformers, float32: text encoders, velocity in
- * both layouts of the weights, autoencoder, schedule, and a whole picture of eight steps. The expected values are
- * make_models.py's; the bounds stand beside what was measured.
+/* parity.c CASE - a tiny random FLUX pipeline, or pebble, against diffusers and transformers, float32: text encoders,
+ * velocity in both layouts of the weights, autoencoder, schedule, and a whole picture of eight steps. The expected
+ * values are make_models.py's; the bounds stand beside what was measured.
  */
 #include "check.h"
 #include "host.h"
@@ -26,9 +26,9 @@ struct parity {
     const wn_sampler *sampler;
     wn_sampler_info info;
     wn_canvas canvas;
-    uint64_t stride;  /* pixels of a latent position */
-    double guidance;  /* 0 = the model has none */
-    uint64_t latent;  /* floats */
+    uint64_t stride; /* pixels of a latent position */
+    double guidance; /* 0 = the model has none */
+    uint64_t latent; /* floats */
     char options[1024];
 };
 
@@ -81,8 +81,8 @@ static void velocities(struct parity *p, void *self, int reversed, float *v)
     CHECK_OK(p->sampler->schedule(self, &p->canvas, sigma, &p->err), p->err);
     for (int i = 0; i < 2; i++) {
         cond[i] = encode(p, self, i, sigma);
-        items[reversed ? 1 - i : i] = (wn_velocity_item){ x + (uint64_t)i * p->latent, v + (uint64_t)i * p->latent,
-                                                          cond[i], at[i], 0 };
+        items[reversed ? 1 - i : i] =
+            (wn_velocity_item){ x + (uint64_t)i * p->latent, v + (uint64_t)i * p->latent, cond[i], at[i], 0 };
     }
     CHECK_OK(p->sampler->velocity(self, &p->canvas, 2, items, &p->err), p->err);
     for (int i = 0; i < 2; i++)
@@ -151,7 +151,8 @@ static void test_picture(struct parity *p, void *self)
     }
     report("latent after 8 steps", relative_l2(x, tiny_golden(p->golden, "run.latent", NULL), count), 1e-4);
     CHECK_OK(p->sampler->decode(self, &p->canvas, 1, (const float *const[]){ x }, WN_QUALITY_FULL,
-                                (uint8_t *const[]){ rgb }, &p->err), p->err);
+                                (uint8_t *const[]){ rgb }, &p->err),
+             p->err);
     compare_pictures(rgb, want, pixels);
     p->sampler->cond_free(self, cond);
 }
@@ -197,11 +198,13 @@ static void test_autoencoder(struct parity *p, const char *component, int is_bfl
         for (uint64_t i = 0; i < h * width; i++)
             rows[i * vae.latent_channels + c] = z[c * h * width + i];
     CHECK_OK(nn_program_make(nn_vae_decoder_graph(&vae, w, h, width), &p->host.device, WN_F32, 1, decode_names,
-                             &decoder, &p->err), p->err);
+                             &decoder, &p->err),
+             p->err);
     CHECK_OK(nn_program_run(&decoder, 1, (void *[]){ rows, image }, &p->err), p->err);
     report("autoencoder, decoding", relative_l2(image, want, n_image), 1e-4);
     CHECK_OK(nn_program_make(nn_vae_encoder_graph(&vae, w, p->canvas.height_px, p->canvas.width_px), &p->host.device,
-                             WN_F32, 1, encode_names, &encoder, &p->err), p->err);
+                             WN_F32, 1, encode_names, &encoder, &p->err),
+             p->err);
     CHECK_OK(nn_program_run(&encoder, 1, (void *[]){ (void *)input, m }, &p->err), p->err);
     report("autoencoder, encoding", relative_l2(m, moments, n_moments), 1e-4);
     nn_program_end(&decoder);
@@ -233,7 +236,8 @@ static void test_t5(struct parity *p, const char *component)
     nn_program program;
     CHECK_OK(nn_weights_open(path, &w, &p->err), p->err);
     CHECK_OK(nn_t5_read(path, w, &t5, &p->err), p->err);
-    CHECK_OK(nn_program_make(nn_t5_graph(&t5, w, tokens), &p->host.device, WN_F32, 2, names, &program, &p->err), p->err);
+    CHECK_OK(nn_program_make(nn_t5_graph(&t5, w, tokens), &p->host.device, WN_F32, 2, names, &program, &p->err),
+             p->err);
     CHECK_OK(nn_program_run(&program, 2, (void *[]){ ids, states, ids + tokens, states + count / 2 }, &p->err), p->err);
     report("T5 states", relative_l2(states, want, count), 2e-5);
     nn_program_end(&program);
@@ -253,8 +257,9 @@ static void test_clip(struct parity *p, const char *component)
     nn_program program;
     CHECK_OK(nn_weights_open(path, &w, &p->err), p->err);
     CHECK_OK(nn_clip_text_read(path, w, &clip, &p->err), p->err);
-    CHECK_OK(nn_program_make(nn_clip_text_graph(&clip, w, tokens, 0), &p->host.device, WN_F32, 2, names, &program,
-                             &p->err), p->err);
+    CHECK_OK(
+        nn_program_make(nn_clip_text_graph(&clip, w, tokens, 0), &p->host.device, WN_F32, 2, names, &program, &p->err),
+        p->err);
     int32_t index[2] = { (int32_t)nn_clip_pool_index(&clip, ids, tokens),
                          (int32_t)nn_clip_pool_index(&clip, ids + tokens, tokens) };
     void *data[] = { ids, &index[0], pooled, ids + tokens, &index[1], pooled + count / 2 };
@@ -296,10 +301,12 @@ static void test_transformer(struct parity *p, const char *component)
     for (uint64_t i = 0; i < 2; i++) {
         nn_flux_sinusoid(sigma[i], time);
         nn_flux_pack(x + i * n, c.in_channels / 4, h, width, x_tokens);
-        CHECK_OK(nn_program_run(&program[0], 1, (void *[]){ (void *)(states + i * tokens * c.text_width), text },
-                                &p->err), p->err);
-        CHECK_OK(nn_program_run(&program[1], 1, (void *[]){ time, (void *)(pooled + i * c.pooled_width), row, guidance },
-                                &p->err), p->err);
+        CHECK_OK(
+            nn_program_run(&program[0], 1, (void *[]){ (void *)(states + i * tokens * c.text_width), text }, &p->err),
+            p->err);
+        CHECK_OK(nn_program_run(&program[1], 1,
+                                (void *[]){ time, (void *)(pooled + i * c.pooled_width), row, guidance }, &p->err),
+                 p->err);
         CHECK_OK(nn_program_run(&program[2], 1, (void *[]){ x_tokens, text, row, v_tokens }, &p->err), p->err);
         nn_flux_unpack(v_tokens, c.in_channels / 4, h, width, v + i * n);
     }
@@ -313,8 +320,10 @@ static void test_transformer(struct parity *p, const char *component)
 
 static void test_original_layout(struct parity *p, const float *v)
 {
-    const char *const other[] = { "model", p->folder, "transformer", in_folder(p, "transformer_bfl"), "vae",
-                                  in_folder(p, "vae_bfl"), "encoders", "release", NULL };
+    const char *const other[] = {
+        "model",    p->folder, "transformer", in_folder(p, "transformer_bfl"), "vae", in_folder(p, "vae_bfl"),
+        "encoders", "release", NULL
+    };
     test_layout(p, other, v);
 }
 
@@ -346,15 +355,19 @@ static void test_single_file(struct parity *p)
     test_clip(p, "all.safetensors");
     test_autoencoder(p, "all.safetensors", 1);
     test_transformer(p, "all.safetensors");
-    const char *const pairs[] = { "model", all, "tokenizer", in_folder(p, "tokenizer"), "tokenizer_2",
-                                  in_folder(p, "tokenizer_2"), NULL };
+    const char *const pairs[] = {
+        "model", all, "tokenizer", in_folder(p, "tokenizer"), "tokenizer_2", in_folder(p, "tokenizer_2"), NULL
+    };
     void *self = open_sampler(p, pairs);
     float *v = calloc(2 * p->latent, sizeof *v);
     test_velocity(p, self, v);
     test_picture(p, self);
     p->plugin->destroy(self);
-    const char *const other[] = { "model", all, "transformer", in_folder(p, "transformer"), "tokenizer",
-                                  in_folder(p, "tokenizer"), "tokenizer_2", in_folder(p, "tokenizer_2"), NULL };
+    const char *const other[] = { "model",       all,
+                                  "transformer", in_folder(p, "transformer"),
+                                  "tokenizer",   in_folder(p, "tokenizer"),
+                                  "tokenizer_2", in_folder(p, "tokenizer_2"),
+                                  NULL };
     test_layout(p, other, v);
     free(v);
 }
@@ -365,9 +378,9 @@ static const struct {
     uint64_t stride;
     double guidance;
 } cases[] = { { "guided", 40, 24, 4, 4.25 },
-             { "plain", 20, 28, 2, 0 },
-             { "single_file", 16, 24, 2, 3.5 },
-             { "pebble", 64, 64, 8, 0 } };
+              { "plain", 20, 28, 2, 0 },
+              { "single_file", 16, 24, 2, 3.5 },
+              { "pebble", 64, 64, 8, 0 } };
 
 /* Where the shipped model lies; skips the test where it does not. */
 static const char *pebble_folder(void)
@@ -396,8 +409,10 @@ int main(int argc, char **argv)
     p.folder = is_pebble ? pebble_folder() : tiny_folder(cases[i].name);
     p.stride = cases[i].stride;
     p.guidance = cases[i].guidance;
-    p.canvas = (wn_canvas){ .struct_size = sizeof p.canvas, .width_px = cases[i].width_px,
-                            .height_px = cases[i].height_px, .steps = 8,
+    p.canvas = (wn_canvas){ .struct_size = sizeof p.canvas,
+                            .width_px = cases[i].width_px,
+                            .height_px = cases[i].height_px,
+                            .steps = 8,
                             .extra = p.guidance == 0 ? NULL : &p.guidance };
     host_open(&p.host, 2);
     const char *given = getenv("WINNOW_GOLDEN"); /* a folder to look in instead, for weights in the making */

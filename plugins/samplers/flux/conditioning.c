@@ -1,6 +1,6 @@
 /* conditioning.c - modulation vectors. A prompt's schedule is known when it is encoded, so all its rows are computed at
- * once, with one pass over the modulation weights. Other sigmas (re-noising, stochastic steps) get their rows on demand,
- * kept in a bounded list of the most recently used.
+ * once, with one pass over the modulation weights. Other sigmas (re-noising, stochastic steps) get their rows on
+ * demand, kept in a bounded list of the most recently used.
  *
  * A row is a function of (sigma, number of rows computed together): the schedule's always come from the schedule's
  * program, the others always from the program for one row, so that results do not depend on the order of requests.

@@ -1,8 +1,8 @@
 /* flux.c - FLUX.1 as a sampler: any size of the architecture, from diffusers folders and single files.
  *
- * A prompt is encoded once: CLIP, T5, the embedded text and the modulation of every sigma of its schedule. A velocity is
- * then one program run for the whole batch. The scalars sigma and guidance enter in float32; the reference pipeline in
- * bfloat16 rounds them (1000 sigma to multiples of 4), which gives visibly different pictures for the same noise.
+ * A prompt is encoded once: CLIP, T5, the embedded text and the modulation of every sigma of its schedule. A velocity
+ * is then one program run for the whole batch. The scalars sigma and guidance enter in float32; the reference pipeline
+ * in bfloat16 rounds them (1000 sigma to multiples of 4), which gives visibly different pictures for the same noise.
  */
 #include "flux.h"
 
@@ -118,8 +118,8 @@ static bool is_memory_short(const struct flux *f)
 {
     const uint64_t memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     const uint64_t size = f->dtype == WN_F32 ? 4 : 2;
-    const uint64_t bytes = size * (elements(f->parts.weights[PART_TRANSFORMER]) +
-                                   elements(f->parts.weights[PART_TEXT_ENCODER_2]));
+    const uint64_t bytes =
+        size * (elements(f->parts.weights[PART_TRANSFORMER]) + elements(f->parts.weights[PART_TEXT_ENCODER_2]));
     return bytes / 6 > memory_bytes / 10;
 }
 
@@ -145,6 +145,8 @@ static wn_status prepare(struct flux *f, wn_error *err)
     f->release_encoders = strcmp(f->options->encoders, "release") == 0;
     if (strcmp(f->options->encoders, "auto") == 0)
         f->release_encoders = is_memory_short(f);
+    if (f->release_encoders)
+        f->host->log(f->host->ctx, WN_LOG_INFO, "flux: the text encoders are released after each prompt");
     return model_key(f, err);
 }
 

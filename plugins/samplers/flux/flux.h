@@ -56,8 +56,8 @@ enum {
 enum { PATH_SIZE = 4096 };
 
 struct flux_parts {
-    char path[PART_COUNT][PATH_SIZE];    /* "" where there is none */
-    nn_weights *weights[PART_COUNT];     /* NULL for tokenizers and the scheduler */
+    char path[PART_COUNT][PATH_SIZE]; /* "" where there is none */
+    nn_weights *weights[PART_COUNT];  /* NULL for tokenizers and the scheduler */
 };
 
 /* A program for pictures of one size. */
@@ -121,9 +121,9 @@ struct wn_cond {
     float *text;   // [text_length, D]
     float *pooled; // [pooled_width]
     float guidance;
-    uint64_t count; /* of the schedule's rows */
-    float *sigma;   // [count]
-    float *rows;    // [count, modulation width]
+    uint64_t count;          /* of the schedule's rows */
+    float *sigma;            // [count]
+    float *rows;             // [count, modulation width]
     struct extra_row *extra; // [extra_capacity]
     uint64_t extra_capacity;
     uint64_t extra_count;

@@ -1,5 +1,5 @@
-/* parts.c - a FLUX pipeline comes as a diffusers folder, or as a transformer (file or folder) with the other parts named
- * one by one. Here both become a list of paths, and the parts with weights are opened.
+/* parts.c - a FLUX pipeline comes as a diffusers folder, or as a transformer (file or folder) with the other parts
+ * named one by one. Here both become a list of paths, and the parts with weights are opened.
  */
 #include "flux.h"
 
@@ -69,8 +69,10 @@ static wn_status default_path(struct flux *f, int part, const char *model, int i
     if (part == PART_TRANSFORMER || (table[part].probe && all && nn_weights_find(all, table[part].probe)))
         snprintf(path, PATH_SIZE, "%s", model);
     else if (part != PART_PREVIEW && part != PART_SCHEDULER)
-        return wn_fail(err, WN_E_MISSING, "%s is not a pipeline folder (no model_index.json) and holds no %s; name "
-                       "one in the option \"%s\"", model, table[part].name, table[part].name);
+        return wn_fail(err, WN_E_MISSING,
+                       "%s is not a pipeline folder (no model_index.json) and holds no %s; name "
+                       "one in the option \"%s\"",
+                       model, table[part].name, table[part].name);
     return WN_OK;
 }
 
@@ -91,8 +93,8 @@ static wn_status open_part(struct flux *f, int part, const char *model, int is_p
 
 static void tell_files(const struct flux *f, int part)
 {
-    static const char *const names[] = { "config.json",      "scheduler_config.json", "vocab.json",    "merges.txt",
-                                         "tokenizer_config.json", "spiece.model" };
+    static const char *const names[] = { "config.json", "scheduler_config.json", "vocab.json",
+                                         "merges.txt",  "tokenizer_config.json", "spiece.model" };
     const char *path = f->parts.path[part];
     const nn_weights *w = f->parts.weights[part];
     char file[PATH_SIZE + 64];

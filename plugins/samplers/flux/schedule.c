@@ -10,8 +10,12 @@
 
 struct schedule schedule_default(int has_guidance)
 {
-    return (struct schedule){ .is_dynamic = has_guidance, .shift = 1.0, .base_shift = 0.5, .max_shift = 1.15,
-                              .base_tokens = 256, .max_tokens = 4096 };
+    return (struct schedule){ .is_dynamic = has_guidance,
+                              .shift = 1.0,
+                              .base_shift = 0.5,
+                              .max_shift = 1.15,
+                              .base_tokens = 256,
+                              .max_tokens = 4096 };
 }
 
 static wn_status refuse(const nn_config *c, const char *key, wn_error *err)
@@ -42,8 +46,10 @@ static wn_status read_numbers(const nn_config *c, struct schedule *s, wn_error *
         return wn_fail(err, WN_E_UNSUPPORTED, "%s: \"time_shift_type\" is \"%s\", expected exponential or linear",
                        nn_config_file(c), form);
     if (!(s->shift > 0) || s->max_tokens == s->base_tokens)
-        return wn_fail(err, WN_E_FORMAT, "%s: shift %g, image lengths %g and %g: shift must be positive and the "
-                       "lengths differ", nn_config_file(c), s->shift, s->base_tokens, s->max_tokens);
+        return wn_fail(err, WN_E_FORMAT,
+                       "%s: shift %g, image lengths %g and %g: shift must be positive and the "
+                       "lengths differ",
+                       nn_config_file(c), s->shift, s->base_tokens, s->max_tokens);
     return WN_OK;
 }
 

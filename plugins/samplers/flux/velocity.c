@@ -41,10 +41,11 @@ static wn_status program_for(struct flux *f, uint64_t h, uint64_t w, const nn_pr
     if (s->program.program)
         return WN_OK;
     const uint64_t tokens = f->text_length + (h / 2) * (w / 2);
-    const uint64_t floats = 12 * tokens * f->flux.heads * f->flux.head_width; /* residual, norm, q k v, attention, mlp */
-    return nn_program_make(nn_flux_velocity_graph(&f->flux, f->parts.weights[PART_TRANSFORMER], h / 2, w / 2,
-                                                  f->text_length),
-                           &f->device, f->dtype, items_for(f, floats), names, &s->program, err);
+    const uint64_t floats =
+        12 * tokens * f->flux.heads * f->flux.head_width; /* residual, norm, q k v, attention, mlp */
+    return nn_program_make(
+        nn_flux_velocity_graph(&f->flux, f->parts.weights[PART_TRANSFORMER], h / 2, w / 2, f->text_length), &f->device,
+        f->dtype, items_for(f, floats), names, &s->program, err);
 }
 
 static wn_status reserve(struct flux *f, uint64_t floats, wn_error *err)

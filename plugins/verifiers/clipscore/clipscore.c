@@ -2,9 +2,9 @@
  * Evaluation Metric for Image Captioning"): scale * max(cos(text, image), 0).
  *
  * Any Hugging Face CLIP folder. Conventions differ between implementations and are options: Hessel's own has the prefix
- * "A photo depicts " and scale 2.5; the inference-time scaling paper reports 2.5 cos without a prefix, the default here;
- * torchmetrics has scale 100 without the clamp. The image is prepared as Pillow does it, to the bit; texts that are too
- * long keep their end token. A prompt is encoded once, however many images it gets.
+ * "A photo depicts " and scale 2.5; the inference-time scaling paper reports 2.5 cos without a prefix, the default
+ * here; torchmetrics has scale 100 without the clamp. The image is prepared as Pillow does it, to the bit; texts that
+ * are too long keep their end token. A prompt is encoded once, however many images it gets.
  */
 #include <winnow/device.h>
 #include <winnow/verifier.h>

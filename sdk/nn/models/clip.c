@@ -103,12 +103,16 @@ wn_status nn_clip_vision_read(const char *path, const nn_weights *w, nn_clip_vis
     nn_config *root;
     *out = (nn_clip_vision){ .shape.prefix = "vision_model." };
     if (!nn_weights_find(w, "vision_model.embeddings.class_embedding"))
-        return wn_fail(err, WN_E_MISSING, "%s holds no CLIP image model: no tensor "
-                       "\"vision_model.embeddings.class_embedding\"", nn_weights_path(w));
+        return wn_fail(err, WN_E_MISSING,
+                       "%s holds no CLIP image model: no tensor "
+                       "\"vision_model.embeddings.class_embedding\"",
+                       nn_weights_path(w));
     WN_TRY(settings_open(path, &root, err));
     if (!root)
-        return wn_fail(err, WN_E_MISSING, "%s has no config.json; a CLIP model is a folder with config.json, "
-                       "model.safetensors, tokenizer and preprocessor_config.json", path);
+        return wn_fail(err, WN_E_MISSING,
+                       "%s has no config.json; a CLIP model is a folder with config.json, "
+                       "model.safetensors, tokenizer and preprocessor_config.json",
+                       path);
     wn_status status = vision_config(root, out, err);
     nn_config_close(root);
     WN_TRY(status);
@@ -188,12 +192,14 @@ static nn_t patches(const nn_scope *s, const nn_clip_vision *c, nn_t pixels)
     const uint64_t p = c->patch_px;
     const uint64_t n = (c->image_px / p) * (c->image_px / p);
     const nn_w kernel = nn_weight(g, s->w, d, 3 * p * p, "%sembeddings.patch_embedding.weight", s->prefix);
-    const nn_t places = nn_weight_rows(
-        g, nn_weight(g, s->w, n + 1, d, "%sembeddings.position_embedding.weight", s->prefix));
+    const nn_t places =
+        nn_weight_rows(g, nn_weight(g, s->w, n + 1, d, "%sembeddings.position_embedding.weight", s->prefix));
     const nn_t class_row = nn_weight_rows(g, nn_weight(g, s->w, 1, d, "%sembeddings.class_embedding", s->prefix));
     const nn_t x = nn_temp(g, "patches", n + 1, d, WN_TENSOR_KEEP_F32);
     nn_copy(g, nn_add(g, class_row, nn_window(g, places, 0, 1, 0, d)), nn_window(g, x, 0, 1, 0, d));
-    const nn_conv_shape shape = { .height = c->image_px, .width = c->image_px, .kernel = p, .stride = p, .upsample = 1 };
+    const nn_conv_shape shape = {
+        .height = c->image_px, .width = c->image_px, .kernel = p, .stride = p, .upsample = 1
+    };
     nn_conv(g, pixels, kernel, 0, &shape,
             &(nn_epilogue){ .residual = nn_window(g, places, 1, n, 0, d), .into = nn_window(g, x, 1, n, 0, d) });
     return x;

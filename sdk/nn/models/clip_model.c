@@ -76,8 +76,10 @@ static wn_status check(const nn_clip *c, const char *folder, wn_error *err)
                        folder);
     WN_TRY(nn_preprocess_size(&c->preprocess, px, px, &w, &h, err));
     if (w != px || h != px)
-        return wn_fail(err, WN_E_FORMAT, "%s: preprocessor_config.json makes images of %u x %u, the model's image_size "
-                       "is %u", folder, w, h, px);
+        return wn_fail(err, WN_E_FORMAT,
+                       "%s: preprocessor_config.json makes images of %u x %u, the model's image_size "
+                       "is %u",
+                       folder, w, h, px);
     return WN_OK;
 }
 
@@ -234,10 +236,11 @@ static wn_status compute(nn_clip *c, uint64_t count, float *const *out, wn_error
         uint32_t w, h;
         WN_TRY(nn_preprocess_size(&c->preprocess, c->wanted[i]->width_px, c->wanted[i]->height_px, &w, &h, err));
         if (w != c->vision.image_px || h != c->vision.image_px)
-            return wn_fail(err, WN_E_FORMAT, "an image of %u x %u is prepared to %u x %u, the model takes %llu x %llu; "
-                           "preprocessor_config.json lacks a centre crop", c->wanted[i]->width_px,
-                           c->wanted[i]->height_px, w, h, (unsigned long long)c->vision.image_px,
-                           (unsigned long long)c->vision.image_px);
+            return wn_fail(err, WN_E_FORMAT,
+                           "an image of %u x %u is prepared to %u x %u, the model takes %llu x %llu; "
+                           "preprocessor_config.json lacks a centre crop",
+                           c->wanted[i]->width_px, c->wanted[i]->height_px, w, h,
+                           (unsigned long long)c->vision.image_px, (unsigned long long)c->vision.image_px);
         WN_TRY(nn_preprocess_run(&c->preprocess, c->wanted[i], c->pixels + i * size, err));
         data[2 * i] = c->pixels + i * size;
         data[2 * i + 1] = out[i];

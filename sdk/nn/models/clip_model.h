@@ -11,8 +11,8 @@
 
 typedef struct nn_clip nn_clip;
 
-/* folder: config.json, model.safetensors (or shards), vocab.json, merges.txt, preprocessor_config.json. dtype: WN_F32 or
- * WN_BF16. [setup] */
+/* folder: config.json, model.safetensors (or shards), vocab.json, merges.txt, preprocessor_config.json. dtype: WN_F32
+ * or WN_BF16. [setup] */
 NN_API wn_status nn_clip_open(const char *folder, const nn_device *device, int64_t dtype, nn_clip **out, wn_error *err);
 NN_API void nn_clip_close(nn_clip *c); /* NULL is fine. [setup] */
 

@@ -243,8 +243,7 @@ static void single_block(struct forward *f, uint64_t i, uint64_t first)
     const nn_t both = nn_temp(g, "attention and mlp", t - first, 5 * d, 0);
     attend(f, qkv, first, nn_window(g, both, 0, t - first, 0, d));
     nn_linear(g, nn_window(g, n, first, t - first, 0, d), mlp.w, mlp.b,
-              &(nn_epilogue){ .activation = WN_ACT_GELU_TANH,
-                              .into = nn_window(g, both, 0, t - first, d, 4 * d) });
+              &(nn_epilogue){ .activation = WN_ACT_GELU_TANH, .into = nn_window(g, both, 0, t - first, d, 4 * d) });
     const nn_t x = nn_window(g, f->sequence, first, t - first, 0, d);
     scope_linear(&s, names->single.out, both, d, &(nn_epilogue){ .gate = gate, .residual = x, .into = x });
 }

@@ -51,13 +51,15 @@ NN_API uint64_t nn_flux_modulation_width(const nn_flux *c);
 
 /* states [tokens, text_width] -> "text" [tokens, D]. */
 NN_API nn_graph *nn_flux_context_graph(const nn_flux *c, const nn_weights *w, uint64_t tokens);
-/* time [count, 256], pooled [1, pooled_width], guidance [1, 256] (only with guidance) -> "modulation" [count, width]. */
+/* time [count, 256], pooled [1, pooled_width], guidance [1, 256] (only with guidance) -> "modulation" [count, width].
+ */
 NN_API nn_graph *nn_flux_conditioning_graph(const nn_flux *c, const nn_weights *w, uint64_t count);
 /* x [rows * cols, in_channels], text [text_tokens, D], modulation [1, width] -> "v" [rows * cols, out_channels]. */
 NN_API nn_graph *nn_flux_velocity_graph(const nn_flux *c, const nn_weights *w, uint64_t rows, uint64_t cols,
                                         uint64_t text_tokens);
 
-/* The scalar embedding of `value` (sigma, guidance), times 1000: 128 cosines, 128 sines. float32 as diffusers has it. */
+/* The scalar embedding of `value` (sigma, guidance), times 1000: 128 cosines, 128 sines. float32 as diffusers has it.
+ */
 NN_API void nn_flux_sinusoid(float value, float out[NN_FLUX_SINUSOID]);
 
 /* [C, h, w] <-> tokens [(h/2) (w/2), 4 C]. */

@@ -48,10 +48,10 @@ static void read_sizes(const nn_weights *w, nn_flux *out)
     out->in_channels = weights_dim(w, 1, "%s%s.weight", p, is_bfl ? "img_in" : "x_embedder");
     out->out_channels = weights_dim(w, 0, "%s%s.weight", p, is_bfl ? "final_layer.linear" : "proj_out");
     out->text_width = weights_dim(w, 1, "%s%s.weight", p, is_bfl ? "txt_in" : "context_embedder");
-    out->pooled_width = weights_dim(
-        w, 1, "%s%s.weight", p, is_bfl ? "vector_in.in_layer" : "time_text_embed.text_embedder.linear_1");
-    out->has_guidance = weights_dim(w, 0, "%s%s.weight", p, is_bfl ? "guidance_in.in_layer"
-                                                                   : "time_text_embed.guidance_embedder.linear_1") > 0;
+    out->pooled_width =
+        weights_dim(w, 1, "%s%s.weight", p, is_bfl ? "vector_in.in_layer" : "time_text_embed.text_embedder.linear_1");
+    out->has_guidance = weights_dim(w, 0, "%s%s.weight", p,
+                                    is_bfl ? "guidance_in.in_layer" : "time_text_embed.guidance_embedder.linear_1") > 0;
     snprintf(blocks, sizeof blocks, "%s%s", p, is_bfl ? "double_blocks." : "transformer_blocks.");
     out->double_blocks = weights_blocks(w, blocks);
     snprintf(blocks, sizeof blocks, "%s%s", p, is_bfl ? "single_blocks." : "single_transformer_blocks.");
@@ -67,12 +67,14 @@ static wn_status check(const char *path, const nn_flux *c, wn_error *err)
 {
     const uint64_t sum = c->axes[0] + c->axes[1] + c->axes[2];
     if (c->heads == 0 || c->in_channels == 0 || c->text_width == 0 || c->pooled_width == 0)
-        return wn_fail(err, WN_E_FORMAT, "%s: sizes cannot be read off the weights (heads %llu, features %llu, text "
+        return wn_fail(err, WN_E_FORMAT,
+                       "%s: sizes cannot be read off the weights (heads %llu, features %llu, text "
                        "%llu, pooled %llu); put config.json beside them",
                        path, (unsigned long long)c->heads, (unsigned long long)c->in_channels,
                        (unsigned long long)c->text_width, (unsigned long long)c->pooled_width);
     if (sum != c->head_width)
-        return wn_fail(err, WN_E_FORMAT, "%s: rotary widths %llu + %llu + %llu are not the head's %llu; config.json "
+        return wn_fail(err, WN_E_FORMAT,
+                       "%s: rotary widths %llu + %llu + %llu are not the head's %llu; config.json "
                        "says them as axes_dims_rope",
                        path, (unsigned long long)c->axes[0], (unsigned long long)c->axes[1],
                        (unsigned long long)c->axes[2], (unsigned long long)c->head_width);
@@ -91,8 +93,10 @@ wn_status nn_flux_read(const char *path, const nn_weights *w, nn_flux *out, wn_e
     if (!prefix)
         prefix = weights_prefix(w, prefixes, "x_embedder.weight");
     if (!prefix)
-        return wn_fail(err, WN_E_MISSING, "%s holds no FLUX.1 transformer: neither \"img_in.weight\" (original layout) "
-                       "nor \"x_embedder.weight\" (diffusers)", nn_weights_path(w));
+        return wn_fail(err, WN_E_MISSING,
+                       "%s holds no FLUX.1 transformer: neither \"img_in.weight\" (original layout) "
+                       "nor \"x_embedder.weight\" (diffusers)",
+                       nn_weights_path(w));
     snprintf(out->prefix, sizeof out->prefix, "%s", prefix);
     nn_config *c;
     wn_status status = settings_open(path, &c, err);

@@ -7,7 +7,7 @@
 
 struct flux_stream_names {
     const char *mod;
-    const char *qkv[3]; /* one fused layer when only the first is there */
+    const char *qkv[3];  /* one fused layer when only the first is there */
     const char *norm[2]; /* of q and k: whole names */
     const char *proj;
     const char *up;

@@ -15,8 +15,10 @@ wn_status nn_taef1_read(const nn_weights *w, nn_taef1 *out, wn_error *err)
     } else if (nn_weights_find(w, "1.weight") && nn_weights_find(w, "3.conv.0.weight")) {
         out->first = 1;
     } else {
-        return wn_fail(err, WN_E_MISSING, "%s holds no tiny decoder: neither \"decoder.layers.0.weight\" (diffusers) "
-                       "nor \"1.weight\" (taef1_decoder.safetensors)", nn_weights_path(w));
+        return wn_fail(err, WN_E_MISSING,
+                       "%s holds no tiny decoder: neither \"decoder.layers.0.weight\" (diffusers) "
+                       "nor \"1.weight\" (taef1_decoder.safetensors)",
+                       nn_weights_path(w));
     }
     snprintf(out->prefix, sizeof out->prefix, "%s", prefix);
     out->width = weights_dim(w, 0, "%s%u.weight", prefix, (unsigned)out->first);

@@ -32,7 +32,8 @@ typedef struct nn_vae {
     char prefix[64];
 } nn_vae;
 
-/* config.json beside the weights (a folder), or the sizes off the weights and FLUX.1's scaling (a single file). [any] */
+/* config.json beside the weights (a folder), or the sizes off the weights and FLUX.1's scaling (a single file). [any]
+ */
 NN_API wn_status nn_vae_read(const char *path, const nn_weights *w, nn_vae *out, wn_error *err);
 
 /* Pixels for one latent position along a side. */

@@ -26,8 +26,7 @@ nn_scope vae_resnet(const nn_scope *level, const nn_vae *c, uint64_t i)
 }
 
 /* Only the blocks that every AutoencoderKL of the latent diffusion family has. */
-static wn_status check_blocks(const nn_config *c, const char *key, const char *expected, uint64_t levels,
-                              wn_error *err)
+static wn_status check_blocks(const nn_config *c, const char *key, const char *expected, uint64_t levels, wn_error *err)
 {
     for (uint32_t i = 0; i < levels; i++) {
         const char *name;
@@ -83,10 +82,9 @@ static void read_sizes(const nn_weights *w, nn_vae *out)
     if (out->levels > NN_VAE_MAX_LEVELS)
         out->levels = 0;
     for (uint64_t i = 0; i < out->levels; i++)
-        out->channels[i] = out->is_bfl
-                               ? weights_dim(w, 0, "%sdecoder.up.%u.block.0.conv1.weight", p, (unsigned)i)
-                               : weights_dim(w, 0, "%sdecoder.up_blocks.%u.resnets.0.conv1.weight", p,
-                                             (unsigned)(out->levels - 1 - i));
+        out->channels[i] = out->is_bfl ? weights_dim(w, 0, "%sdecoder.up.%u.block.0.conv1.weight", p, (unsigned)i)
+                                       : weights_dim(w, 0, "%sdecoder.up_blocks.%u.resnets.0.conv1.weight", p,
+                                                     (unsigned)(out->levels - 1 - i));
     snprintf(names, sizeof names, "%sdecoder.%s", p, out->is_bfl ? "up.0.block." : "up_blocks.0.resnets.");
     const uint64_t blocks = weights_blocks(w, names);
     out->blocks = blocks ? blocks - 1 : 0;
@@ -94,8 +92,9 @@ static void read_sizes(const nn_weights *w, nn_vae *out)
     out->latent_channels = weights_dim(w, 1, "%sdecoder.conv_in.weight", p);
     out->has_quant = weights_dim(w, 0, "%squant_conv.weight", p) > 0;
     out->has_post_quant = weights_dim(w, 0, "%spost_quant_conv.weight", p) > 0;
-    out->has_attention = weights_dim(
-        w, 0, "%sdecoder.%s", p, out->is_bfl ? "mid.attn_1.norm.weight" : "mid_block.attentions.0.group_norm.weight") > 0;
+    out->has_attention =
+        weights_dim(w, 0, "%sdecoder.%s", p,
+                    out->is_bfl ? "mid.attn_1.norm.weight" : "mid_block.attentions.0.group_norm.weight") > 0;
     out->scaling = 0.3611f;
     out->shift = 0.1159f;
 }
