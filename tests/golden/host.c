@@ -162,7 +162,7 @@ void host_open(struct host *h, uint32_t threads)
     h->pool = pool_create(threads);
     if (!h->pool)
         die("pool", "no threads");
-    h->cpu = host_plugin("cpu");
+    h->cpu = host_plugin("device-cpu");
     if (h->cpu->options_size > sizeof options)
         die("cpu", "options are larger than this test thinks");
     h->driver = host_create(h, h->cpu, options, none, NULL);
