@@ -70,6 +70,10 @@ static void write_file(const char *folder, const char *name, nn_tensor *tensors,
     if (count == 0)
         return;
     snprintf(path, sizeof path, "%s/%s", folder, name);
+    char *slash = strrchr(path, '/');
+    *slash = 0;
+    mkdir(path, 0777);
+    *slash = '/';
     if (nn_safetensors_write(path, tensors, count, NULL, 0, &err) != WN_OK)
         die(path, err.message);
     for (uint64_t i = 0; i < count; i++) {
