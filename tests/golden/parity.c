@@ -34,9 +34,9 @@ struct parity {
 
 static const char *in_folder(const struct parity *p, const char *name)
 {
-    static char paths[8][4096];
+    static char paths[32][4096];
     static int next;
-    char *path = paths[next++ % 8];
+    char *path = paths[next++ % 32];
     snprintf(path, sizeof paths[0], "%s/%s", p->folder, name);
     return path;
 }
