@@ -59,14 +59,13 @@ static wn_status join(char *path, const char *folder, const char *name, wn_error
     return WN_OK;
 }
 
-/* Where a part is that no option names: in the pipeline's folder, or in the all-in-one file. */
-static wn_status default_path(struct flux *f, int part, const char *model, int is_pipeline, wn_error *err)
+/* Where a part is that no option names: in the pipeline's folder (all = NULL), or in the file `all`. */
+static wn_status default_path(struct flux *f, int part, const char *model, const nn_weights *all, wn_error *err)
 {
     char *path = f->parts.path[part];
-    const nn_weights *all = f->parts.weights[PART_TRANSFORMER];
-    if (is_pipeline && part != PART_PREVIEW)
+    if (!all && part != PART_PREVIEW)
         return join(path, model, table[part].name, err);
-    if (part == PART_TRANSFORMER || (table[part].probe && all && nn_weights_find(all, table[part].probe)))
+    if (part == PART_TRANSFORMER || (all && table[part].probe && nn_weights_find(all, table[part].probe)))
         snprintf(path, PATH_SIZE, "%s", model);
     else if (part != PART_PREVIEW && part != PART_SCHEDULER)
         return wn_fail(err, WN_E_MISSING,
@@ -76,14 +75,14 @@ static wn_status default_path(struct flux *f, int part, const char *model, int i
     return WN_OK;
 }
 
-static wn_status open_part(struct flux *f, int part, const char *model, int is_pipeline, wn_error *err)
+static wn_status open_part(struct flux *f, int part, const char *model, const nn_weights *all, wn_error *err)
 {
     const char *named = option_of(f->options, part);
     char *path = f->parts.path[part];
     if (*named)
         WN_TRY(f->host->resolve(f->host->ctx, named, path, PATH_SIZE, err));
     else
-        WN_TRY(default_path(f, part, model, is_pipeline, err));
+        WN_TRY(default_path(f, part, model, all, err));
     if (*path && !exists(path, ""))
         return wn_fail(err, WN_E_MISSING, "no %s at %s", table[part].name, path);
     if (*path && table[part].has_weights)
@@ -110,13 +109,17 @@ static void tell_files(const struct flux *f, int part)
 wn_status parts_open(struct flux *f, wn_error *err)
 {
     char model[PATH_SIZE];
+    nn_weights *all = NULL; /* of a model that is not a pipeline folder */
     WN_TRY(f->host->resolve(f->host->ctx, f->options->model, model, sizeof model, err));
-    const int is_pipeline = exists(model, "model_index.json");
-    for (int part = 0; part < PART_COUNT; part++) {
-        WN_TRY(open_part(f, part, model, is_pipeline, err));
+    if (!exists(model, "model_index.json"))
+        WN_TRY(nn_weights_open(model, &all, err));
+    wn_status status = WN_OK;
+    for (int part = 0; part < PART_COUNT && status == WN_OK; part++) {
+        status = open_part(f, part, model, all, err);
         tell_files(f, part);
     }
-    return WN_OK;
+    nn_weights_close(all);
+    return status;
 }
 
 void parts_close(struct flux_parts *p)
