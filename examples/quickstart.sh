@@ -6,6 +6,6 @@ cd "$(dirname "$0")/.."
 
 sh examples/packages.sh build
 cmake --preset release >build-release.log 2>&1 || { cat build-release.log >&2; exit 1; }
-cmake --build --preset release
+cmake --build --preset release --target winnow winnow-plugins
 rm -f build-release.log
 build/release/bin/winnow run configs/quickstart.json "$@"

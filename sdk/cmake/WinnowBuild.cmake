@@ -41,6 +41,8 @@ pkg_check_modules(SENTENCEPIECE IMPORTED_TARGET sentencepiece)
 pkg_check_modules(UTF8PROC IMPORTED_TARGET libutf8proc)
 find_path(STB_INCLUDE_DIR stb/stb_image.h)
 
+add_custom_target(winnow-plugins) # all of them
+
 # wn_plugin(NAME SOURCES a.c b.c [LIBS lib ...]): lib/winnow/NAME.so, nothing exported but its module.
 function(wn_plugin name)
   cmake_parse_arguments(P "" "" "SOURCES;LIBS" ${ARGN})
@@ -50,6 +52,7 @@ function(wn_plugin name)
   if(NOT WINNOW_SANITIZE)
     target_link_options(${name} PRIVATE -Wl,-z,defs)
   endif()
+  add_dependencies(winnow-plugins ${name})
   install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/winnow)
 endfunction()
 
