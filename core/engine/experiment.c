@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { REPORT_MS = 250, MAX_LIVE = 256 };
+enum { REPORT_MS = 250 };
 
 struct experiment {
     struct engine engine;
@@ -24,7 +24,7 @@ struct experiment {
     uint32_t live;
     uint32_t running; /* guarded by engine.mutex */
     pthread_cond_t ended;
-    pthread_t threads[MAX_LIVE];
+    pthread_t *threads; /* [live] */
     double started;
     uint64_t planned;
 };
@@ -225,22 +225,25 @@ static wn_status take_down(struct experiment *x, wn_error *err)
     recorder_destroy(e->recorder);
     free(e->columns);
     free(x->sigma);
+    free(x->threads);
     return ledger_close(e->ledger, err);
 }
 
 /* ---- running --------------------------------------------------------------------------------------------------- */
 
-/* How many candidates the searches will make: what they plan, cut by the budget. */
+/* How many candidates the searches will make: what they plan, cut by the budget; 0 = open. */
 static uint64_t plan(const struct engine *e)
 {
     const struct spec *spec = e->spec;
     const wn_search *search = spec->search.plugin->vtable;
     wn_search_plan p = { .struct_size = sizeof p };
     search->plan(spec->search.options, e->solver.steps, e->info.evals_per_velocity, &p);
+    if (p.candidates == UINT64_MAX)
+        return 0;
     double candidates = fmin((double)p.candidates, spec->budget.candidates);
-    if (p.candidates > 0 && p.nfe > 0)
+    if (p.nfe > 0 && p.nfe != UINT64_MAX)
         candidates = fmin(candidates, floor(spec->budget.nfe * (double)p.candidates / (double)p.nfe));
-    if (p.candidates > 0 && p.verifier_calls > 0)
+    if (p.verifier_calls > 0 && p.verifier_calls != UINT64_MAX)
         candidates = fmin(candidates, floor(spec->budget.verifier_calls * (double)p.candidates / (double)p.verifier_calls));
     return (uint64_t)candidates * spec->prompt_count;
 }
@@ -322,7 +325,9 @@ static wn_status run_trials(struct experiment *x, void (*report)(void *arg, cons
 {
     const struct spec *spec = x->engine.spec;
     uint32_t live = spec->engine.live < spec->prompt_count ? spec->engine.live : spec->prompt_count;
-    live = live > MAX_LIVE ? MAX_LIVE : live;
+    x->threads = calloc(live ? live : 1, sizeof *x->threads);
+    if (!x->threads)
+        return wn_fail(err, WN_E_MEMORY, "no memory for %u searches", live);
     x->running = live;
     while (x->live < live && pthread_create(&x->threads[x->live], NULL, trials_main, x) == 0)
         x->live++;

@@ -30,6 +30,7 @@ struct job {
 struct entry {
     struct job *job; /* NULL: its score was known */
     bool is_finished;
+    bool is_judged;  /* finished, and new to the trial: judges are to see it */
     bool is_decoded; /* its job has an image */
     bool is_done;
     double score; /* higher is better */

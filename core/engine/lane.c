@@ -127,7 +127,7 @@ static void serve_jobs(struct lane *l, uint32_t count)
 /* Whether this lane is to see the entry's job. */
 static bool concerns(const struct lane *l, const struct entry *entry)
 {
-    return entry->job && (l->setup.is_guide || entry->is_finished);
+    return entry->job && (l->setup.is_guide || entry->is_judged);
 }
 
 /* No memory to look at the set: its jobs fail. The set is gone after the last of them. */
@@ -207,11 +207,6 @@ void lane_destroy(struct lane *l)
 bool lane_is_comparative(const struct lane *l)
 {
     return l->is_comparative;
-}
-
-bool lane_is_guide(const struct lane *l)
-{
-    return l->setup.is_guide;
 }
 
 void lane_push(struct lane *l, uint32_t count, struct job *const *jobs)

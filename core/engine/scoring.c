@@ -75,7 +75,7 @@ static void let_set_go(struct scoring *s, struct set *set)
     const bool guide = s->engine->guide_is_comparative;
     const uint32_t judges = set->judges;
     for (uint32_t i = 0; i < set->count; i++)
-        for (uint32_t j = 0; j < judges && set->entries[i].is_decoded && set->entries[i].is_finished; j++)
+        for (uint32_t j = 0; j < judges && set->entries[i].is_decoded && set->entries[i].is_judged; j++)
             job_release(set->entries[i].job);
     for (uint32_t i = 0, n = set->count; guide && i < n; i++)
         if (set->entries[i].is_decoded)
@@ -99,10 +99,10 @@ static void count_decoded(struct scoring *s, struct set *set)
     }
     struct job *first = NULL; /* any that all readers see stands for the set */
     for (uint32_t i = set->count; i-- > 0;)
-        if (set->entries[i].job && (!first || set->entries[i].is_finished))
+        if (set->entries[i].job && (!first || set->entries[i].is_judged))
             first = set->entries[i].job;
     for (uint32_t i = s->lane_count; i-- > 0;)
-        if (lane_is_comparative(s->lanes[i]) && (lane_is_guide(s->lanes[i]) || set->judges > 0))
+        if (lane_is_comparative(s->lanes[i]) && (i == 0 || set->judges > 0))
             lane_push(s->lanes[i], 1, &first);
 }
 
@@ -114,21 +114,27 @@ static bool has_readers(const struct scoring *s, const struct set *set)
 static void note_decoded(struct scoring *s, struct job *job)
 {
     struct entry *entry = &job->set->entries[job->entry];
-    if (entry->is_finished)
+    if (entry->is_judged)
         atomic_fetch_add(&job->holders, s->lane_count - 1);
     entry->is_decoded = true;
     if (has_readers(s, job->set))
         count_decoded(s, job->set);
 }
 
-/* Jobs with images, all finished or none. */
-static void dispatch(struct scoring *s, uint32_t count, struct job *const *jobs, bool is_finished)
+static void dispatch(struct scoring *s, uint32_t count, struct job *const *jobs)
 {
-    for (uint32_t i = 0; i < count; i++)
+    struct job *judged[DECODE_BATCH];
+    uint32_t judged_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (jobs[i]->set->entries[jobs[i]->entry].is_judged)
+            judged[judged_count++] = jobs[i];
         note_decoded(s, jobs[i]);
-    for (uint32_t i = s->lane_count; i-- > 0;) /* the guide last: it may end the set */
-        if (!lane_is_comparative(s->lanes[i]) && (is_finished || lane_is_guide(s->lanes[i])))
-            lane_push(s->lanes[i], count, jobs);
+    }
+    for (uint32_t i = 1; i < s->lane_count; i++)
+        if (!lane_is_comparative(s->lanes[i]))
+            lane_push(s->lanes[i], judged_count, judged);
+    if (!s->engine->guide_is_comparative) /* last: it may end the set */
+        lane_push(s->lanes[0], count, jobs);
 }
 
 void scoring_fail(struct scoring *s, struct job *job, wn_status status, const wn_error *err)
@@ -207,13 +213,13 @@ static void decode_group(struct scoring *s, uint32_t count, struct job *const *j
     if (n == 0)
         return;
     if (decode_some(s, n, ready, x0, rgb, is_finished, &err) == WN_OK) {
-        dispatch(s, n, ready, is_finished);
+        dispatch(s, n, ready);
         return;
     }
     for (uint32_t i = 0; i < n; i++) {
         const wn_status status = decode_some(s, 1, &ready[i], &x0[i], &rgb[i], is_finished, &err);
         if (status == WN_OK)
-            dispatch(s, 1, &ready[i], is_finished);
+            dispatch(s, 1, &ready[i]);
         else
             scoring_fail(s, ready[i], status, &err);
     }

@@ -37,7 +37,6 @@ struct lane_setup {
 wn_status lane_create(const struct lane_setup *setup, struct lane **out, wn_error *err);
 void lane_destroy(struct lane *l); /* NULL is fine */
 bool lane_is_comparative(const struct lane *l);
-bool lane_is_guide(const struct lane *l);
 /* Jobs with images. A comparative lane is pushed one job for a whole set, in its place. [any] */
 void lane_push(struct lane *l, uint32_t count, struct job *const *jobs);
 

@@ -58,7 +58,7 @@ static wn_status look_at(struct call *c, uint32_t i, wn_sample handle, wn_error 
     a->was_seen = seen_find(&t->seen, &a->id) != NULL;
     a->wants_score = !a->was_seen || e->guide_is_comparative;
     a->scores = c->scores + (size_t)i * e->column_count;
-    a->score_count = a->is_finished ? e->column_count : e->guide_columns;
+    a->score_count = a->is_finished && !a->was_seen ? e->column_count : e->guide_columns;
     c->charge.candidates += a->is_finished && !a->was_seen;
     c->charge.verifier_calls += a->wants_score;
     if (a->wants_score && !a->is_finished && !a->sample->has_paid_velocity)
@@ -147,6 +147,7 @@ static void take_answers(struct call *c)
         struct asked *a = &c->asked[i];
         struct entry *entry = &c->entries[i];
         entry->is_finished = a->is_finished;
+        entry->is_judged = a->is_finished && !a->was_seen;
         entry->is_done = !a->wants_score || a->is_answered;
         entry->score = a->is_answered ? e->guide_sign * a->scores[0].value : seen_find(&t->seen, &a->id)->score;
         if (entry->is_done)
@@ -215,7 +216,7 @@ static void discard_jobs(struct set *set)
 
 static wn_status make_jobs(struct call *c, struct set *set, uint32_t *task_count, wn_error *err)
 {
-    bool has_finished = false;
+    bool has_judged = false;
     *task_count = 0;
     for (uint32_t i = 0; i < c->count; i++) {
         if (c->entries[i].is_done)
@@ -224,10 +225,10 @@ static wn_status make_jobs(struct call *c, struct set *set, uint32_t *task_count
             discard_jobs(set);
             return err->code;
         }
-        has_finished |= c->asked[i].is_finished;
+        has_judged |= c->entries[i].is_judged;
         c->tasks[(*task_count)++] = &c->entries[i].job->task;
     }
-    set->judges = has_finished ? scoring_comparative_judges(c->trial->engine->scoring) : 0;
+    set->judges = has_judged ? scoring_comparative_judges(c->trial->engine->scoring) : 0;
     set->undecoded = *task_count;
     set->remaining = *task_count + set->judges;
     return WN_OK;

@@ -1,0 +1,58 @@
+/* What a run finds does not depend on how it was executed: batch size, live searches, threads, wave size. */
+#include "check.h"
+#include "search/harness.h"
+
+#define SPEC(search) \
+    "{ \"winnow\": 0, \"name\": \"invariance\", \"seed\": 7," \
+    "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] }," \
+    "  \"canvas\": { \"width\": 32, \"height\": 24, \"steps\": 6 }," \
+    "  \"sampler\": { \"use\": \"analytic\" }," \
+    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"far\": { \"use\": \"analytic\", \"options\": { \"target\": 90 } }," \
+    "                   \"rank\": { \"use\": \"probe_rank\" } }," \
+    "  \"search\": " search "," \
+    "  \"judge\": [\"far\"], \"output\": \"run\" }"
+
+static const char *const random_spec = SPEC("{ \"use\": \"random\", \"guide\": \"near\", \"options\": { \"candidates\": 13 } }");
+static const char *const zero_order_spec =
+    SPEC("{ \"use\": \"zero_order\", \"guide\": \"near\", \"options\": { \"iterations\": 6, \"patience\": 2 } }");
+static const char *const walk_spec = SPEC("{ \"use\": \"probe_walk\", \"guide\": \"near\" }");
+static const char *const rank_spec = SPEC("{ \"use\": \"probe_walk\", \"guide\": \"rank\" }");
+
+static char *digest_of(const char *spec, const char *name, const char *const *set)
+{
+    struct harness_run run = { .spec = spec, .set = set, .directory = harness_directory("invariance", name) };
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.done, 3);
+    return harness_digest(run.directory);
+}
+
+static void check_same(const char *spec, const char *name, const char *const *const *variants)
+{
+    char *want = digest_of(spec, name, variants[0]);
+    CHECK(strlen(want) > 1000);
+    for (int i = 1; variants[i]; i++) {
+        char *got = digest_of(spec, "variant", variants[i]);
+        if (strcmp(got, want) != 0)
+            CHECK_FAIL("%s differs with %s:\n%.3000s\nwant\n%.3000s", name, variants[i][0], got, want);
+        free(got);
+    }
+    free(want);
+}
+
+int main(void)
+{
+    static const char *const narrow[] = { "engine.batch=1", "engine.live=1", "engine.threads=1", NULL };
+    static const char *const wide[] = { "engine.batch=32", "engine.live=3", "engine.threads=2", NULL };
+    static const char *const odd[] = { "engine.batch=3", "engine.live=2", NULL };
+    static const char *const first_and_best[] = { "engine.save_images=false", "engine.batch=1", "engine.live=1", NULL };
+    static const char *const first_and_best_wide[] = { "engine.save_images=false", "engine.batch=64", "engine.live=4", NULL };
+    const char *const *const variants[] = { narrow, wide, odd, NULL };
+    const char *const *const few_pictures[] = { first_and_best, first_and_best_wide, NULL };
+    check_same(random_spec, "random", variants);
+    check_same(random_spec, "random_few_pictures", few_pictures);
+    check_same(zero_order_spec, "zero_order", variants);
+    check_same(walk_spec, "walk", variants);
+    check_same(walk_spec, "walk_few_pictures", few_pictures);
+    check_same(rank_spec, "rank", variants);
+    return CHECK_DONE();
+}

@@ -1,0 +1,310 @@
+/* probes.c - plugins for tests: a sampler and a verifier that fail on demand, a verifier that compares, a search that
+ * uses all of env. */
+#include <winnow/sampler.h>
+#include <winnow/search.h>
+#include <winnow/verifier.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static wn_status create_bare(const wn_host *host, const void *values, void **self, wn_error *err)
+{
+    (void)host;
+    (void)err;
+    *self = (void *)(uintptr_t)values;
+    return WN_OK;
+}
+
+static void destroy_bare(void *self)
+{
+    (void)self;
+}
+
+/* ---- a sampler that fails for prompts that contain a word ------------------------------------------------------- */
+
+struct fail_options {
+    const char *encode;
+    const char *velocity;
+    const char *decode;
+    const char *nan;
+    int64_t memory_over;
+};
+
+static const wn_option fail_table[] = {
+    WN_STRING(struct fail_options, encode, "\"\"", "encoding fails for prompts that contain this word"),
+    WN_STRING(struct fail_options, velocity, "\"\"", "velocity fails for them"),
+    WN_STRING(struct fail_options, decode, "\"\"", "decode fails for pictures of them"),
+    WN_STRING(struct fail_options, nan, "\"\"", "velocity is NaN for them"),
+    WN_INT(struct fail_options, memory_over, "0", 0, 1e6, "velocity runs out of memory over this count; 0 = never"),
+    WN_OPTIONS_END
+};
+
+struct wn_cond {
+    int fails_velocity, gives_nan, fails_decode;
+};
+
+static int names(const char *prompt, const char *word)
+{
+    return word[0] && strstr(prompt, word) != NULL;
+}
+
+static wn_status fail_describe(void *self, wn_sampler_info *info, wn_error *err)
+{
+    (void)self, (void)err;
+    *info = (wn_sampler_info){
+        .struct_size = info->struct_size, .parametrisation = WN_PARAMETRISATION_FLOW, .latent_channels = 1,
+        .latent_stride_px = 8, .size_multiple_px = 8, .min_size_px = 8, .max_size_px = 64, .evals_per_velocity = 1,
+        .max_batch = 64, .model_key = "fail",
+    };
+    return WN_OK;
+}
+
+static wn_status fail_schedule(void *self, const wn_canvas *canvas, float *sigma, wn_error *err)
+{
+    (void)self, (void)err;
+    for (uint32_t i = 0; i <= canvas->steps; i++)
+        sigma[i] = 1 - (float)i / (float)canvas->steps;
+    return WN_OK;
+}
+
+static wn_status fail_encode(void *self, const wn_prompt *prompt, const wn_canvas *canvas, const float *sigma,
+                             wn_cond **cond, wn_error *err)
+{
+    const struct fail_options *o = self;
+    (void)canvas, (void)sigma;
+    if (names(prompt->text, o->encode))
+        return wn_fail(err, WN_E_DEVICE, "encode was told to fail");
+    *cond = malloc(sizeof **cond);
+    if (!*cond)
+        return wn_fail(err, WN_E_MEMORY, "no memory");
+    **cond = (wn_cond){ names(prompt->text, o->velocity), names(prompt->text, o->nan), names(prompt->text, o->decode) };
+    return WN_OK;
+}
+
+static void fail_cond_free(void *self, wn_cond *cond)
+{
+    (void)self;
+    free(cond);
+}
+
+/* Pictures of prompts that decode is to refuse carry a mark: their first value is far away. */
+static wn_status fail_velocity(void *self, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items,
+                               wn_error *err)
+{
+    const struct fail_options *o = self;
+    const uint32_t values = canvas->width_px / 8 * (canvas->height_px / 8);
+    if (o->memory_over > 0 && count > (uint64_t)o->memory_over)
+        return wn_fail(err, WN_E_MEMORY, "%llu items are more than %lld", (unsigned long long)count,
+                       (long long)o->memory_over);
+    for (uint64_t i = 0; i < count; i++) {
+        if (items[i].cond->fails_velocity)
+            return wn_fail(err, WN_E_DEVICE, "velocity was told to fail");
+        for (uint32_t k = 0; k < values; k++)
+            items[i].v[k] = items[i].cond->gives_nan ? NAN : 0.5f * items[i].x[k];
+        if (items[i].cond->fails_decode)
+            items[i].v[0] = -1000;
+    }
+    return WN_OK;
+}
+
+static wn_status fail_decode(void *self, const wn_canvas *canvas, uint64_t count, const float *const *x0, int32_t quality,
+                             uint8_t *const *rgb, wn_error *err)
+{
+    (void)self, (void)quality;
+    const uint32_t columns = canvas->width_px / 8;
+    for (uint64_t i = 0; i < count; i++) {
+        if (x0[i][0] > 500)
+            return wn_fail(err, WN_E_DEVICE, "decode was told to fail");
+        for (uint32_t y = 0; y < canvas->height_px; y++)
+            for (uint32_t x = 0; x < canvas->width_px; x++)
+                memset(rgb[i] + (y * canvas->width_px + x) * 3,
+                       (uint8_t)fminf(fmaxf(128 + 60 * x0[i][y / 8 * columns + x / 8], 0), 255), 3);
+    }
+    return WN_OK;
+}
+
+static const wn_sampler fail_sampler = {
+    .struct_size = sizeof fail_sampler, .describe = fail_describe, .schedule = fail_schedule, .encode = fail_encode,
+    .cond_free = fail_cond_free, .velocity = fail_velocity, .decode = fail_decode,
+};
+
+static const wn_plugin fail_plugin = {
+    .struct_size = sizeof fail_plugin, .kind = WN_KIND_SAMPLER, .name = "probe_sampler", .version = "1",
+    .summary = "fails on demand", .source = "", .options = fail_table, .options_size = sizeof(struct fail_options),
+    .create = create_bare, .destroy = destroy_bare, .vtable = &fail_sampler,
+};
+
+/* ---- verifiers --------------------------------------------------------------------------------------------------- */
+
+struct sulk_options {
+    const char *mode;
+};
+
+static const wn_option sulk_table[] = {
+    WN_ENUM(struct sulk_options, mode, "\"error\"", "error|nan|dark", "what it does: fail, have no opinion, or only on dark ones"),
+    WN_OPTIONS_END
+};
+
+static double brightness(const wn_image *image)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < image->width_px * image->height_px * 3; i++)
+        sum += image->rgb[i];
+    return sum / (image->width_px * image->height_px * 3.0);
+}
+
+static wn_status sulk_score(void *self, const wn_score_request *request, wn_error *err)
+{
+    const struct sulk_options *o = self;
+    if (strcmp(o->mode, "error") == 0)
+        return wn_fail(err, WN_E_IO, "the verifier was told to fail");
+    for (uint64_t i = 0; i < request->count; i++) {
+        const double light = brightness(&request->images[i]);
+        if (strcmp(o->mode, "dark") == 0 && light >= 128)
+            request->scores[i] = light;
+    }
+    return WN_OK;
+}
+
+static const wn_metric sulk_metrics[] = { { "light", "brightness", 0, 255, WN_METRIC_HIGHER_IS_BETTER } };
+static const wn_verifier sulk_verifier = { .struct_size = sizeof sulk_verifier, .metrics = sulk_metrics, .metric_count = 1,
+                                           .max_batch = 3, .score = sulk_score };
+
+static const wn_plugin sulk_plugin = {
+    .struct_size = sizeof sulk_plugin, .kind = WN_KIND_VERIFIER, .name = "probe_sulk", .version = "1",
+    .summary = "fails or has no opinion", .source = "", .options = sulk_table, .options_size = sizeof(struct sulk_options),
+    .create = create_bare, .destroy = destroy_bare, .vtable = &sulk_verifier,
+};
+
+static wn_status rank_score(void *self, const wn_score_request *request, wn_error *err)
+{
+    (void)self, (void)err;
+    for (uint64_t i = 0; i < request->count; i++) {
+        double below = 0;
+        for (uint64_t k = 0; k < request->count; k++)
+            below += brightness(&request->images[k]) < brightness(&request->images[i]);
+        request->scores[2 * i] = below;
+        request->scores[2 * i + 1] = (double)request->count;
+    }
+    return WN_OK;
+}
+
+static const wn_option no_options[] = { WN_OPTIONS_END };
+static const wn_metric rank_metrics[] = {
+    { "rank", "how many of the set are darker", 0, 1e6, WN_METRIC_HIGHER_IS_BETTER },
+    { "size", "of the set", 0, 1e6, 0 },
+};
+static const wn_verifier rank_verifier = { .struct_size = sizeof rank_verifier, .metrics = rank_metrics, .metric_count = 2,
+                                           .flags = WN_VERIFIER_COMPARATIVE, .score = rank_score };
+
+static const wn_plugin rank_plugin = {
+    .struct_size = sizeof rank_plugin, .kind = WN_KIND_VERIFIER, .name = "probe_rank", .version = "1",
+    .summary = "ranks a set by brightness", .source = "", .options = no_options, .options_size = 8,
+    .create = create_bare, .destroy = destroy_bare, .vtable = &rank_verifier,
+};
+
+/* ---- a search that uses all of env -------------------------------------------------------------------------------- */
+
+struct walk_options {
+    int64_t rounds;
+    int64_t width;
+    int32_t misbehave;
+};
+
+static const wn_option walk_table[] = {
+    WN_INT(struct walk_options, rounds, "3", 1, 1000, "rounds"),
+    WN_INT(struct walk_options, width, "4", 1, 16, "samples in a round"),
+    WN_BOOL(struct walk_options, misbehave, "false", "uses a sample that it dropped"),
+    WN_OPTIONS_END
+};
+
+enum { WALK_MAX = 16, WALK_STREAMS = 1000 };
+
+static wn_status walk_on(const wn_env *env, uint64_t width, wn_sample *s, uint64_t *stream, wn_error *err)
+{
+    double preview[WALK_MAX];
+    const uint64_t middle = env->steps / 2;
+    WN_TRY(env->advance(env->ctx, width, s, middle, err));
+    WN_TRY(env->score(env->ctx, width, s, preview, err));
+    for (uint64_t i = 0; i < width; i++) {
+        const uint64_t choice = env->random_u64(env->ctx, 5, (*stream)++) % 4;
+        wn_sample copy;
+        if (choice == 0)
+            WN_TRY(env->kick(env->ctx, s[i], middle + 1, 0.5, WN_STREAM_AUX + *stream, err));
+        if (choice == 1)
+            WN_TRY(env->renoise(env->ctx, s[i], 1, WN_STREAM_AUX + *stream, err));
+        if (choice == 2) { /* the best preview's double takes this one's place */
+            const uint64_t best = preview[0] > preview[width - 1] ? 0 : width - 1;
+            WN_TRY(env->clone(env->ctx, s[best], &copy, err));
+            env->drop(env->ctx, s[i]);
+            s[i] = copy;
+            WN_TRY(env->renoise(env->ctx, s[i], 1, *stream, err));
+            WN_TRY(env->kick(env->ctx, s[i], env->steps - 1, 1.0, *stream, err));
+        }
+    }
+    return env->advance(env->ctx, width, s, env->steps, err);
+}
+
+static wn_status walk_round(const wn_env *env, uint64_t width, uint64_t round, uint64_t *stream, float *noise, wn_error *err)
+{
+    wn_sample s[WALK_MAX];
+    double scores[WALK_MAX];
+    for (uint64_t i = 0; i < width; i++) {
+        WN_TRY(env->noise(env->ctx, round * width + i, noise, err));
+        WN_TRY(env->spawn(env->ctx, noise, 0, &s[i], err));
+    }
+    if (round % 2) { /* a look on the way changes nothing */
+        WN_TRY(env->advance(env->ctx, 1, s, 1, err));
+        WN_TRY(env->peek(env->ctx, s[0], NULL, noise, err));
+    }
+    WN_TRY(walk_on(env, width, s, stream, err));
+    WN_TRY(env->score(env->ctx, width, s, scores, err));
+    WN_TRY(env->score(env->ctx, width, s, scores, err));
+    for (uint64_t i = 0; i < width; i++) {
+        WN_TRY(env->offer(env->ctx, s[i], err));
+        env->drop(env->ctx, s[i]);
+    }
+    return WN_OK;
+}
+
+static wn_status walk_run(void *self, const wn_env *env, wn_error *err)
+{
+    const struct walk_options *o = self;
+    uint64_t stream = WALK_STREAMS;
+    float *noise = malloc(env->latent_values * sizeof *noise);
+    if (!noise)
+        return wn_fail(err, WN_E_MEMORY, "no memory");
+    wn_status status = WN_OK;
+    wn_sample gone;
+    for (int64_t i = 0; i < o->rounds && status == WN_OK; i++)
+        status = walk_round(env, (uint64_t)o->width, (uint64_t)i, &stream, noise, err);
+    if (status == WN_OK && o->misbehave && (status = env->spawn(env->ctx, noise, 0, &gone, err)) == WN_OK) {
+        env->drop(env->ctx, gone);
+        status = env->advance(env->ctx, 1, &gone, 1, err);
+    }
+    free(noise);
+    return status;
+}
+
+static void walk_plan(const void *options, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *plan)
+{
+    const struct walk_options *o = options;
+    plan->candidates = (uint64_t)(o->rounds * o->width);
+    plan->verifier_calls = 3 * plan->candidates;
+    plan->nfe = 3 * plan->candidates * steps * evals_per_velocity;
+}
+
+static const wn_search walk_search = { .struct_size = sizeof walk_search,
+                                       .flags = WN_SEARCH_NEEDS_PREVIEW | WN_SEARCH_NEEDS_ANY_SIGMA,
+                                       .plan = walk_plan, .run = walk_run };
+
+static const wn_plugin walk_plugin = {
+    .struct_size = sizeof walk_plugin, .kind = WN_KIND_SEARCH, .name = "probe_walk", .version = "1",
+    .summary = "uses all of env", .source = "", .options = walk_table, .options_size = sizeof(struct walk_options),
+    .create = create_bare, .destroy = destroy_bare, .vtable = &walk_search,
+};
+
+static const wn_plugin *const plugins[] = { &fail_plugin, &sulk_plugin, &rank_plugin, &walk_plugin };
+WN_EXPORT extern const wn_module wn_module_v0;
+const wn_module wn_module_v0 = { sizeof(wn_module), WN_ABI_MAJOR, WN_ABI_MINOR, plugins, 4 };
