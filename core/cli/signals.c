@@ -23,4 +23,5 @@ void signals_install(atomic_int *cancelled)
     struct sigaction ignore = { .sa_handler = SIG_IGN };
     sigemptyset(&ignore.sa_mask);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a file size limit is an error of write, as a full disk is */
 }
