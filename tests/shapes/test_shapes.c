@@ -17,41 +17,42 @@ static const char *const number_words[] = { "", "", "two", "three", "four" };
 
 /* ---- captions ---- */
 
+static const char *const inside[] = {
+    "a red circle",
+    "an orange square",
+    "three yellow triangles",
+    "Two red circles and a blue square.",
+    "a red circle, a blue square and a green circle",
+    "a red circle, a blue square, and a green circle",
+    "a red circle to the left of a blue square",
+    "a red circle  above\ta blue square ",
+    "one red circle",
+};
+static const char *const outside[] = {
+    "",
+    " ",
+    ".",
+    "a",
+    "red circle",
+    "a red",
+    "a red dog",
+    "a red circle and",
+    "a red circle a blue square",
+    "a red circle to the left a blue square",
+    "a red circle above",
+    "a red circle above a blue square and a dog",
+    "a red circle, , a blue square",
+    "a photo of a red circle",
+    "a red circle and a red circle",
+    "zero red circles",
+    "a red circle above a red circle",
+    "a red circle\xff",
+    "a redcircle",
+    "a astonishinglyredcoloured circle",
+};
+
 static void test_captions(void)
 {
-    static const char *const inside[] = {
-        "a red circle",
-        "an orange square",
-        "three yellow triangles",
-        "Two red circles and a blue square.",
-        "a red circle, a blue square and a green circle",
-        "a red circle, a blue square, and a green circle",
-        "a red circle to the left of a blue square",
-        "a red circle  above\ta blue square ",
-        "one red circle",
-    };
-    static const char *const outside[] = {
-        "",
-        " ",
-        ".",
-        "a",
-        "red circle",
-        "a red",
-        "a red dog",
-        "a red circle and",
-        "a red circle a blue square",
-        "a red circle to the left a blue square",
-        "a red circle above",
-        "a red circle above a blue square and a dog",
-        "a red circle, , a blue square",
-        "a photo of a red circle",
-        "a red circle and a red circle",
-        "zero red circles",
-        "a red circle above a red circle",
-        "a red circle\xff",
-        "a redcircle",
-        "a astonishinglyredcoloured circle",
-    };
     struct caption c;
 
     for (size_t i = 0; i < sizeof inside / sizeof inside[0]; i++)
