@@ -80,9 +80,9 @@ static void write_lineage(const struct data_trial *t, struct buffer *out)
         buffer_printf(out, "<p>%s%llu: <code>", c == t->winner ? "candidate " : "from ",
                       (unsigned long long)c->ordinal);
         html_text(out, c->id);
-        buffer_text(out, "</code> ");
+        buffer_byte(out, ' ');
         html_text(out, c->lineage);
-        buffer_text(out, "</p>");
+        buffer_text(out, "</code></p>");
     }
     buffer_text(out, "</details>");
 }

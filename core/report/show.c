@@ -78,7 +78,9 @@ void show_gain_interval(const struct data_metric *m, const struct stats_interval
     show_gain(m, gain->mean, mean);
     show_bound(m, gain->low, low);
     show_bound(m, gain->high, high);
-    if (isnan(gain->low))
+    if (gain->low == 0 && gain->high == 0)
+        snprintf(text, SHOW_LONG_SIZE, "no change");
+    else if (isnan(gain->low))
         snprintf(text, SHOW_LONG_SIZE, "%s", mean);
     else
         snprintf(text, SHOW_LONG_SIZE, "%s (95 %% interval %s to %s)%s", mean, low, high,

@@ -36,8 +36,8 @@ static struct frame frame_of(const struct svg_plot *p)
     }
     if (!(f.y_high > f.y_low)) {
         double pad = f.y_low != 0 ? 0.1 * fabs(f.y_low) : 1;
-        f.y_low -= pad;
-        f.y_high += pad;
+        f.y_low = p->is_percent ? 0 : f.y_low - pad;
+        f.y_high = p->is_percent ? 1 : f.y_high + pad;
     }
     f.y_step = svg_nice_step(f.y_low, f.y_high, 5);
     f.y_low = floor(f.y_low / f.y_step + 1e-9) * f.y_step;
