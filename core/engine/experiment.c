@@ -7,7 +7,6 @@
 #include "engine/recorder.h"
 #include "engine/scoring.h"
 #include "engine/trial.h"
-#include "ledger/run_files.h"
 
 #include <errno.h>
 #include <math.h>
@@ -212,7 +211,6 @@ static wn_status set_up(struct experiment *x, wn_error *err)
     WN_TRY(make_schedule(x, err));
     WN_TRY(make_columns(e, err));
     WN_TRY(ledger_open(e->spec->output, e->spec->hash, &e->ledger, err));
-    WN_TRY(run_files_write(e->spec, e->instances, e->process, err));
     return start_workers(e, err);
 }
 

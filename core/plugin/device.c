@@ -128,20 +128,6 @@ wn_status host_open_device(void *ctx, const char *name, const wn_device_api **ap
     return WN_OK;
 }
 
-bool instances_device(const struct instances *all, uint32_t index, wn_device_info *info)
-{
-    const struct host_shared *s = all->memory;
-    wn_error ignored;
-    for (const struct host_device *d = s ? s->devices : NULL; d; d = d->next) {
-        if (!d->device || index-- > 0)
-            continue;
-        memset(info, 0, sizeof *info);
-        info->struct_size = sizeof *info;
-        return d->api->info(d->driver, d->index, info, &ignored) == WN_OK;
-    }
-    return false;
-}
-
 void host_close_devices(struct host_shared *s)
 {
     for (struct host_device *d = s->devices; d; d = d->next)

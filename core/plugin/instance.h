@@ -4,8 +4,6 @@
 
 #include "spec/spec.h"
 
-#include <winnow/device.h>
-
 #include <stdatomic.h>
 
 struct pool;
@@ -18,7 +16,6 @@ struct process {
     atomic_int cancelled; /* set by the signal handler */
     void (*progress)(void *arg, double done, double total, const char *what); /* may be NULL */
     void *progress_arg;
-    bool hash_weights; /* for the manifest: hash files of any size */
 };
 
 struct instance {
@@ -43,9 +40,6 @@ enum { INSTANCES_SAMPLER = 1, INSTANCES_SEARCH = 2, INSTANCES_VERIFIERS = 4 };
 wn_status instances_create(const struct spec *spec, struct process *process, uint32_t which, struct instances **out,
                            wn_error *err);
 void instances_destroy(struct instances *i); /* NULL is fine */
-
-/* What a device says of itself, for each device that the instances opened; false past the last. */
-bool instances_device(const struct instances *i, uint32_t index, wn_device_info *info);
 
 /* wn_host.resolve: see plugin.h. directory: where relative names start. */
 wn_status resolve_name(const char *directory, const char *name, char *path, uint64_t path_size, wn_error *err);
