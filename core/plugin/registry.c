@@ -287,6 +287,15 @@ static void append_failures(const struct registry *r, const char *name, struct b
         buffer_printf(text, "; %u files could not be loaded, see `winnow plugins`", others);
 }
 
+/* When no name is near: all there are, where they were looked for, and what may be the reason. */
+static void append_search(const struct registry *r, int64_t kind, const char *name, struct buffer *text)
+{
+    append_names(r, kind, text);
+    for (uint32_t i = 0; i < r->dirs.count; i++)
+        buffer_printf(text, "%s%s", i ? ":" : "; searched ", (const char *)r->dirs.items[i]);
+    append_failures(r, name, text);
+}
+
 static wn_status fail_missing(const struct registry *r, int64_t kind, const char *name, wn_error *err)
 {
     const wn_plugin *other;
@@ -296,14 +305,11 @@ static wn_status fail_missing(const struct registry *r, int64_t kind, const char
     struct suggest s = suggest_begin(name);
     suggest_names(r, kind, &s);
     buffer_printf(&text, "no %s is named \"%.64s\"%s", plugin_kind_name(kind), name, suggest_text(&s, hint));
-    if (find_loaded(r, 0, name, &other, &module))
+    bool is_other = find_loaded(r, 0, name, &other, &module);
+    if (is_other)
         buffer_printf(&text, "; \"%s\" is a %s", name, plugin_kind_name(other->kind));
-    else if (!s.best)
-        append_names(r, kind, &text);
-    if (!s.best)
-        for (uint32_t i = 0; i < r->dirs.count; i++)
-            buffer_printf(&text, "%s%s", i ? ":" : "; searched ", (const char *)r->dirs.items[i]);
-    append_failures(r, name, &text);
+    if (!is_other && !s.best)
+        append_search(r, kind, name, &text);
     wn_fail(err, WN_E_MISSING, "%s", buffer_string(&text));
     buffer_free(&text);
     return WN_E_MISSING;
