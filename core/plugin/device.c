@@ -142,3 +142,18 @@ void host_close_devices(struct host_shared *s)
     }
     s->devices = NULL;
 }
+
+uint32_t instances_devices(const struct instances *i, wn_device_info *info, uint32_t capacity)
+{
+    const struct host_shared *s = i->memory;
+    uint32_t count = 0;
+    for (const struct host_device *d = s->devices; d && count < capacity; d = d->next) {
+        wn_error ignored;
+        if (!d->device)
+            continue;
+        info[count] = (wn_device_info){ .struct_size = sizeof *info };
+        if (d->api->info(d->driver, d->index, &info[count], &ignored) == WN_OK)
+            count++;
+    }
+    return count;
+}

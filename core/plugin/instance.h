@@ -8,6 +8,7 @@
 
 struct pool;
 struct registry;
+struct wn_device_info;
 
 /* What all instances of a process share; owned by the command. */
 struct process {
@@ -40,6 +41,9 @@ enum { INSTANCES_SAMPLER = 1, INSTANCES_SEARCH = 2, INSTANCES_VERIFIERS = 4 };
 wn_status instances_create(const struct spec *spec, struct process *process, uint32_t which, struct instances **out,
                            wn_error *err);
 void instances_destroy(struct instances *i); /* NULL is fine */
+
+/* What is known of the devices that are open, into info[capacity]; returns how many were filled. */
+uint32_t instances_devices(const struct instances *i, struct wn_device_info *info, uint32_t capacity);
 
 /* wn_host.resolve: see plugin.h. directory: where relative names start. */
 wn_status resolve_name(const char *directory, const char *name, char *path, uint64_t path_size, wn_error *err);

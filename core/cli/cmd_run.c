@@ -1,0 +1,204 @@
+/* cmd_run.c - a spec becomes a run directory with a report.
+ *
+ * The run directory is taken first (its lock, its spec's hash), so that a wrong one is refused before weights are
+ * loaded; then the spec and the manifest are written into it, the experiment runs, and the report ends it. Ctrl-C
+ * leaves a directory that the same command goes on from.
+ */
+#include "base/files.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "cli/commands.h"
+#include "cli/terminal.h"
+#include "engine/experiment.h"
+#include "ledger/ledger.h"
+#include "ledger/manifest.h"
+#include "report/report.h"
+
+#include <winnow/device.h>
+
+#include <math.h>
+#include <string.h>
+
+enum { MAX_DEVICES = 16 };
+
+struct run {
+    struct cli *c;
+    struct spec *spec;
+    struct instances *instances;
+    struct ledger *ledger; /* until the experiment opens it itself */
+};
+
+/* ---- progress ---- */
+
+static void append_time(struct buffer *line, double seconds)
+{
+    uint64_t s = (uint64_t)seconds;
+    if (s >= 3600)
+        buffer_printf(line, "%lluh%02llum", (unsigned long long)(s / 3600), (unsigned long long)(s / 60 % 60));
+    else if (s >= 60)
+        buffer_printf(line, "%llum%02llus", (unsigned long long)(s / 60), (unsigned long long)(s % 60));
+    else
+        buffer_printf(line, "%llus", (unsigned long long)s);
+}
+
+static void show_status(void *arg, const struct experiment_status *s)
+{
+    struct buffer line = BUFFER_INIT(400);
+    (void)arg;
+    buffer_printf(&line, "%u/%u prompts", s->prompts_done + s->prompts_failed, s->prompt_count);
+    if (s->prompts_failed)
+        buffer_printf(&line, " (%u failed)", s->prompts_failed);
+    buffer_printf(&line, "  %llu", (unsigned long long)s->candidates_done);
+    if (s->candidates_planned)
+        buffer_printf(&line, "/%llu", (unsigned long long)s->candidates_planned);
+    buffer_text(&line, " candidates");
+    if (isfinite(s->best_mean))
+        buffer_printf(&line, "  best %.4g", s->best_mean);
+    if (s->seconds > 0 && s->nfe_sampled)
+        buffer_printf(&line, "  %.3g NFE/s", (double)s->nfe_sampled / s->seconds);
+    if (isfinite(s->eta_seconds)) {
+        buffer_text(&line, "  ETA ");
+        append_time(&line, s->eta_seconds);
+    }
+    terminal_progress(buffer_string(&line));
+    buffer_free(&line);
+}
+
+/* ---- the run directory ---- */
+
+static wn_status write_text(const char *directory, const char *name, const char *text, wn_error *err)
+{
+    char path[FILE_PATH_SIZE];
+    WN_TRY(path_join(path, directory, name, err));
+    return file_write(path, text, strlen(text), err);
+}
+
+static wn_status take_directory(struct run *r, wn_error *err)
+{
+    char log_path[FILE_PATH_SIZE];
+    const struct spec *s = r->spec;
+    WN_TRY(dir_make(s->output, err));
+    WN_TRY(ledger_open(s->output, s->hash, &r->ledger, err));
+    WN_TRY(write_text(s->output, "spec.json", s->text, err));
+    WN_TRY(write_text(s->output, "spec.resolved.json", s->resolved, err));
+    WN_TRY(path_join(log_path, s->output, "log.txt", err));
+    return log_set_file(log_path, err);
+}
+
+static wn_status write_manifest(struct run *r, struct process *process, wn_error *err)
+{
+    wn_device_info devices[MAX_DEVICES];
+    struct manifest_start start = {
+        .spec = r->spec,
+        .instances = r->instances,
+        .devices = devices,
+        .device_count = instances_devices(r->instances, devices, MAX_DEVICES),
+        .threads = pool_threads(process->pool),
+        .hash_weights = cli_flag(r->c, "hash-weights"),
+        .process = process,
+    };
+    return manifest_append(r->spec->output, &start, err);
+}
+
+static wn_status release_ledger(struct run *r, wn_error *err)
+{
+    struct ledger *ledger = r->ledger;
+    r->ledger = NULL;
+    return ledger_close(ledger, err);
+}
+
+/* ---- the run ---- */
+
+static wn_status execute(struct run *r, struct process *process, struct experiment_result *result, wn_error *err)
+{
+    WN_TRY(take_directory(r, err));
+    WN_TRY(instances_create(r->spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH,
+                            &r->instances, err));
+    WN_TRY(write_manifest(r, process, err));
+    WN_TRY(release_ledger(r, err));
+    return experiment_run(r->spec, r->instances, process, show_status, NULL, result, err);
+}
+
+static wn_status write_report(const struct run *r, wn_error *err)
+{
+    terminal_progress("writing the report");
+    WN_TRY(report_write(r->spec->output, err));
+    terminal_stop();
+    return report_table(r->spec->output, stdout, terminal_has_colour(stdout), err);
+}
+
+static int finish(const struct run *r, const struct experiment_result *result)
+{
+    wn_error err = { 0 };
+    char line[FILE_PATH_SIZE + 100];
+    if (result->interrupted) {
+        snprintf(line, sizeof line, "interrupted after %u of %u prompts; the same command goes on from there",
+                 result->done + result->failed, r->spec->prompt_count);
+        terminal_message(line);
+        return EXIT_INTERRUPTED;
+    }
+    wn_status status = result->done ? write_report(r, &err) : WN_OK;
+    if (status)
+        return cli_fail(r->c, status, &err);
+    if (result->done) {
+        fflush(stdout);
+        snprintf(line, sizeof line, "report: %s/report.html", r->spec->output);
+        terminal_message(line);
+    }
+    if (!result->failed)
+        return EXIT_FINE;
+    snprintf(line, sizeof line, "%u of %u prompts failed; %s/log.txt says why", result->failed, r->spec->prompt_count,
+             r->spec->output);
+    terminal_message(line);
+    return EXIT_FAILED;
+}
+
+static int run_spec(struct run *r)
+{
+    wn_error err = { 0 };
+    struct experiment_result result = { 0 };
+    struct process *process = cli_process(r->c, r->spec->engine.threads);
+    if (!process)
+        return EXIT_FAILED;
+    wn_status status = execute(r, process, &result, &err);
+    terminal_stop();
+    int code = status ? cli_fail(r->c, status, &err) : finish(r, &result);
+    instances_destroy(r->instances);
+    wn_error ignored;
+    (void)ledger_close(r->ledger, &ignored);
+    (void)log_set_file(NULL, &ignored);
+    return code;
+}
+
+static int run(struct cli *c)
+{
+    const char *sets[257];
+    char limit[64];
+    struct run r = { .c = c };
+    uint32_t set_count = cli_values(c, "set", sets, 256);
+    if (cli_flag(c, "limit")) {
+        snprintf(limit, sizeof limit, "prompts.limit=%.40s", cli_value(c, "limit", ""));
+        sets[set_count++] = limit;
+    }
+    int code = cli_load_spec(c, &(struct spec_request){ .path = c->arguments[0], .set = sets, .set_count = set_count,
+                                                        .output = cli_value(c, "output", NULL) }, &r.spec);
+    if (code == EXIT_FINE)
+        code = run_spec(&r);
+    spec_free(r.spec);
+    return code;
+}
+
+static const struct cli_option options[] = {
+    { "set", 's', "KEY=VALUE", "change a value of the spec: --set search.options.candidates=8" },
+    { "output", 'o', "DIR", "the run's directory" },
+    { "limit", 'n', "N", "only the first N prompts" },
+    { "hash-weights", 0, NULL, "hash weight files of any size for the manifest" },
+    { NULL, 0, NULL, NULL }
+};
+
+const struct command cmd_run = {
+    "run", "SPEC", "run an experiment and write its report",
+    "SPEC is a JSON file, or \"-\" for standard input. Everything goes to the run's directory. An interrupted or killed\n"
+    "run goes on when the same command is given again, with the same results. Ctrl-C once ends cleanly (exit status 75),\n"
+    "twice at once.", options, 1, 1, run
+};
