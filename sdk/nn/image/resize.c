@@ -1,6 +1,7 @@
 /* resize.c - Pillow's resize for 8-bit RGB, bit for bit.
  *
- * Pillow resizes along x, stores 8-bit values, then resizes along y. Each pass is a sum over the source pixels under
+ * Pillow resizes along x, stores 8-bit values, then resizes along y (the other way round for tall images, see
+ * is_y_first). Each pass is a sum over the source pixels under
  * the filter, whose weights are computed in double, divided by their sum and rounded to 22 fractional bits; the sum is
  * then exact in integers. When an image shrinks, the filter is widened by the scale. A pass that changes no size is
  * left out.
@@ -39,7 +40,7 @@ static double hamming(double x)
     if (x >= 1)
         return 0;
     x *= PI;
-    return sin(x) / x * (0.54 + 0.46 * cos(x));
+    return sin(x) / x * ((double)0.54f + (double)0.46f * cos(x)); /* float constants, as Pillow's */
 }
 
 static double bicubic(double x)
@@ -186,17 +187,25 @@ static wn_status resize_y(const wn_image *src, const struct filter *f, uint32_t 
     return status;
 }
 
-static wn_status resize_both(const wn_image *src, const struct filter *f, uint32_t width, uint32_t height, uint8_t *dst,
-                             wn_error *err)
+/* From 13 on Pillow resizes along y first when the height loses more than twice the pixels that the width loses. */
+static int is_y_first(const wn_image *src, uint32_t width, uint32_t height)
 {
-    uint8_t *between = malloc(3 * (size_t)width * src->height_px);
+    return height < src->height_px &&
+           (int64_t)src->height_px - height > 2 * ((int64_t)src->width_px - width);
+}
+
+static wn_status resize_both(const wn_image *src, const struct filter *f, int y_first, uint32_t width, uint32_t height,
+                             uint8_t *dst, wn_error *err)
+{
+    const uint32_t middle_width = y_first ? src->width_px : width, middle_height = y_first ? height : src->height_px;
+    uint8_t *between = malloc(3 * (size_t)middle_width * middle_height);
     if (!between)
         return wn_fail(err, WN_E_MEMORY, "no memory to resize %u x %u to %u x %u pixels", src->width_px, src->height_px,
                        width, height);
-    const wn_image middle = { width, src->height_px, between };
-    wn_status status = resize_x(src, f, width, between, err);
+    const wn_image middle = { middle_width, middle_height, between };
+    wn_status status = y_first ? resize_y(src, f, height, between, err) : resize_x(src, f, width, between, err);
     if (status == WN_OK)
-        status = resize_y(&middle, f, height, dst, err);
+        status = y_first ? resize_x(&middle, f, width, dst, err) : resize_y(&middle, f, height, dst, err);
     free(between);
     return status;
 }
@@ -227,6 +236,8 @@ wn_status nn_resize_rgb8(const wn_image *src, int32_t filter, uint32_t dst_width
     WN_TRY(check_side("height", src->height_px, err));
     WN_TRY(check_side("new width", dst_width_px, err));
     WN_TRY(check_side("new height", dst_height_px, err));
+    int y_first = !(filter & NN_RESIZE_X_FIRST) && is_y_first(src, dst_width_px, dst_height_px);
+    filter &= ~NN_RESIZE_X_FIRST;
     int same_width = dst_width_px == src->width_px, same_height = dst_height_px == src->height_px;
     if (filter < NN_FILTER_NEAREST || filter > NN_FILTER_HAMMING)
         return wn_fail(err, WN_E_ARG, "resize filter %d is none of 1 to 6", filter);
@@ -239,7 +250,7 @@ wn_status nn_resize_rgb8(const wn_image *src, int32_t filter, uint32_t dst_width
     else if (same_width)
         return resize_y(src, &filters[filter], dst_height_px, dst, err);
     else
-        return resize_both(src, &filters[filter], dst_width_px, dst_height_px, dst, err);
+        return resize_both(src, &filters[filter], y_first, dst_width_px, dst_height_px, dst, err);
     return WN_OK;
 }
 
