@@ -75,6 +75,8 @@ static void put_guidance(const struct recipe *r, struct buffer *out)
     const wn_option *o = option_find(sampler->canvas_options, "guidance");
     if (!o || o->type != WN_OPTION_NUMBER || !r->spec->canvas.extra)
         return;
+    if (*(const double *)(const void *)((const char *)r->spec->canvas.extra + o->offset) < 0)
+        return; /* left to the model */
     struct json_text j = json_begin(out, 0);
     buffer_text(out, ", CFG scale: ");
     option_value(&j, o, r->spec->canvas.extra);

@@ -168,7 +168,8 @@ static bool bind_text(struct binding *b)
     if (b->value->type != TREE_STRING)
         return fail_type(b);
     const char *text = b->value->text;
-    if (b->row->type == WN_OPTION_PATH && !*text)
+    bool is_optional = b->row->fallback && strcmp(b->row->fallback, "\"\"") == 0;
+    if (b->row->type == WN_OPTION_PATH && !*text && !is_optional)
         return complain(b, "an empty path; give a file, a folder or a model name");
     if (b->row->type == WN_OPTION_ENUM && !is_choice(b->row->choices, text)) {
         char show[64], hint[128];

@@ -181,6 +181,8 @@ static wn_status describe(void *self, wn_sampler_info *info, wn_error *err)
     info->evals_per_velocity = 1;
     info->max_batch = (uint64_t)f->options->batch;
     snprintf(info->model_key, sizeof info->model_key, "%s", f->model_key);
+    info->usual_size_px = f->vae.sample_px - f->vae.sample_px % info->size_multiple_px;
+    info->usual_steps = f->schedule.is_dynamic ? 28 : 4; /* FluxPipeline's default; schnell is distilled to few steps */
     return WN_OK;
 }
 

@@ -27,6 +27,7 @@ typedef struct nn_vae {
     uint64_t blocks;                      /* residual blocks of an encoder level */
     uint64_t groups;
     uint64_t latent_channels;
+    uint64_t sample_px; /* side of the images it was trained on */
     float scaling;
     float shift;
     char prefix[64];

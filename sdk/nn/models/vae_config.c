@@ -62,6 +62,7 @@ static wn_status read_config(const nn_config *c, nn_vae *out, wn_error *err)
     WN_TRY(settings_size(c, "layers_per_block", 1, 1, &out->blocks, err));
     WN_TRY(settings_size(c, "norm_num_groups", 32, 1, &out->groups, err));
     WN_TRY(settings_size(c, "latent_channels", 4, 1, &out->latent_channels, err));
+    WN_TRY(settings_size(c, "sample_size", 1024, 1, &out->sample_px, err));
     WN_TRY(settings_bool(c, "use_quant_conv", 1, &out->has_quant, err));
     WN_TRY(settings_bool(c, "use_post_quant_conv", 1, &out->has_post_quant, err));
     WN_TRY(settings_bool(c, "mid_block_add_attention", 1, &out->has_attention, err));
@@ -95,6 +96,7 @@ static void read_sizes(const nn_weights *w, nn_vae *out)
     out->has_attention =
         weights_dim(w, 0, "%sdecoder.%s", p,
                     out->is_bfl ? "mid.attn_1.norm.weight" : "mid_block.attentions.0.group_norm.weight") > 0;
+    out->sample_px = 1024;
     out->scaling = 0.3611f;
     out->shift = 0.1159f;
 }
