@@ -5,7 +5,7 @@
  *
  * TRANSFORMER is what the flux sampler takes (a folder or a file); ROWS x COLUMNS image tokens. The modulation vectors
  * are made once before, as in a run. Repeats until SECONDS have passed, three times at least; "median" and "best" are
- * seconds for one velocity of the whole batch.
+ * seconds for one velocity of the whole batch. With PROFILE set, the longest operations go to stderr.
  */
 #include "../golden/host.h"
 
@@ -59,6 +59,25 @@ static double flops(const nn_flux *c, double text, double image)
     return blocks * (24 * d * d * t + 4 * t * t * d) + 2 * image * d * (double)(c->in_channels + c->out_channels);
 }
 
+/* Where the time went, the longest first, to stderr. */
+static void print_profile(const nn_program *p)
+{
+    static wn_op_profile rows[4096];
+    const uint64_t n = p->device.api->profile(p->program, rows, 4096);
+    for (int k = 0; k < 24; k++) {
+        uint64_t longest = 0;
+        for (uint64_t i = 1; i < n && i < 4096; i++)
+            if (rows[i].seconds > rows[longest].seconds)
+                longest = i;
+        if (!(rows[longest].seconds > 0))
+            return;
+        fprintf(stderr, "%4llu %-24s %9.3f ms %8.1f GFLOP/s\n", (unsigned long long)longest,
+                rows[longest].name ? rows[longest].name : "", 1e3 * rows[longest].seconds,
+                1e-9 * rows[longest].flops / rows[longest].seconds);
+        rows[longest].seconds = 0;
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const char *const names[] = { "x", "text", "modulation", "v", NULL };
@@ -90,6 +109,9 @@ int main(int argc, char **argv)
     const double end = now() + strtod(argv[7], NULL);
     int n = 0;
     must(nn_program_run(&p, batch, data, &err), &err);
+    const int profiled = getenv("PROFILE") != NULL;
+    if (profiled)
+        print_profile(&p); /* begins measuring */
     while (n < 3 || (now() < end && n < MAX_RUNS)) {
         const double start = now();
         must(nn_program_run(&p, batch, data, &err), &err);
@@ -99,6 +121,8 @@ int main(int argc, char **argv)
     printf("{\"median\": %.6g, \"best\": %.6g, \"runs\": %d, \"gflop\": %.6g, \"gflops\": %.6g}\n", seconds[n / 2],
            seconds[0], n, 1e-9 * flops(&c, (double)text, (double)(rows * cols)) * (double)batch,
            1e-9 * flops(&c, (double)text, (double)(rows * cols)) * (double)batch / seconds[n / 2]);
+    if (profiled)
+        print_profile(&p);
     nn_program_end(&p);
     nn_weights_close(w);
     host_close(&host);

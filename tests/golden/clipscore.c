@@ -24,7 +24,7 @@ static wn_image read_png(const char *name)
     snprintf(path, sizeof path, "%s/tests/golden/models/picture_%s.png", WINNOW_SOURCE_DIR, name);
     CHECK(png_image_begin_read_from_file(&png, path));
     png.format = PNG_FORMAT_RGB;
-    uint8_t *rgb = malloc(PNG_IMAGE_SIZE(png));
+    uint8_t *rgb = tiny_alloc(PNG_IMAGE_SIZE(png), 1);
     CHECK(png_image_finish_read(&png, NULL, rgb, 0, NULL));
     return (wn_image){ png.width, png.height, rgb };
 }

@@ -1,6 +1,7 @@
 #include "host.h"
 
 #include "base/pool.h"
+#include "tiny.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -113,9 +114,8 @@ static const char *unquoted(const char *json)
 {
     if (!json || *json != '"')
         return json ? json : "";
-    char *text = strdup(json + 1);
-    text[strlen(text) - 1] = 0;
-    return text;
+    const size_t length = strlen(json) - 2;
+    return memcpy(tiny_alloc(length + 1, 1), json + 1, length);
 }
 
 void host_bind(const wn_option *table, void *options, const char *const *pairs)

@@ -96,7 +96,7 @@ static void test_velocity(struct parity *p, void *self, float *v)
     CHECK_INT(count, 2 * p->latent);
     velocities(p, self, 0, v);
     report("velocity", relative_l2(v, want, count), 2e-5); /* measured 1e-6 .. 3e-6 */
-    float *again = calloc(count, sizeof *again);
+    float *again = tiny_alloc(count, sizeof *again);
     velocities(p, self, 1, again);
     CHECK(memcmp(v, again, count * sizeof *v) == 0); /* batch mates and their order do not matter */
 }
@@ -105,7 +105,7 @@ static void test_velocity(struct parity *p, void *self, float *v)
 static void test_layout(struct parity *p, const char *const *pairs, const float *v)
 {
     void *self = open_sampler(p, pairs);
-    float *other = calloc(2 * p->latent, sizeof *other);
+    float *other = tiny_alloc(2 * p->latent, sizeof *other);
     velocities(p, self, 0, other);
     CHECK(memcmp(v, other, 2 * p->latent * sizeof *v) == 0);
     p->plugin->destroy(self);
@@ -135,8 +135,8 @@ static void test_picture(struct parity *p, void *self)
     const float *sigmas = tiny_golden(p->golden, "run.sigmas", NULL);
     const float *want = tiny_golden(p->golden, "run.image", &pixels);
     float sigma[9];
-    float *x = calloc(count, sizeof *x), *v = calloc(count, sizeof *v);
-    uint8_t *rgb = calloc(pixels, 1);
+    float *x = tiny_alloc(count, sizeof *x), *v = tiny_alloc(count, sizeof *v);
+    uint8_t *rgb = tiny_alloc(pixels, 1);
     CHECK_OK(p->sampler->schedule(self, &p->canvas, sigma, &p->err), p->err);
     for (int i = 0; i < 9; i++)
         if (sigma[i] != sigmas[i])
@@ -192,8 +192,8 @@ static void test_autoencoder(struct parity *p, const char *component, int is_bfl
     CHECK_OK(nn_vae_read(path, w, &vae, &p->err), p->err);
     CHECK_INT(vae.is_bfl, is_bfl);
     const uint64_t h = p->canvas.height_px / nn_vae_stride(&vae), width = p->canvas.width_px / nn_vae_stride(&vae);
-    float *rows = calloc(vae.latent_channels * h * width, sizeof *rows);
-    float *image = calloc(n_image, sizeof *image), *m = calloc(n_moments, sizeof *m);
+    float *rows = tiny_alloc(vae.latent_channels * h * width, sizeof *rows);
+    float *image = tiny_alloc(n_image, sizeof *image), *m = tiny_alloc(n_moments, sizeof *m);
     for (uint64_t c = 0; c < vae.latent_channels; c++)
         for (uint64_t i = 0; i < h * width; i++)
             rows[i * vae.latent_channels + c] = z[c * h * width + i];
@@ -216,7 +216,7 @@ static void test_autoencoder(struct parity *p, const char *component, int is_bfl
 static int32_t *golden_ids(struct parity *p, const char *name, uint64_t *tokens)
 {
     const float *values = tiny_golden(p->golden, name, tokens);
-    int32_t *ids = calloc(*tokens, sizeof *ids);
+    int32_t *ids = tiny_alloc(*tokens, sizeof *ids);
     for (uint64_t i = 0; i < *tokens; i++)
         ids[i] = (int32_t)values[i];
     *tokens /= 2;
@@ -230,7 +230,7 @@ static void test_t5(struct parity *p, const char *component)
     uint64_t tokens, count;
     int32_t *ids = golden_ids(p, "t5.ids", &tokens);
     const float *want = tiny_golden(p->golden, "t5", &count);
-    float *states = calloc(count, sizeof *states);
+    float *states = tiny_alloc(count, sizeof *states);
     nn_weights *w;
     nn_t5 t5;
     nn_program program;
@@ -251,7 +251,7 @@ static void test_clip(struct parity *p, const char *component)
     uint64_t tokens, count;
     int32_t *ids = golden_ids(p, "clip.ids", &tokens);
     const float *want = tiny_golden(p->golden, "clip", &count);
-    float *pooled = calloc(count, sizeof *pooled);
+    float *pooled = tiny_alloc(count, sizeof *pooled);
     nn_weights *w;
     nn_clip_text clip;
     nn_program program;
@@ -282,7 +282,7 @@ static void test_transformer(struct parity *p, const char *component)
     const float *pooled = tiny_golden(p->golden, "clip", NULL);
     const float *sigma = tiny_golden(p->golden, "velocity.sigma", NULL);
     uint64_t tokens;
-    free(golden_ids(p, "t5.ids", &tokens));
+    golden_ids(p, "t5.ids", &tokens);
     nn_weights *w;
     nn_flux c;
     nn_program program[3];
@@ -294,9 +294,10 @@ static void test_transformer(struct parity *p, const char *component)
                        nn_flux_velocity_graph(&c, w, h / 2, width / 2, tokens) };
     for (int i = 0; i < 3; i++)
         CHECK_OK(nn_program_make(g[i], &p->host.device, WN_F32, 1, names[i], &program[i], &p->err), p->err);
-    float *text = calloc(tokens * c.heads * c.head_width, sizeof *text), *x_tokens = calloc(n, sizeof *x_tokens);
-    float *v_tokens = calloc(n, sizeof *v_tokens), *v = calloc(2 * n, sizeof *v);
-    float *row = calloc(nn_flux_modulation_width(&c), sizeof *row), time[256], guidance[256];
+    float *text = tiny_alloc(tokens * c.heads * c.head_width, sizeof *text),
+          *x_tokens = tiny_alloc(n, sizeof *x_tokens);
+    float *v_tokens = tiny_alloc(n, sizeof *v_tokens), *v = tiny_alloc(2 * n, sizeof *v);
+    float *row = tiny_alloc(nn_flux_modulation_width(&c), sizeof *row), time[256], guidance[256];
     nn_flux_sinusoid((float)p->guidance, guidance);
     for (uint64_t i = 0; i < 2; i++) {
         nn_flux_sinusoid(sigma[i], time);
@@ -335,7 +336,7 @@ static void test_folder(struct parity *p, int has_original_layout)
     test_transformer(p, "transformer");
     const char *const pairs[] = { "model", p->folder, "batch", "3", NULL };
     void *self = open_sampler(p, pairs);
-    float *v = calloc(2 * p->latent, sizeof *v);
+    float *v = tiny_alloc(2 * p->latent, sizeof *v);
     test_velocity(p, self, v);
     test_picture(p, self);
     test_refusals(p, self);
@@ -345,7 +346,6 @@ static void test_folder(struct parity *p, int has_original_layout)
         test_transformer(p, "transformer_bfl");
         test_original_layout(p, v);
     }
-    free(v);
 }
 /* Everything in one file, as Comfy has it, and no config.json at all. */
 static void test_single_file(struct parity *p)
@@ -359,7 +359,7 @@ static void test_single_file(struct parity *p)
         "model", all, "tokenizer", in_folder(p, "tokenizer"), "tokenizer_2", in_folder(p, "tokenizer_2"), NULL
     };
     void *self = open_sampler(p, pairs);
-    float *v = calloc(2 * p->latent, sizeof *v);
+    float *v = tiny_alloc(2 * p->latent, sizeof *v);
     test_velocity(p, self, v);
     test_picture(p, self);
     p->plugin->destroy(self);
@@ -369,7 +369,6 @@ static void test_single_file(struct parity *p)
                                   "tokenizer_2", in_folder(p, "tokenizer_2"),
                                   NULL };
     test_layout(p, other, v);
-    free(v);
 }
 
 static const struct {

@@ -33,8 +33,8 @@ int main(void)
     snprintf(path, sizeof path, "%s/golden.safetensors", folder);
     CHECK_OK(nn_weights_open(path, &golden, &err), err);
     const float *z = tiny_golden(golden, "z", NULL), *want = tiny_golden(golden, "image", &count);
-    float *rows = calloc(15 * 16, sizeof *rows), *first = calloc(count, sizeof *first);
-    float *second = calloc(count, sizeof *second);
+    float *rows = tiny_alloc(15 * 16, sizeof *rows), *first = tiny_alloc(count, sizeof *first);
+    float *second = tiny_alloc(count, sizeof *second);
     for (int c = 0; c < 16; c++)
         for (int i = 0; i < 15; i++)
             rows[i * 16 + c] = z[c * 15 + i];

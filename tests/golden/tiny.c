@@ -17,6 +17,20 @@ static void die(const char *what, const char *why)
     exit(1);
 }
 
+void *tiny_alloc(uint64_t count, uint64_t size)
+{
+    static struct block {
+        struct block *next;
+        max_align_t data[];
+    } * all;
+    struct block *b = calloc(1, sizeof *b + count * size);
+    if (!b)
+        die("test", "out of memory");
+    b->next = all;
+    all = b;
+    return b->data;
+}
+
 /* make_models.py value(): a * uniform(-1, 1) + b, from FNV-1a of the name and SplitMix64 of the index. */
 static void fill(float *out, const char *name, float a, float b, uint64_t first, uint64_t count)
 {
@@ -159,7 +173,7 @@ const float *tiny_golden(const nn_weights *golden, const char *name, uint64_t *c
     uint64_t n = 1;
     for (uint32_t i = 0; i < t->rank; i++)
         n *= t->shape[i];
-    float *values = calloc(n, sizeof *values);
+    float *values = tiny_alloc(n, sizeof *values);
     if (t->dtype == WN_U8)
         for (uint64_t i = 0; i < n; i++)
             values[i] = ((const uint8_t *)t->data)[i];

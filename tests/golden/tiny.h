@@ -10,6 +10,9 @@ const char *tiny_folder(const char *case_name);
 /* An expected tensor of the case's golden.safetensors as float32; exits when it is not there. */
 const float *tiny_golden(const nn_weights *golden, const char *name, uint64_t *count);
 
+/* Zeroed memory that lives as long as the process and is not reported as leaked. */
+void *tiny_alloc(uint64_t count, uint64_t size);
+
 /* sqrt(sum (a-b)^2 / sum b^2) */
 double relative_l2(const float *a, const float *b, uint64_t n);
 
