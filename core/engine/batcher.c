@@ -96,9 +96,8 @@ static void end_everything(struct batcher *b, wn_status status, const wn_error *
 
 static wn_status name_error(const struct batcher *b, wn_status status, const char *what, wn_error *err)
 {
-    char message[sizeof err->message];
-    memcpy(message, err->message, sizeof message);
-    return wn_fail(err, status, "%s: %s: %.*s", b->setup.name, what, 900, message);
+    const wn_error inner = *err;
+    return wn_fail(err, status, "%s: %s: %.900s", b->setup.name, what, inner.message);
 }
 
 static wn_status encode(struct batcher *b, struct conditioning *c, wn_error *err)

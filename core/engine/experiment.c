@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { REPORT_MS = 250 };
+enum { REPORT_MS = 250, LATENT_MAX_VALUES = 1 << 28 };
 
 struct experiment {
     struct engine engine;
@@ -64,46 +64,7 @@ void engine_event(struct engine *e, const char *kind, const char *format, ...)
 
 /* ---- set-up ---------------------------------------------------------------------------------------------------- */
 
-static wn_status check_size(const char *what, uint32_t px, const wn_sampler_info *info, wn_error *err)
-{
-    if (px % info->size_multiple_px)
-        return wn_fail(err, WN_E_ARG, "/canvas/%s: %u is not a multiple of %llu, as the sampler needs; take %llu", what, px,
-                       (unsigned long long)info->size_multiple_px,
-                       (unsigned long long)((px / info->size_multiple_px + 1) * info->size_multiple_px));
-    if (px < info->min_size_px || px > info->max_size_px)
-        return wn_fail(err, WN_E_ARG, "/canvas/%s: %u is outside the sampler's %llu to %llu", what, px,
-                       (unsigned long long)info->min_size_px, (unsigned long long)info->max_size_px);
-    return WN_OK;
-}
-
-/* What the sampler said of itself must make sense before sizes are computed from it. */
-static wn_status check_info(const wn_sampler_info *info, wn_error *err)
-{
-    if (info->parametrisation != WN_PARAMETRISATION_FLOW)
-        return wn_fail(err, WN_E_UNSUPPORTED, "the sampler's parametrisation %lld is unknown; this winnow knows flow (%d)",
-                       (long long)info->parametrisation, WN_PARAMETRISATION_FLOW);
-    if (info->latent_channels == 0 || info->latent_channels > 4096 || info->latent_stride_px == 0 ||
-        info->latent_stride_px > 256)
-        return wn_fail(err, WN_E_INTERNAL, "the sampler describes latents of %llu channels and stride %llu px",
-                       (unsigned long long)info->latent_channels, (unsigned long long)info->latent_stride_px);
-    if (info->size_multiple_px == 0 || info->size_multiple_px % info->latent_stride_px || info->max_size_px > 16384)
-        return wn_fail(err, WN_E_INTERNAL, "the sampler describes sizes in multiples of %llu px up to %llu px",
-                       (unsigned long long)info->size_multiple_px, (unsigned long long)info->max_size_px);
-    if (info->evals_per_velocity == 0 || info->max_batch == 0)
-        return wn_fail(err, WN_E_INTERNAL, "the sampler describes %llu evaluations for a velocity and batches of %llu",
-                       (unsigned long long)info->evals_per_velocity, (unsigned long long)info->max_batch);
-    return WN_OK;
-}
-
-static wn_status check_search(const struct engine *e, wn_error *err)
-{
-    const wn_search *search = e->spec->search.plugin->vtable;
-    if ((search->flags & WN_SEARCH_NEEDS_ANY_SIGMA) && !(e->info.flags & WN_SAMPLER_ANY_SIGMA))
-        return wn_fail(err, WN_E_UNSUPPORTED, "search %s takes stochastic steps, which sampler %s does not allow",
-                       e->spec->search.plugin->name, e->spec->sampler.plugin->name);
-    return WN_OK;
-}
-
+/* Sizes, previews and stochastic steps were checked when the instance was made; here only what sizes are computed from. */
 static wn_status describe(struct experiment *x, wn_error *err)
 {
     struct engine *e = &x->engine;
@@ -111,12 +72,13 @@ static wn_status describe(struct experiment *x, wn_error *err)
     e->info.struct_size = sizeof e->info;
     WN_TRY(e->sampler->describe(e->sampler_self, &e->info, err));
     e->info.model_key[sizeof e->info.model_key - 1] = '\0';
-    WN_TRY(check_info(&e->info, err));
-    WN_TRY(check_size("width", canvas->width_px, &e->info, err));
-    WN_TRY(check_size("height", canvas->height_px, &e->info, err));
-    WN_TRY(check_search(e, err));
     e->latent_width = canvas->width_px / e->info.latent_stride_px;
     e->latent_height = canvas->height_px / e->info.latent_stride_px;
+    const uint64_t positions = e->latent_width * e->latent_height;
+    if (positions == 0 || e->info.latent_channels > LATENT_MAX_VALUES / positions)
+        return wn_fail(err, WN_E_ARG, "sampler %s: latents of %llu x %llu x %llu values; 1 to %d values are possible",
+                       e->spec->sampler.plugin->name, (unsigned long long)e->info.latent_channels,
+                       (unsigned long long)e->latent_height, (unsigned long long)e->latent_width, LATENT_MAX_VALUES);
     e->batch = e->spec->engine.batch < e->info.max_batch ? e->spec->engine.batch : (uint32_t)e->info.max_batch;
     return WN_OK;
 }

@@ -179,6 +179,12 @@ static wn_status prepare(struct scoring *s, struct job *job, uint32_t i, bool is
                                   (unsigned long long)image_bytes(s->engine));
 }
 
+static wn_status name_error(const struct engine *e, wn_status status, wn_error *err)
+{
+    const wn_error inner = *err;
+    return wn_fail(err, status, "%s: decoding: %.900s", e->spec->sampler.plugin->name, inner.message);
+}
+
 static wn_status decode_some(struct scoring *s, uint32_t count, struct job *const *jobs, const float *const *x0,
                              uint8_t *const *rgb, bool is_finished, wn_error *err)
 {
@@ -192,7 +198,7 @@ static wn_status decode_some(struct scoring *s, uint32_t count, struct job *cons
         jobs[i]->record.sample_seconds = jobs[i]->task.seconds;
         jobs[i]->record.decode_seconds += share;
     }
-    return status;
+    return status == WN_OK ? WN_OK : name_error(e, status, err);
 }
 
 /* Jobs that are all finished, or none. When the sampler refuses them together they are tried alone. */

@@ -28,12 +28,14 @@ struct sample {
     struct identity scored; /* itself, when it was scored last */
 };
 
-/* A candidate that this trial has scored. */
+/* A candidate that this trial has scored, as it was the first time. */
 struct seen {
     struct identity id;
+    struct identity parent;
     uint64_t ordinal; /* 0 = empty slot of the table */
-    double score;     /* the guide's, higher is better */
-    bool is_finished;
+    uint64_t nfe;
+    uint64_t nfe_total;
+    double score; /* the guide's last, higher is better */
 };
 
 struct seen_table {

@@ -23,7 +23,6 @@ struct asked {
     bool is_answered; /* by the ledger */
     uint64_t nfe_total;
     double seconds; /* of an answered one: sampling and decoding */
-    uint64_t ordinal;
     struct ledger_score *scores; /* [score_count] as the ledger has them */
     uint32_t score_count;
 };
@@ -91,15 +90,17 @@ static void total_up(struct call *c)
     }
 }
 
-static wn_status number(struct call *c, wn_error *err)
+static wn_status enter(struct call *c, struct asked *a, wn_error *err)
 {
-    for (uint32_t i = 0; i < c->count; i++) {
-        const struct seen *seen = seen_add(&c->trial->seen, &c->asked[i].id);
-        if (!seen)
-            return wn_fail(err, WN_E_MEMORY, "no memory for %llu candidates",
-                           (unsigned long long)c->trial->seen.count + 1);
-        c->asked[i].ordinal = seen->ordinal;
-    }
+    struct seen_table *table = &c->trial->seen;
+    struct seen *seen = seen_add(table, &a->id);
+    if (!seen)
+        return wn_fail(err, WN_E_MEMORY, "no memory for %llu candidates", (unsigned long long)table->count + 1);
+    if (a->was_seen || seen->nfe_total > 0)
+        return WN_OK;
+    seen->parent = a->sample->parent;
+    seen->nfe = a->sample->nfe;
+    seen->nfe_total = a->nfe_total;
     return WN_OK;
 }
 
@@ -174,15 +175,16 @@ static wn_status reserve_velocity(const struct trial *t, struct walk *w, wn_erro
 
 static void fill_record(const struct trial *t, struct job *job, const struct asked *a)
 {
+    const struct seen *seen = seen_find(&t->seen, &a->id);
     struct ledger_candidate *r = &job->record;
     r->trial = t->index;
-    memcpy(r->id, a->id.text, sizeof a->id.text);
-    memcpy(r->parent, a->sample->parent.text, sizeof a->sample->parent.text);
-    r->ordinal = a->ordinal;
+    memcpy(r->id, seen->id.text, sizeof seen->id.text);
+    memcpy(r->parent, seen->parent.text, sizeof seen->parent.text);
+    r->ordinal = seen->ordinal;
     r->point = a->sample->point;
     r->finished = a->is_finished;
-    r->nfe = a->sample->nfe;
-    r->nfe_total = a->nfe_total;
+    r->nfe = seen->nfe;
+    r->nfe_total = seen->nfe_total;
     r->lineage = job->lineage;
     memcpy(job->scores, a->scores, a->score_count * sizeof *a->scores);
     for (uint32_t m = 0; m < a->score_count; m++)
@@ -291,9 +293,10 @@ static wn_status run_call(struct call *c, const wn_sample *samples, double *scor
     WN_TRY(budget_take(&t->budget, c->charge, err));
     t->set_count++;
     total_up(c);
-    WN_TRY(number(c, err));
-    for (uint32_t i = 0; i < c->count; i++)
+    for (uint32_t i = 0; i < c->count; i++) {
+        WN_TRY(enter(c, &c->asked[i], err));
         WN_TRY(name_scores(c, &c->asked[i], err));
+    }
     ask_ledger(c);
     take_answers(c);
     WN_TRY(sample_and_score(c, err));

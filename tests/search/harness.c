@@ -186,3 +186,18 @@ double harness_number(const char *directory, const char *sql)
     sqlite3_close(db);
     return number;
 }
+
+const char *harness_difference(const char *got, const char *want)
+{
+    static char text[4096];
+    const char *got_line = got, *want_line = want;
+    for (; *got == *want; got++, want++) {
+        if (!*got)
+            return "";
+        if (*got == '\n')
+            got_line = got + 1, want_line = want + 1;
+    }
+    snprintf(text, sizeof text, "got\n%.*s\nwant\n%.*s", (int)strcspn(got_line, "\n"), got_line,
+             (int)strcspn(want_line, "\n"), want_line);
+    return text;
+}

@@ -20,6 +20,8 @@ wn_status harness_execute(struct harness_run *run);
 
 /* Everything deterministic in the run's ledger as text: rows and the names and bytes (hashes) of its pictures. free() it. */
 char *harness_digest(const char *directory);
+/* The first line in which two digests differ, as "got ... want ..."; "" when they are equal. Static memory. */
+const char *harness_difference(const char *got, const char *want);
 /* One number from the ledger; NaN for NULL. */
 double harness_number(const char *directory, const char *sql);
 

@@ -33,7 +33,7 @@ static void check_same(const char *spec, const char *name, const char *const *co
     for (int i = 1; variants[i]; i++) {
         char *got = digest_of(spec, "variant", variants[i]);
         if (strcmp(got, want) != 0)
-            CHECK_FAIL("%s differs with %s:\n%.3000s\nwant\n%.3000s", name, variants[i][0], got, want);
+            CHECK_FAIL("%s differs with %s: %s", name, variants[i][0], harness_difference(got, want));
         free(got);
     }
     free(want);

@@ -54,6 +54,7 @@ static wn_status fail_describe(void *self, wn_sampler_info *info, wn_error *err)
     (void)self, (void)err;
     *info = (wn_sampler_info){
         .struct_size = info->struct_size, .parametrisation = WN_PARAMETRISATION_FLOW, .latent_channels = 1,
+        .flags = WN_SAMPLER_PREVIEW | WN_SAMPLER_ANY_SIGMA,
         .latent_stride_px = 8, .size_multiple_px = 8, .min_size_px = 8, .max_size_px = 64, .evals_per_velocity = 1,
         .max_batch = 64, .model_key = "fail",
     };

@@ -1,0 +1,91 @@
+/* Searches stop exactly where their budget ends, and count exactly what they spend. */
+#include "check.h"
+#include "search/harness.h"
+
+#define SPEC(search, budget) \
+    "{ \"winnow\": 0, \"name\": \"budgets\", \"seed\": 5," \
+    "  \"prompts\": { \"list\": [\"one\", \"two\"] }," \
+    "  \"canvas\": { \"width\": 16, \"height\": 16, \"steps\": 4 }," \
+    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"evals_per_velocity\": 2 } }," \
+    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" } }," \
+    "  \"search\": " search ", \"budget\": " budget "," \
+    "  \"engine\": { \"batch\": 5, \"save_images\": false }, \"output\": \"run\" }"
+
+#define RANDOM "{ \"use\": \"random\", \"guide\": \"near\", \"options\": { \"candidates\": 12 } }"
+#define ZERO_ORDER "{ \"use\": \"zero_order\", \"guide\": \"near\", \"options\": { \"iterations\": 5, \"neighbours\": 2 } }"
+#define WALK "{ \"use\": \"probe_walk\", \"guide\": \"near\" }"
+
+static const char *run_in(const char *spec, const char *name)
+{
+    struct harness_run run = { .spec = spec, .directory = harness_directory("budgets", name) };
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.done, 2);
+    CHECK_INT(run.result.failed, 0);
+    return run.directory;
+}
+
+/* What each of the two trials must have made and spent. */
+static void check(const char *name, const char *spec, int candidates, int nfe, const char *ended)
+{
+    const char *dir = run_in(spec, name);
+    char sql[200];
+    CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates WHERE trial = 0 AND finished"), candidates);
+    CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates WHERE trial = 1 AND finished"), candidates);
+    CHECK_INT(harness_number(dir, "SELECT nfe FROM trials WHERE id = 0"), nfe);
+    CHECK_INT(harness_number(dir, "SELECT ifnull(max(nfe_total), 0) FROM candidates WHERE trial = 0"), nfe);
+    CHECK_INT(harness_number(dir, "SELECT ifnull(sum(nfe), 0) FROM candidates WHERE trial = 1"), nfe);
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM trials WHERE state = 'done' AND ended = '%s'", ended);
+    CHECK_INT(harness_number(dir, sql), 2);
+}
+
+static void check_random(void)
+{
+    check("free", SPEC(RANDOM, "{}"), 12, 96, "finished");
+    check("nfe", SPEC(RANDOM, "{ \"nfe\": 60 }"), 7, 56, "budget");
+    check("nfe_exact", SPEC(RANDOM, "{ \"nfe\": 96 }"), 12, 96, "finished");
+    check("calls", SPEC(RANDOM, "{ \"verifier_calls\": 6 }"), 6, 48, "budget");
+    check("candidates", SPEC(RANDOM, "{ \"candidates\": 9 }"), 9, 72, "budget");
+    check("nothing", SPEC(RANDOM, "{ \"nfe\": 7 }"), 0, 0, "budget");
+}
+
+static void check_zero_order(void)
+{
+    check("zo_free", SPEC(ZERO_ORDER, "{}"), 11, 88, "finished");
+    check("zo_nfe", SPEC(ZERO_ORDER, "{ \"nfe\": 50 }"), 6, 48, "budget");
+    check("zo_one", SPEC(ZERO_ORDER, "{ \"candidates\": 1 }"), 1, 8, "budget");
+}
+
+/* nfe_total counts a search's samples one after another, whatever the waves. */
+static void check_totals(void)
+{
+    const char *dir = run_in(SPEC(RANDOM, "{}"), "totals");
+    CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates WHERE nfe_total = 8 * ordinal AND nfe = 8"), 24);
+}
+
+/* A search that does not look at its budget is refused the call that would pass it, and spends no more. */
+static void check_careless(void)
+{
+    const char *dir = run_in(SPEC(WALK, "{ \"nfe\": 61 }"), "careless");
+    CHECK(harness_number(dir, "SELECT max(nfe) FROM trials") <= 61);
+    CHECK_INT(harness_number(dir, "SELECT count(*) FROM trials WHERE ended = 'budget'"), 2);
+}
+
+/* Seconds end a search after the wave that used them up. */
+static void check_seconds(void)
+{
+    const char *dir = run_in(SPEC(RANDOM, "{ \"seconds\": 1e-9 }"), "seconds");
+    CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates WHERE trial = 0"), 5);
+    CHECK_INT(harness_number(dir, "SELECT count(*) FROM trials WHERE ended = 'budget'"), 2);
+    const char *none = run_in(SPEC(RANDOM, "{ \"seconds\": 1000 }"), "seconds_enough");
+    CHECK_INT(harness_number(none, "SELECT count(*) FROM candidates WHERE trial = 0"), 12);
+}
+
+int main(void)
+{
+    check_random();
+    check_zero_order();
+    check_totals();
+    check_careless();
+    check_seconds();
+    return CHECK_DONE();
+}

@@ -1,0 +1,111 @@
+/* A run that was interrupted or killed, any number of times, ends as if nothing had happened: same rows, same pictures.
+ * WINNOW_KILLS sets how often (10). */
+#include "check.h"
+#include "search/harness.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SPEC(use, guide, options) \
+    "{ \"winnow\": 0, \"name\": \"resume\", \"seed\": 3," \
+    "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] }," \
+    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5 }," \
+    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000 } }," \
+    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" }," \
+    "                   \"far\": { \"use\": \"analytic\", \"options\": { \"target\": 90, \"delay_us\": 2000 } } }," \
+    "  \"search\": { \"use\": \"" use "\", \"guide\": \"" guide "\", \"options\": " options " }," \
+    "  \"judge\": [\"far\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false }, \"output\": \"run\" }"
+
+static const char *const specs[] = {
+    SPEC("random", "near", "{ \"candidates\": 24, \"wave\": 4 }"),
+    SPEC("zero_order", "near", "{ \"iterations\": 8 }"),
+    SPEC("probe_walk", "near", "{ \"rounds\": 4 }"),
+    SPEC("probe_walk", "rank", "{ \"rounds\": 4 }"),
+};
+enum { SPECS = sizeof specs / sizeof specs[0], TRIES = 200 };
+
+static unsigned long random_state = 1;
+
+static double random_ms(double most)
+{
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return most * (double)(random_state >> 33) / 2147483648.0;
+}
+
+static void sleep_ms(double ms)
+{
+    const struct timespec t = { (time_t)(ms / 1000), (long)((ms - 1000.0 * (double)(time_t)(ms / 1000)) * 1e6) };
+    nanosleep(&t, NULL);
+}
+
+static void finish(struct harness_run *run, const char *want)
+{
+    run->cancel_after_ms = 0;
+    CHECK_OK(harness_execute(run), run->err);
+    CHECK_INT(run->result.done, 3);
+    CHECK_INT(run->result.interrupted, 0);
+    char *got = harness_digest(run->directory);
+    CHECK_STR(harness_difference(got, want), "");
+    free(got);
+}
+
+/* Ctrl-C at a random moment of each of a few starts. */
+static void check_interrupts(const char *spec, const char *want)
+{
+    struct harness_run run = { .spec = spec, .directory = harness_directory("resume", "interrupted") };
+    int interrupts = 0;
+    for (int i = 0; i < 4; i++) {
+        run.cancel_after_ms = 1 + random_ms(60);
+        CHECK_OK(harness_execute(&run), run.err);
+        interrupts += run.result.interrupted;
+    }
+    finish(&run, want);
+    CHECK(run.result.status.nfe_replayed > 0 || interrupts == 0);
+}
+
+static int start_and_kill(struct harness_run *run, double after_ms)
+{
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(harness_execute(run) == WN_OK ? 0 : 1);
+    sleep_ms(after_ms);
+    kill(child, SIGKILL);
+    int state;
+    waitpid(child, &state, 0);
+    return WIFSIGNALED(state);
+}
+
+/* SIGKILL at a random moment, then one that goes on. */
+static void check_kills(const char *spec, const char *want, int kills)
+{
+    const char *directory = harness_directory("resume", "killed");
+    struct harness_run run = { .spec = spec, .directory = directory };
+    int killed = 0;
+    for (int tries = 0; killed < kills && tries < TRIES; tries++) {
+        const int was_killed = start_and_kill(&run, random_ms(200));
+        killed += was_killed;
+        if (!was_killed || random_ms(3) < 1) { /* to the end, and a fresh start */
+            finish(&run, want);
+            run.directory = harness_directory("resume", "killed");
+        }
+    }
+    finish(&run, want);
+    CHECK_INT(killed, kills);
+}
+
+int main(void)
+{
+    const char *given = getenv("WINNOW_KILLS");
+    const int kills = given ? (int)strtol(given, NULL, 10) : 10;
+    for (int i = 0; i < SPECS; i++) {
+        struct harness_run run = { .spec = specs[i], .directory = harness_directory("resume", "whole") };
+        CHECK_OK(harness_execute(&run), run.err);
+        char *want = harness_digest(run.directory);
+        check_interrupts(specs[i], want);
+        check_kills(specs[i], want, (kills + SPECS - 1 - i) / SPECS);
+        free(want);
+    }
+    return CHECK_DONE();
+}
