@@ -5,7 +5,7 @@
  * sleep. A loop ("job") lives on its caller's stack, in a list under the mutex; indices are handed out by one atomic
  * addition each. The caller works too and leaves when every worker that joined has left.
  */
-#include "pool.h"
+#include "base/pool.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -33,9 +33,10 @@ int cli_usage(struct cli *c, const char *format, ...)
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    bool has_hint = *message && message[strlen(message) - 1] == '?'; /* "did you mean" is help enough */
     snprintf(line, sizeof line, "%s; see `winnow help%s%s`", message, c->command ? " " : "",
              c->command ? c->command->name : "");
-    print_error(line);
+    print_error(has_hint ? message : line);
     return EXIT_USAGE;
 }
 

@@ -1,5 +1,5 @@
 /* mt19937.c - the Mersenne Twister, one word at a time out of a state that is renewed every 624 words. */
-#include "mt19937.h"
+#include "engine/mt19937.h"
 
 void mt19937_seed(struct mt19937 *mt, uint32_t seed)
 {

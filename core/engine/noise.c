@@ -6,10 +6,10 @@
  * root, all of which IEEE 754 fixes to the bit (and the build forbids fused operations). Their error is below 2 units in
  * the last place, far below what matters to a distribution. 31 bits make the radius: normals reach +-6.66.
  */
-#include "noise.h"
+#include "engine/noise.h"
 
-#include "philox.h"
-#include "torch_noise.h"
+#include "engine/philox.h"
+#include "engine/torch_noise.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* philox.c - Philox4x32-10: ten rounds of two 32 x 32 -> 64 bit products and exclusive ors. */
-#include "philox.h"
+#include "engine/philox.h"
 
 void philox_4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {

@@ -8,10 +8,10 @@
  * Sources: pytorch aten/src/ATen/native/cpu/{DistributionTemplates.h,avx_mathfun.h}, aten/src/ATen/core/
  * DistributionsHelper.h, aten/src/ATen/native/cuda/DistributionTemplates.h; CUDA's curand_normal.h.
  */
-#include "torch_noise.h"
+#include "engine/torch_noise.h"
 
-#include "mt19937.h"
-#include "philox.h"
+#include "engine/mt19937.h"
+#include "engine/philox.h"
 
 #include <math.h>
 #include <string.h>
