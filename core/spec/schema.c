@@ -186,17 +186,49 @@ static void write_names(struct json_text *j, const char *key, const char *descri
 
 /* ---- sections ---- */
 
-static void write_canvas_row(struct json_text *j, const wn_plugin *p)
+static bool has_row(const wn_option *table, const char *name)
 {
-    write_rows(j, ((const wn_sampler *)p->vtable)->canvas_options);
+    for (; table && table->name; table++)
+        if (strcmp(table->name, name) == 0)
+            return true;
+    return false;
 }
 
-/* Which of the samplers' canvas options hold is known to `winnow check`; the schema allows all of them. */
+/* Whether a sampler that comes before `own` in the registry has a canvas option of that name. */
+static bool is_written(const struct registry *r, const wn_plugin *own, const char *name)
+{
+    for (uint32_t i = 0; i < registry_module_count(r); i++) {
+        const struct registry_module *m = registry_module_at(r, i);
+        for (uint32_t k = 0; k < m->plugin_count; k++) {
+            if (m->plugins[k] == own)
+                return false;
+            if (m->plugins[k]->kind == WN_KIND_SAMPLER &&
+                has_row(((const wn_sampler *)m->plugins[k]->vtable)->canvas_options, name))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void write_canvas_rows(struct json_text *j, const struct registry *r, const wn_plugin *p)
+{
+    const wn_option *row = p->kind == WN_KIND_SAMPLER ? ((const wn_sampler *)p->vtable)->canvas_options : NULL;
+    for (; row && row->name; row++)
+        if (!is_written(r, p, row->name))
+            write_option(j, row);
+}
+
+/* Which of the samplers' canvas options hold is known to `winnow check`; the schema allows all of them. Where two
+ * samplers have one of the same name, the first one's is written. */
 static void write_canvas(struct json_text *j, const struct registry *r)
 {
     begin_section(j, "canvas", "size of the images and how they are sampled");
     write_rows(j, shape_canvas_options);
-    each_plugin(j, r, WN_KIND_SAMPLER, write_canvas_row);
+    for (uint32_t i = 0; i < registry_module_count(r); i++) {
+        const struct registry_module *m = registry_module_at(r, i);
+        for (uint32_t k = 0; k < m->plugin_count; k++)
+            write_canvas_rows(j, r, m->plugins[k]);
+    }
     end_section(j);
 }
 
