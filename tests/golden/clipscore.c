@@ -77,7 +77,8 @@ static void test_cosines(struct host *h, const wn_plugin *plugin, const char *fo
         CHECK_NEAR(q->score[2 * i], 100 * q->score[2 * i + 1], 0);
     plugin->destroy(twin);
     plugin->destroy(self);
-    CHECK_CONTAINS(h->log, "prompt \"two\" is longer");
+    if (strstr(folder, "quick")) /* 12 positions */
+        CHECK_CONTAINS(h->log, "prompt \"two\" is longer");
     CHECK_CONTAINS(h->log, "12 images scored, 3 prompts encoded");
     nn_weights_close(w);
 }

@@ -63,7 +63,7 @@ class Manifest:
         if file != self.file:
             self.file = file
             self.lines.append(f"[{file}]")
-        words = [name, "x".join(map(str, shape))]
+        words = [name, "x".join(map(str, shape)) or "-"]
         for src, first, count in ranges:
             a, b, _ = self.source[src]
             words += [src, "%.9g" % a, "%g" % b, str(first), str(count)]

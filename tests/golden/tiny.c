@@ -48,14 +48,14 @@ static void fill(float *out, const char *name, float a, float b, uint64_t first,
     }
 }
 
-/* "name AxBxC source a b first count [source ...]" */
+/* "name AxBxC (or - for a scalar) source a b first count [source ...]" */
 static void read_tensor(char *line, nn_tensor *t)
 {
     char *save;
     uint64_t n = 1;
     *t = (nn_tensor){ .name = strdup(strtok_r(line, " \n", &save)), .dtype = WN_F32 };
     char *shape = strtok_r(NULL, " \n", &save);
-    for (char *end; *shape; shape = *end ? end + 1 : end) {
+    for (char *end; *shape && *shape != '-'; shape = *end ? end + 1 : end) {
         t->shape[t->rank] = strtoull(shape, &end, 10);
         n *= t->shape[t->rank++];
     }
