@@ -9,8 +9,10 @@
 #include "spm_shim.h"
 #include "tokenizer_config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TEXT_MAX_BYTES 65536
 
@@ -46,7 +48,9 @@ static wn_status open_model(nn_t5_spm *t, const char *folder, wn_error *err)
     char *path = NULL;
     if (asprintf(&path, "%s/spiece.model", folder) < 0)
         return wn_fail(err, WN_E_MEMORY, "%s: no memory", folder);
-    wn_status status = spm_open(path, &t->model, err);
+    wn_status status = access(path, R_OK) == 0 ? spm_open(path, &t->model, err)
+                                               : wn_fail(err, errno == ENOENT ? WN_E_MISSING : WN_E_IO, "%s: cannot open: %s",
+                                                         path, strerror(errno));
     free(path);
     WN_TRY(status);
     WN_TRY(find_special(t, folder, "</s>", &t->end, err));
