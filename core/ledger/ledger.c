@@ -179,9 +179,9 @@ static bool try_open(const char *path, const char *query, struct sqlite3 **db)
 {
     char uri[3 * FILE_PATH_SIZE];
     make_uri(uri, sizeof uri, path, query);
-    if (sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL) == SQLITE_OK) {
+    if (sqlite3_open_v2(uri, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI, NULL) == SQLITE_OK) {
         sqlite3_busy_timeout(*db, 10000);
-        if (sqlite3_exec(*db, "SELECT value FROM meta", NULL, NULL, NULL) == SQLITE_OK)
+        if (sqlite3_exec(*db, "PRAGMA query_only=1; SELECT value FROM meta", NULL, NULL, NULL) == SQLITE_OK)
             return true;
     }
     return false;
@@ -194,7 +194,8 @@ wn_status ledger_read(const char *run_dir, struct sqlite3 **db, wn_error *err)
     WN_TRY(path_join(wal, run_dir, "ledger.db-wal", err));
     if (!file_exists(path))
         return wn_fail(err, WN_E_MISSING, "%s is not there: %s is not a run", path, run_dir);
-    if (try_open(path, "?mode=ro", db))
+    /* Opened for writing, though nothing is written: only then does the last reader tidy away the log. */
+    if (try_open(path, "?mode=rw", db))
         return WN_OK;
     sqlite3_close(*db);
     /* On a medium that cannot be written there is no room for a log's shared memory; without a log none is needed. */

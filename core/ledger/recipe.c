@@ -6,6 +6,7 @@
 #include "base/json_text.h"
 #include "base/png.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { RECIPE_FORMAT = 1, MAX_RECIPE_BYTES = 4 << 20 };
@@ -95,13 +96,34 @@ static void put_model(const struct recipe *r, struct buffer *out)
         buffer_byte(out, *model == ',' || *model == '\n' ? '_' : *model);
 }
 
+/* A whole number of the lineage; false when it has none of that name. Its own keys are the only ones outside strings.
+ */
+static bool lineage_number(const char *lineage, const char *key, uint64_t *value)
+{
+    const char *at = lineage ? strstr(lineage, key) : NULL;
+    if (!at)
+        return false;
+    *value = strtoull(at + strlen(key), NULL, 10);
+    return true;
+}
+
+/* The seed that gives this noise in other tools, where the noise is theirs; else the run's. */
+static uint64_t shown_seed(const struct recipe *r)
+{
+    uint64_t seed, stream;
+    bool is_drawn = lineage_number(r->candidate->lineage, "\"seed\":", &seed) &&
+                    lineage_number(r->candidate->lineage, "\"stream\":", &stream);
+    bool is_theirs = r->spec->noise != SPEC_NOISE_PHILOX && is_drawn && stream < WN_STREAM_AUX;
+    return is_theirs ? seed + stream : r->spec->seed;
+}
+
 void recipe_parameters(const struct recipe *r, struct buffer *out)
 {
     const wn_canvas *canvas = &r->spec->canvas;
     buffer_printf(out, "%s\nSteps: %u, Sampler: %s", r->prompt->text, canvas->steps,
                   r->spec->solver == SPEC_SOLVER_EULER ? "Euler" : solver_name(r->spec));
     put_guidance(r, out);
-    buffer_printf(out, ", Seed: %llu, Size: %ux%u", (unsigned long long)r->spec->seed, canvas->width_px,
+    buffer_printf(out, ", Seed: %llu, Size: %ux%u", (unsigned long long)shown_seed(r), canvas->width_px,
                   canvas->height_px);
     put_model(r, out);
     buffer_printf(out, ", Version: winnow %s", build_version());

@@ -80,6 +80,10 @@ static void rows_come_back(void)
     CHECK_INT(count("SELECT count(*) FROM offers"), 1);
     CHECK_INT(count("SELECT count(*) FROM events WHERE time LIKE '20__-__-__T__:__:__.___Z'"), 1);
 
+    char log[256];
+    snprintf(log, sizeof log, "%s/ledger.db-wal", run_dir);
+    CHECK(!file_exists(log)); /* the last one tidies up, reader or writer */
+
     l = open_run();
     for (uint64_t n = 1; n <= 3000; n++) {
         struct ledger_candidate want = candidate(n % 7, n), found = { 0 };

@@ -229,6 +229,19 @@ static void recipe_says_how(void)
               "a \"red\" circle\nSteps: 10, Sampler: Euler, CFG scale: 3.5, "
               "Seed: 18446744073709551615, Size: 128x64, Model: pebble_ small, Version: winnow 0.1.0");
     buffer_clear(&text);
+    spec.noise = SPEC_NOISE_TORCH_CPU; /* other tools call seed + stream the seed */
+    spec.seed = 1;
+    candidate.lineage = "{\"noise\":\"00\",\"seed\":40,\"stream\":2,\"moves\":[{\"advance\":10}]}";
+    recipe_parameters(&recipe, &text);
+    CHECK_CONTAINS(buffer_string(&text), "Seed: 42,");
+    candidate.lineage = "{\"noise\":\"00\",\"moves\":[{\"renoise\":3,\"stream\":9}]}";
+    buffer_clear(&text);
+    recipe_parameters(&recipe, &text);
+    CHECK_CONTAINS(buffer_string(&text), "Seed: 1,");
+    buffer_clear(&text);
+    spec.noise = SPEC_NOISE_PHILOX;
+    spec.seed = 18446744073709551615u;
+    candidate.lineage = "{\"stream\":2}";
     recipe_json(&recipe, &text);
     CHECK_STR(buffer_string(&text),
               "{\"format\":1,\"winnow\":\"0.1.0\",\"spec\":\"abc\",\"prompt_id\":\"p0001\","
