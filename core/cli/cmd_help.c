@@ -1,5 +1,6 @@
 /* cmd_help.c - `winnow help`, the manual page and bash completion, all from the same tables, so none can be out of date. */
 #include "base/build.h"
+#include "base/suggest.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 
@@ -27,6 +28,20 @@ static const struct {
 enum { EXITS = sizeof exits / sizeof exits[0], ENVIRONMENT = sizeof environment / sizeof environment[0] };
 
 /* ---- help ---- */
+
+const struct command *help_find(struct cli *c, const char *name)
+{
+    char hint[128];
+    struct suggest s = suggest_begin(name);
+    for (uint32_t i = 0; commands[i]; i++) {
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+        suggest_try(&s, commands[i]->name);
+    }
+    c->command = NULL;
+    cli_usage(c, "unknown command %s%s", name, suggest_text(&s, hint));
+    return NULL;
+}
 
 static void write_options(struct buffer *out, const struct cli_option *table)
 {
@@ -140,10 +155,8 @@ static int run_help(struct cli *c)
         return print_manual(c);
     if (!c->argument_count)
         return help_overview(c);
-    for (uint32_t i = 0; commands[i]; i++)
-        if (strcmp(commands[i]->name, c->arguments[0]) == 0)
-            return help_command(c, commands[i]);
-    return cli_usage(c, "unknown command %s", c->arguments[0]);
+    const struct command *command = help_find(c, c->arguments[0]);
+    return command ? help_command(c, command) : EXIT_USAGE;
 }
 
 static const struct cli_option help_options[] = {

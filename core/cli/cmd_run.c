@@ -140,7 +140,7 @@ static int finish(const struct run *r, const struct experiment_result *result)
     wn_status status = result->done ? write_report(r, &err) : WN_OK;
     if (status)
         return cli_fail(r->c, status, &err);
-    if (result->done) {
+    if (result->done && !cli_flag(r->c, "quiet")) {
         fflush(stdout);
         snprintf(line, sizeof line, "report: %s/report.html", r->spec->output);
         terminal_message(line);
@@ -173,12 +173,15 @@ static int run_spec(struct run *r)
 static int run(struct cli *c)
 {
     const char *sets[257];
-    char limit[64];
+    char set_limit[64];
     struct run r = { .c = c };
+    uint64_t limit = 0;
     uint32_t set_count = cli_values(c, "set", sets, 256);
-    if (cli_flag(c, "limit")) {
-        snprintf(limit, sizeof limit, "prompts.limit=%.40s", cli_value(c, "limit", ""));
-        sets[set_count++] = limit;
+    if (!cli_u64(c, "limit", 1, 1000000, &limit))
+        return EXIT_USAGE;
+    if (limit) {
+        snprintf(set_limit, sizeof set_limit, "prompts.limit=%llu", (unsigned long long)limit);
+        sets[set_count++] = set_limit;
     }
     int code = cli_load_spec(c, &(struct spec_request){ .path = c->arguments[0], .set = sets, .set_count = set_count,
                                                         .output = cli_value(c, "output", NULL) }, &r.spec);

@@ -4,6 +4,9 @@
 
 #include "cli/cli.h"
 
+/* The command of that name; NULL, with a message, when there is none. */
+const struct command *help_find(struct cli *c, const char *name);
+
 int help_overview(struct cli *c);
 int help_command(struct cli *c, const struct command *command);
 

@@ -2,7 +2,6 @@
 #include "base/build.h"
 #include "base/log.h"
 #include "base/pool.h"
-#include "base/suggest.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/options.h"
@@ -10,23 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-static const struct command *find_command(const char *name)
-{
-    for (uint32_t i = 0; commands[i]; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
-    return NULL;
-}
-
-static int fail_unknown(struct cli *c, const char *name)
-{
-    char hint[128];
-    struct suggest s = suggest_begin(name);
-    for (uint32_t i = 0; commands[i]; i++)
-        suggest_try(&s, commands[i]->name);
-    return cli_usage(c, "unknown command %s%s", name, suggest_text(&s, hint));
-}
 
 /* Options that every subcommand has. */
 static int apply_common(struct cli *c)
@@ -79,9 +61,9 @@ static int dispatch(struct cli *c, int argc, char **argv)
         return print_version(c);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
-    c->command = find_command(name);
+    c->command = help_find(c, name);
     if (!c->command)
-        return fail_unknown(c, name);
+        return EXIT_USAGE;
     if (argc < 2) {
         help_overview(c);
         return EXIT_USAGE;

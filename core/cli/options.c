@@ -40,12 +40,13 @@ static void add_rows(struct parser *p, const struct cli_option *table)
 
 static int fail_unknown(struct cli *c, const struct parser *p, const char *given)
 {
-    char hint[128], word[64];
+    char word[64];
     snprintf(word, sizeof word, "%.*s", (int)strcspn(given + strspn(given, "-"), "="), given + strspn(given, "-"));
     struct suggest s = suggest_begin(word);
     for (uint32_t i = 0; i < p->count; i++)
         suggest_try(&s, p->rows[i]->name);
-    return cli_usage(c, "unknown option %s%s", given, suggest_text(&s, hint));
+    return s.best ? cli_usage(c, "unknown option %s; did you mean --%s?", given, s.best)
+                  : cli_usage(c, "unknown option %s", given);
 }
 
 static int index_of_letter(const struct parser *p, int letter)

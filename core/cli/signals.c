@@ -1,15 +1,29 @@
-/* signals.c - the handler touches one lock-free atomic and, at the second signal, nothing at all. */
+/* signals.c - the handler touches one lock-free atomic and, at the second wish, nothing at all. */
 #include "cli/signals.h"
 
 #include <signal.h>
 #include <stddef.h>
+#include <time.h>
 #include <unistd.h>
 
+/* Tools like timeout and batch systems send the same signal to the process and to its group: that is one wish. */
+#define SECONDS_BETWEEN_WISHES 0.5
+
 static atomic_int *cancelled_flag;
+static double first_seconds;
+
+static double now_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
 
 static void handle(int signal_number)
 {
-    if (atomic_exchange(cancelled_flag, 1))
+    if (!atomic_exchange(cancelled_flag, 1))
+        first_seconds = now_seconds();
+    else if (now_seconds() - first_seconds > SECONDS_BETWEEN_WISHES)
         _exit(128 + signal_number);
 }
 
@@ -23,5 +37,6 @@ void signals_install(atomic_int *cancelled)
     struct sigaction ignore = { .sa_handler = SIG_IGN };
     sigemptyset(&ignore.sa_mask);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a file-size limit shows as a failed write */
     sigaction(SIGXFSZ, &ignore, NULL); /* a file size limit is an error of write, as a full disk is */
 }

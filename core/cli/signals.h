@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-/* The first SIGINT or SIGTERM sets *cancelled; the next exits with 130 or 143. SIGPIPE is ignored. */
+/* The first SIGINT or SIGTERM sets *cancelled; the next exits with 130 or 143. SIGPIPE and SIGXFSZ are ignored. */
 void signals_install(atomic_int *cancelled);
 
 #endif

@@ -165,11 +165,12 @@ static char *read_text(struct source *s, const char *path, const struct tree_nod
     struct buffer text = BUFFER_INIT(TREE_MAX_BYTES);
     char *copy = NULL;
     wn_status status = buffer_read_file(&text, path, &err);
-    /* A missing spec is a mistake of the command line, not of the machine: the same exit code as a wrong one. */
+    /* A spec that cannot be read is a mistake of the command line, not of the machine: it counts as a wrong one. */
+    wn_status code = status == WN_E_MEMORY ? status : WN_E_ARG;
     if (status && at)
-        problems_add(s->problems, status == WN_E_MISSING ? WN_E_ARG : status, at, NULL, "%s", err.message);
+        problems_add(s->problems, code, at, NULL, "%s", err.message);
     else if (status)
-        problems_add_line(s->problems, status == WN_E_MISSING ? WN_E_ARG : status, "%s", err.message);
+        problems_add_line(s->problems, code, "%s", err.message);
     else if (memchr(buffer_string(&text), '\0', text.size))
         problems_add_line(s->problems, WN_E_ARG, "%s: holds a NUL byte; it is not a text file", path);
     else if (!(copy = arena_copy(s->arena, buffer_string(&text), text.size)))
