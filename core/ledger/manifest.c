@@ -211,6 +211,12 @@ static wn_status load(const char *path, const char *spec_hash, cJSON **root, wn_
     buffer_free(&file);
     if (status == WN_OK && !cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(*root, "starts")))
         return wn_fail(err, WN_E_FORMAT, "%s is damaged: no list \"starts\"; move it away", path);
+    const char *other = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(*root, "spec"));
+    if (status == WN_OK && (!other || strcmp(other, spec_hash) != 0)) { /* the ledger took this spec: nothing had run */
+        cJSON_Delete(*root);
+        *root = fresh(spec_hash);
+        return *root ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for %s", path);
+    }
     return status;
 }
 

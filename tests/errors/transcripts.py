@@ -68,7 +68,7 @@ def broken_models(clip, folder):
     edit_header(copy("no-tensor"), lambda h: h.update(
         {"visual_projection.was_here": h.pop("visual_projection.weight")}))
     edit_header(copy("wrong-shape"), lambda h: h["visual_projection.weight"].update(
-        shape=h["visual_projection.weight"]["shape"][::-1]))
+        shape=[2 * h["visual_projection.weight"]["shape"][0], h["visual_projection.weight"]["shape"][1] // 2]))
     os.remove(copy("no-weights"))
     with open(os.path.join(os.path.dirname(copy("bad-config")), "config.json"), "w", encoding="utf-8") as file:
         file.write('{ "text_config": ')
