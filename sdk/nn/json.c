@@ -31,13 +31,18 @@ static wn_status read_stream(FILE *from, const char *path, char **text, size_t *
     return WN_OK;
 }
 
-static wn_status read_text(const char *path, char **text, size_t *bytes, wn_error *err)
+wn_status nn_file_read(const char *path, char **text, size_t *bytes, wn_error *err)
 {
+    *text = NULL;
     FILE *from = fopen(path, "rbe");
     if (!from)
         return wn_fail(err, errno == ENOENT ? WN_E_MISSING : WN_E_IO, "%s: cannot open: %s", path, strerror(errno));
     wn_status status = read_stream(from, path, text, bytes, err);
     fclose(from);
+    if (status != WN_OK) {
+        free(*text);
+        *text = NULL;
+    }
     return status;
 }
 
@@ -95,12 +100,11 @@ static wn_status parse(const char *path, const char *text, size_t bytes, cJSON *
 
 wn_status nn_json_read(const char *path, cJSON **out, wn_error *err)
 {
-    char *text = NULL;
-    size_t bytes = 0;
+    char *text;
+    size_t bytes;
     *out = NULL;
-    wn_status status = read_text(path, &text, &bytes, err);
-    if (status == WN_OK)
-        status = parse(path, text, bytes, out, err);
+    WN_TRY(nn_file_read(path, &text, &bytes, err));
+    wn_status status = parse(path, text, bytes, out, err);
     free(text);
     return status;
 }

@@ -29,21 +29,20 @@ template <typename Body> static wn_status guarded(wn_error *err, const char *wha
     }
 }
 
-// The library logs to stderr what it also returns.
-static wn_status load(const char *path, spm **out, wn_error *err)
+static wn_status load(const char *path, const unsigned char *bytes, size_t size, spm **out, wn_error *err)
 {
     std::unique_ptr<spm> m(new spm);
-    const auto status = m->processor.Load(path);
+    const auto status = m->processor.LoadFromSerializedProto(std::string(bytes, bytes + size));
     if (!status.ok())
         return wn_fail(err, WN_E_FORMAT, "%s: is no SentencePiece model: %.300s", path, status.ToString().c_str());
     *out = m.release();
     return WN_OK;
 }
 
-wn_status spm_open(const char *path, spm **out, wn_error *err)
+wn_status spm_open(const char *path, const unsigned char *bytes, size_t size, spm **out, wn_error *err)
 {
     *out = nullptr;
-    return guarded(err, path, [&] { return load(path, out, err); });
+    return guarded(err, path, [&] { return load(path, bytes, size, out, err); });
 }
 
 void spm_close(spm *m)
@@ -84,7 +83,7 @@ wn_status spm_encode(const spm *m, const char *text, size_t bytes, int32_t **ids
 
 #else
 
-wn_status spm_open(const char *path, spm **out, wn_error *err)
+wn_status spm_open(const char *path, const unsigned char *, size_t, spm **out, wn_error *err)
 {
     *out = nullptr;
     return wn_fail(err, WN_E_UNSUPPORTED, "%s: this build lacks SentencePiece: install libsentencepiece-dev and %s", path,

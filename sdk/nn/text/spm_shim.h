@@ -10,7 +10,8 @@ extern "C" {
 
 struct spm;
 
-wn_status spm_open(const char *path, struct spm **out, wn_error *err);
+/* bytes is the model file, which is copied; path is for errors. */
+wn_status spm_open(const char *path, const unsigned char *bytes, size_t size, struct spm **out, wn_error *err);
 void spm_close(struct spm *m); /* NULL is fine */
 
 int32_t spm_size(const struct spm *m);                    /* pieces; ids are 0 .. size-1 */

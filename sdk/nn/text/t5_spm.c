@@ -6,13 +6,13 @@
  */
 #include "t5_spm.h"
 
+#include "../json.h"
+#include "spm_check.h"
 #include "spm_shim.h"
 #include "tokenizer_config.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TEXT_MAX_BYTES 65536
 
@@ -43,14 +43,24 @@ static wn_status read_config(nn_t5_spm *t, const nn_config *c, wn_error *err)
     return WN_OK;
 }
 
+static wn_status open_checked(nn_t5_spm *t, const char *path, wn_error *err)
+{
+    char *bytes;
+    size_t size;
+    WN_TRY(nn_file_read(path, &bytes, &size, err));
+    wn_status status = spm_check(path, (const unsigned char *)bytes, size, err);
+    if (status == WN_OK)
+        status = spm_open(path, (const unsigned char *)bytes, size, &t->model, err);
+    free(bytes);
+    return status;
+}
+
 static wn_status open_model(nn_t5_spm *t, const char *folder, wn_error *err)
 {
     char *path = NULL;
     if (asprintf(&path, "%s/spiece.model", folder) < 0)
         return wn_fail(err, WN_E_MEMORY, "%s: no memory", folder);
-    wn_status status = access(path, R_OK) == 0 ? spm_open(path, &t->model, err)
-                                               : wn_fail(err, errno == ENOENT ? WN_E_MISSING : WN_E_IO, "%s: cannot open: %s",
-                                                         path, strerror(errno));
+    wn_status status = open_checked(t, path, err);
     free(path);
     WN_TRY(status);
     WN_TRY(find_special(t, folder, "</s>", &t->end, err));
