@@ -76,6 +76,7 @@ static int read_varint(struct view *v, uint64_t *out)
 static uint64_t next_field(struct view *v, struct view *content)
 {
     uint64_t tag, length = 0;
+    *content = (struct view){ v->at, v->at };
     if (!read_varint(v, &tag))
         return 0;
     switch (tag & 7) {
