@@ -48,12 +48,13 @@ def inputs(model, batch, text, rows, cols):
 def theirs(model, batch, text, rows, cols, seconds):
     x = inputs(model, batch, text, rows, cols)
     model(**x)
-    times, end = [], time.perf_counter() + seconds
+    times, end, cpu = [], time.perf_counter() + seconds, time.process_time()
     while len(times) < 3 or time.perf_counter() < end:
         start = time.perf_counter()
         model(**x)
         times.append(time.perf_counter() - start)
-    return dict(median=statistics.median(times), best=min(times), runs=len(times))
+    cpu = (time.process_time() - cpu) / len(times)
+    return dict(median=statistics.median(times), best=min(times), cpu=cpu, runs=len(times))
 
 
 def compare(name, folder, model, dtype, batch, text, rows, cols, seconds, rounds):
@@ -62,14 +63,15 @@ def compare(name, folder, model, dtype, batch, text, rows, cols, seconds, rounds
         a.append(ours(folder, dtype, batch, text, rows, cols, seconds))
         b.append(theirs(model, batch, text, rows, cols, seconds))
     mine, their = min(x["best"] for x in a), min(x["best"] for x in b)
+    mc, tc = min(x["cpu"] for x in a), min(x["cpu"] for x in b)
     mm, tm = statistics.median(x["median"] for x in a), statistics.median(x["median"] for x in b)
-    print(f"| {name} | {dtype} | {batch} | {mm * 1e3:.2f} | {tm * 1e3:.2f} | {tm / mm:.2f} | {their / mine:.2f} | "
+    print(f"| {name} | {dtype} | {batch} | {mm * 1e3:.2f} | {tm * 1e3:.2f} | {tm / mm:.2f} | {their / mine:.2f} | {tc / mc:.2f} | "
           f"{a[0]['gflop'] / mm:.0f} |", flush=True)
 
 
 print(f"torch {torch.__version__}, {THREADS} threads")
-print("| what | type | batch | winnow ms | torch ms | ratio of medians | ratio of bests | GFLOP/s |")
-print("|---|---|---|---|---|---|---|---|")
+print("| what | type | batch | winnow ms | torch ms | ratio of medians | ratio of bests | of CPU times | GFLOP/s |")
+print("|---|---|---|---|---|---|---|---|---|")
 pebble = FluxTransformer2DModel.from_pretrained(PEBBLE, torch_dtype=torch.float32).eval()
 for batch in (1, 16):
     compare("pebble velocity", PEBBLE, pebble, "f32", batch, 32, 4, 4, 2, 5)
