@@ -427,12 +427,18 @@ const wn_graph *nn_graph_get(const nn_graph *g)
     return view;
 }
 
+wn_status nn_graph_status(const nn_graph *g, wn_error *err)
+{
+    if (graph_is_good(g))
+        return WN_OK;
+    return wn_fail(err, g->first.code, "%s",
+                   g->first.message[0] ? g->first.message : "out of memory while a graph was begun");
+}
+
 wn_status nn_graph_compile(const nn_graph *g, const nn_device *d, int64_t dtype, uint64_t max_items,
                            wn_program **program, wn_error *err)
 {
-    if (!graph_is_good(g))
-        return wn_fail(err, g->first.code, "%s",
-                       g->first.message[0] ? g->first.message : "out of memory while a graph was begun");
+    WN_TRY(nn_graph_status(g, err));
     wn_compile_options options = { sizeof options, dtype, max_items };
     return d->api->compile(d->device, nn_graph_get(g), &options, program, err);
 }

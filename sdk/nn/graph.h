@@ -90,6 +90,8 @@ NN_API nn_t nn_weight_rows(nn_graph *g, nn_w w);
 NN_API uint32_t nn_find(const nn_graph *g, const char *name);
 /* The finished description; valid until g is freed. */
 NN_API const wn_graph *nn_graph_get(const nn_graph *g);
+/* The first building error, if there was one: whether a model's weights fit can be told without compiling. */
+NN_API wn_status nn_graph_status(const nn_graph *g, wn_error *err);
 /* Reports the first building error, else compiles. */
 NN_API wn_status nn_graph_compile(const nn_graph *g, const nn_device *d, int64_t dtype, uint64_t max_items,
                                   wn_program **program, wn_error *err);

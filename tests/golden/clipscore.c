@@ -7,6 +7,7 @@
 #include "host.h"
 #include "tiny.h"
 
+#include <models/clip_model.h>
 #include <png.h>
 #include <winnow/verifier.h>
 
@@ -63,7 +64,10 @@ static void test_cosines(struct host *h, const wn_plugin *plugin, const char *fo
     void *self = host_create(h, plugin, options, (const char *const[]){ "model", folder, NULL }, NULL);
     void *twin = host_create(h, plugin, other,
                              (const char *const[]){ "model", folder, "scale", "100", "clamp", "false", NULL }, NULL);
+    nn_clip *shared; /* the same object as both instances' */
+    uint64_t texts, images;
     double worst = 0;
+    CHECK_OK(nn_clip_open(folder, &h->device, WN_F32, &shared, &err), err);
     CHECK_OK(v->score(self, &q->r, &err), err);
     for (int i = 0; i < COUNT; i++) {
         const double cosine = q->score[2 * i + 1];
@@ -75,6 +79,10 @@ static void test_cosines(struct host *h, const wn_plugin *plugin, const char *fo
     CHECK_OK(v->score(twin, &q->r, &err), err);
     for (int i = 0; i < COUNT; i++)
         CHECK_NEAR(q->score[2 * i], 100 * q->score[2 * i + 1], 0);
+    nn_clip_counts(shared, &texts, &images);
+    CHECK_INT(texts, 2 * PROMPTS); /* each instance has its own prefix */
+    CHECK_INT(images, COUNT);      /* but the twin's images were all known */
+    nn_clip_close(shared);
     plugin->destroy(twin);
     plugin->destroy(self);
     if (strstr(folder, "quick")) /* 12 positions */
@@ -126,7 +134,7 @@ int main(int argc, char **argv)
 {
     static struct host host;
     static struct request q;
-    const char *folder = tiny_folder(argc > 1 ? argv[1] : "clip_quick");
+    const char *folder = tiny_folder(argc > 1 ? argv[1] : "clip_quick", "clipscore");
     const wn_plugin *plugin = host_plugin("clipscore");
     host_open(&host, 2);
     fill_request(&q);

@@ -405,7 +405,7 @@ int main(int argc, char **argv)
     while (i < 3 && argc > 1 && strcmp(cases[i].name, argv[1]) != 0)
         i++;
     const int is_pebble = strcmp(cases[i].name, "pebble") == 0;
-    p.folder = is_pebble ? pebble_folder() : tiny_folder(cases[i].name);
+    p.folder = is_pebble ? pebble_folder() : tiny_folder(cases[i].name, "parity");
     p.stride = cases[i].stride;
     p.guidance = cases[i].guidance;
     p.canvas = (wn_canvas){ .struct_size = sizeof p.canvas,

@@ -24,7 +24,7 @@ static void decode(struct host *h, const char *path, const float *z, float *imag
 int main(void)
 {
     static struct host host;
-    const char *folder = tiny_folder("taef1");
+    const char *folder = tiny_folder("taef1", "taef1");
     char path[5000];
     wn_error err;
     nn_weights *golden;

@@ -154,12 +154,12 @@ static void copy_tree(const char *from, const char *to)
     closedir(dir);
 }
 
-const char *tiny_folder(const char *case_name)
+const char *tiny_folder(const char *case_name, const char *user)
 {
     static char folder[LINE];
     char source[LINE];
     snprintf(source, sizeof source, "%s/tests/golden/models/%s", WINNOW_SOURCE_DIR, case_name);
-    snprintf(folder, sizeof folder, "%s/tests/golden-%s", WINNOW_BUILD_DIR, case_name);
+    snprintf(folder, sizeof folder, "%s/tests/golden-%s-%s", WINNOW_BUILD_DIR, case_name, user);
     copy_tree(source, folder);
     write_weights(source, folder);
     return folder;

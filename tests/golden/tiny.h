@@ -5,8 +5,8 @@
 #include <weights/weights.h>
 
 /* Writes the case's safetensors files (weights.txt says which) and copies its small files into a folder of the build
- * tree, whose path is returned. Exits with a message on failure. */
-const char *tiny_folder(const char *case_name);
+ * tree that belongs to `user` alone, and returns its path. Exits with a message on failure. */
+const char *tiny_folder(const char *case_name, const char *user);
 /* An expected tensor of the case's golden.safetensors as float32; exits when it is not there. */
 const float *tiny_golden(const nn_weights *golden, const char *name, uint64_t *count);
 

@@ -76,6 +76,25 @@ static wn_status read_models(struct flux *f, wn_error *err)
     return *scheduler ? schedule_read(scheduler, &f->schedule, err) : WN_OK;
 }
 
+static wn_status check_graph(nn_graph *g, wn_error *err)
+{
+    const wn_status status = nn_graph_status(g, err);
+    nn_graph_free(g);
+    return status;
+}
+
+/* Whether every tensor is there and has its shape: said now, not when the first prompt is under way. */
+static wn_status check_tensors(const struct flux *f, wn_error *err)
+{
+    nn_weights *const *w = f->parts.weights;
+    WN_TRY(check_graph(nn_flux_velocity_graph(&f->flux, w[PART_TRANSFORMER], 1, 1, 1), err));
+    WN_TRY(check_graph(nn_flux_conditioning_graph(&f->flux, w[PART_TRANSFORMER], 1), err));
+    WN_TRY(check_graph(nn_flux_context_graph(&f->flux, w[PART_TRANSFORMER], 1), err));
+    WN_TRY(check_graph(nn_clip_text_graph(&f->clip, w[PART_TEXT_ENCODER], 1, 0), err));
+    WN_TRY(check_graph(nn_t5_graph(&f->t5, w[PART_TEXT_ENCODER_2], 1), err));
+    return check_graph(nn_vae_decoder_graph(&f->vae, w[PART_VAE], 1, 1), err);
+}
+
 static wn_status mismatch(const char *what, uint64_t a, const char *other, uint64_t b, wn_error *err)
 {
     return wn_fail(err, WN_E_FORMAT, "the parts do not belong together: %s %llu, %s %llu", what, (unsigned long long)a,
@@ -139,6 +158,7 @@ static wn_status prepare(struct flux *f, wn_error *err)
     WN_TRY(parts_open(f, err));
     WN_TRY(read_models(f, err));
     WN_TRY(check_fit(f, err));
+    WN_TRY(check_tensors(f, err));
     f->text_length = (uint64_t)f->options->text_length;
     if (f->text_length == 0)
         f->text_length = nn_t5_spm_max_length(f->t5_tokenizer);
