@@ -134,7 +134,8 @@ static wn_status set_up(struct store *s, const char *spec_hash, wn_error *err)
     WN_TRY(execute(s, schema_sql, "write", err));
     WN_TRY(meta_set(s, "schema", schema, err));
     /* A run that failed before its first trial belongs to nobody: its spec is being corrected. */
-    WN_TRY(execute(s, "DELETE FROM meta WHERE key='spec_hash' AND NOT EXISTS (SELECT 1 FROM trials)", "write", err));
+    WN_TRY(execute(s, "DELETE FROM meta WHERE key='spec_hash' AND NOT EXISTS (SELECT 1 FROM trials)"
+                      " AND NOT EXISTS (SELECT 1 FROM candidates)", "write", err));
     WN_TRY(meta_set(s, "spec_hash", spec_hash, err));
     WN_TRY(meta_set(s, "winnow", build_version(), err));
     WN_TRY(check_meta(s, spec_hash, err));
