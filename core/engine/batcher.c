@@ -1,7 +1,7 @@
 /* The problem: searches hand in samples at any moment, a few at a time, and a sampler earns its keep only when its
- * batches are full. So one thread owns the sampler. It keeps a ring of waves from which samples are admitted in turn, and
- * an array of active slots; every round is one velocity call over the slots, one solver step for each of them, and one
- * report of those that have arrived. Locks are taken once in a round, memory never.
+ * batches are full. So one thread owns the sampler. It keeps a ring of waves from which samples are admitted in turn,
+ * and an array of active slots; every round is one velocity call over the slots, one solver step for each of them, and
+ * one report of those that have arrived. Locks are taken once in a round, memory never.
  *
  * Encoding is [serial] with velocity, so it happens here too, between rounds. */
 #include "engine/batcher.h"
@@ -31,11 +31,11 @@ struct batcher {
     uint32_t limit;    /* batch, halved whenever memory runs out */
     uint32_t active_count;
     uint32_t ended_count;
-    struct slot *active;         /* [batch] */
-    struct task **ended;         /* [batch] */
-    wn_velocity_item *items;     /* [batch] */
-    float *velocity;             /* [batch][values] */
-    float *z;                    /* [values] */
+    struct slot *active;     /* [batch] */
+    struct task **ended;     /* [batch] */
+    wn_velocity_item *items; /* [batch] */
+    float *velocity;         /* [batch][values] */
+    float *z;                /* [values] */
 };
 
 /* ---- the ring ------------------------------------------------------------------------------------------------- */

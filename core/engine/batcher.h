@@ -18,13 +18,13 @@ struct batcher;
 struct conditioning {
     const wn_prompt *prompt;
     const struct noise_source *noise;
-    wn_cond *cond; /* NULL until encoded */
+    wn_cond *cond;             /* NULL until encoded */
     struct conditioning *next; /* batcher's */
 };
 
 struct task {
     struct conditioning *conditioning;
-    struct walk *walk; /* left alone by everybody else until the task has ended */
+    struct walk *walk;  /* left alone by everybody else until the task has ended */
     bool want_velocity; /* at the end, in walk->v */
     double seconds;     /* this task's share of the velocity calls */
     void *owner;
@@ -46,8 +46,8 @@ struct batcher_setup {
     const struct solver *solver;
     uint32_t batch;
     struct stats *stats;
-    /* Tasks that ended together, in their order of arrival, on the engine thread. When status is not WN_OK their samples are not
-     * there and err says why. */
+    /* Tasks that ended together, in their order of arrival, on the engine thread. When status is not WN_OK their
+     * samples are not there and err says why. */
     void (*ended)(void *arg, uint32_t count, struct task *const *tasks, wn_status status, const wn_error *err);
     bool (*stopping)(void *arg); /* true: everything still waiting ends with WN_E_CANCELLED */
     void *arg;

@@ -27,8 +27,8 @@ static wn_status check(const char *what, double limit, uint64_t spent, uint64_t 
 {
     if ((double)spent + (double)more <= limit)
         return WN_OK;
-    return wn_fail(err, WN_E_BUDGET, "%llu %s and %llu more would pass the budget of %g", (unsigned long long)spent, what,
-                   (unsigned long long)more, limit);
+    return wn_fail(err, WN_E_BUDGET, "%llu %s and %llu more would pass the budget of %g", (unsigned long long)spent,
+                   what, (unsigned long long)more, limit);
 }
 
 wn_status budget_take(struct budget *b, struct charge charge, wn_error *err)

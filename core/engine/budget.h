@@ -21,8 +21,8 @@ struct charge {
 /* What is left in a WN_CURRENCY_...; +infinity where there is no limit, never below 0. */
 double budget_left(const struct budget *b, int32_t currency);
 
-/* Takes all of the charge, or nothing and WN_E_BUDGET when one of its parts would pass its limit. Seconds are known only
- * afterwards: once they are used up, everything that costs is refused. */
+/* Takes all of the charge, or nothing and WN_E_BUDGET when one of its parts would pass its limit. Seconds are known
+ * only afterwards: once they are used up, everything that costs is refused. */
 wn_status budget_take(struct budget *b, struct charge charge, wn_error *err);
 
 #endif

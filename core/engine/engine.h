@@ -57,7 +57,7 @@ struct engine {
     struct stats stats;
 
     pthread_mutex_t mutex;
-    wn_error failure;      /* the first that ends the run; code WN_OK while there is none */
+    wn_error failure; /* the first that ends the run; code WN_OK while there is none */
     atomic_bool is_failed;
     uint32_t failed_in_a_row; /* trials that the sampler failed, without one that went well between */
     uint32_t trials_with_best;

@@ -1,6 +1,6 @@
-/* Sets a run up, lets its trials go, and takes it down again. Each of `live` threads takes the next prompt when its own is done;
- * the caller's thread watches, reports and waits. Everything that works for the trials stops when they have ended:
- * nobody is ever interrupted in the middle, so there is nothing to undo. */
+/* Sets a run up, lets its trials go, and takes it down again. Each of `live` threads takes the next prompt when its own
+ * is done; the caller's thread watches, reports and waits. Everything that works for the trials stops when they have
+ * ended: nobody is ever interrupted in the middle, so there is nothing to undo. */
 #include "engine/experiment.h"
 
 #include "base/log.h"
@@ -64,7 +64,8 @@ void engine_event(struct engine *e, const char *kind, const char *format, ...)
 
 /* ---- set-up ---------------------------------------------------------------------------------------------------- */
 
-/* Sizes, previews and stochastic steps were checked when the instance was made; here only what sizes are computed from. */
+/* Sizes, previews and stochastic steps were checked when the instance was made; here only what sizes are computed from.
+ */
 static wn_status describe(struct experiment *x, wn_error *err)
 {
     struct engine *e = &x->engine;
@@ -87,8 +88,8 @@ static wn_status check_schedule(const float *sigma, uint32_t steps, wn_error *er
 {
     for (uint32_t i = 0; i < steps; i++)
         if (!(sigma[i] > sigma[i + 1]))
-            return wn_fail(err, WN_E_INTERNAL, "the sampler's schedule does not fall: sigma[%u] = %g, sigma[%u] = %g", i,
-                           (double)sigma[i], i + 1, (double)sigma[i + 1]);
+            return wn_fail(err, WN_E_INTERNAL, "the sampler's schedule does not fall: sigma[%u] = %g, sigma[%u] = %g",
+                           i, (double)sigma[i], i + 1, (double)sigma[i + 1]);
     if (sigma[0] != 1.0f || sigma[steps] != 0.0f)
         return wn_fail(err, WN_E_INTERNAL, "the sampler's schedule leads from %g to %g, not from 1 to 0",
                        (double)sigma[0], (double)sigma[steps]);
@@ -112,7 +113,8 @@ static wn_status add_columns(struct engine *e, uint32_t verifier, wn_error *err)
 {
     const wn_verifier *v = engine_verifier(e, verifier);
     if (v->flags & WN_VERIFIER_NEEDS_PREVIEW)
-        return wn_fail(err, WN_E_UNSUPPORTED, "%s: verifier %s asks for previews at sigma %g, which this winnow does not make",
+        return wn_fail(err, WN_E_UNSUPPORTED,
+                       "%s: verifier %s asks for previews at sigma %g, which this winnow does not make",
                        e->spec->verifiers[verifier].pointer, e->spec->verifiers[verifier].name, v->preview_sigma);
     for (uint32_t c = 0; c < e->column_count; c++)
         if (e->columns[c].verifier == verifier)
@@ -204,7 +206,8 @@ static uint64_t plan(const struct engine *e)
     if (p.nfe > 0 && p.nfe != UINT64_MAX)
         candidates = fmin(candidates, floor(spec->budget.nfe * (double)p.candidates / (double)p.nfe));
     if (p.verifier_calls > 0 && p.verifier_calls != UINT64_MAX)
-        candidates = fmin(candidates, floor(spec->budget.verifier_calls * (double)p.candidates / (double)p.verifier_calls));
+        candidates =
+            fmin(candidates, floor(spec->budget.verifier_calls * (double)p.candidates / (double)p.verifier_calls));
     return (uint64_t)candidates * spec->prompt_count;
 }
 
@@ -280,8 +283,8 @@ static void watch(struct experiment *x, void (*report)(void *arg, const struct e
     pthread_mutex_unlock(&e->mutex);
 }
 
-static wn_status run_trials(struct experiment *x, void (*report)(void *arg, const struct experiment_status *s), void *arg,
-                            wn_error *err)
+static wn_status run_trials(struct experiment *x, void (*report)(void *arg, const struct experiment_status *s),
+                            void *arg, wn_error *err)
 {
     const struct spec *spec = x->engine.spec;
     uint32_t live = spec->engine.live < spec->prompt_count ? spec->engine.live : spec->prompt_count;

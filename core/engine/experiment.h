@@ -18,7 +18,7 @@ struct experiment_status {
     uint64_t nfe_replayed; /* answered from the ledger */
     double best_mean;      /* mean of the trials' best guide scores so far; NaN at first */
     double seconds;
-    double batch_fill; /* mean items of a velocity call / engine.batch */
+    double batch_fill;  /* mean items of a velocity call / engine.batch */
     double eta_seconds; /* NaN while unknown */
 };
 

@@ -1,7 +1,7 @@
 /* job.h - one candidate on its way through the engine, and the set it is scored in.
  *
- * A job is made by its trial, sampled by the batcher, given an image by the decoder and scores by the lanes, and ends in
- * the recorder. It is held by its set until the set has decided about its picture, and by every judge; the last to
+ * A job is made by its trial, sampled by the batcher, given an image by the decoder and scores by the lanes, and ends
+ * in the recorder. It is held by its set until the set has decided about its picture, and by every judge; the last to
  * let go passes it on. The trial waits for the guide alone: judges and the recorder work behind its back.
  */
 #ifndef WINNOW_ENGINE_JOB_H
@@ -18,7 +18,7 @@ struct job {
     atomic_bool is_discarded; /* failed or interrupted: not to be recorded */
     bool keeps_picture;
     bool is_uncounted; /* its image no longer counts as alive: it waits for others of its set */
-    wn_image image; /* rgb is the job's own */
+    wn_image image;    /* rgb is the job's own */
     struct ledger_candidate record;
     char *lineage;
     uint32_t score_count;
@@ -45,7 +45,7 @@ struct set {
     uint32_t remaining; /* jobs without the guide's word, and comparative judges still reading the set */
     uint32_t judges;    /* comparative ones that read the set */
     uint32_t undecoded; /* jobs that neither have an image nor failed; kept where someone compares */
-    double seconds; /* the jobs', as budgets count them */
+    double seconds;     /* the jobs', as budgets count them */
     wn_status status;
     wn_error err;
 };

@@ -50,8 +50,10 @@ static bool reserve(struct lane *l, uint32_t count)
 static wn_status ask(struct lane *l, uint32_t count, wn_error *err)
 {
     if (l->verifier->max_batch > 0 && count > l->verifier->max_batch)
-        return wn_fail(err, WN_E_ARG, "a set of %u candidates to compare, but it takes %llu at most; let the search score fewer at once",
-                       count, (unsigned long long)l->verifier->max_batch);
+        return wn_fail(
+            err, WN_E_ARG,
+            "a set of %u candidates to compare, but it takes %llu at most; let the search score fewer at once", count,
+            (unsigned long long)l->verifier->max_batch);
     for (uint32_t i = 0; i < count; i++) {
         l->prompts[i] = l->jobs[i]->trial->prompt;
         l->images[i] = l->jobs[i]->image;
@@ -75,9 +77,11 @@ static void tell_failure(struct lane *l, uint32_t count, const wn_error *err)
 {
     const char *name = l->setup.engine->spec->verifiers[l->setup.verifier].name;
     if (++l->failures < LANE_EVENTS)
-        engine_event(l->setup.engine, "warning", "verifier %s: no opinion on %u candidates: %s", name, count, err->message);
+        engine_event(l->setup.engine, "warning", "verifier %s: no opinion on %u candidates: %s", name, count,
+                     err->message);
     else if (l->failures == LANE_EVENTS)
-        engine_event(l->setup.engine, "warning", "verifier %s: failed again (%s); not told any more", name, err->message);
+        engine_event(l->setup.engine, "warning", "verifier %s: failed again (%s); not told any more", name,
+                     err->message);
 }
 
 /* Scores the lane's first `count` jobs and writes the values into them. */

@@ -7,7 +7,7 @@
 struct job;
 
 wn_status recorder_create(struct engine *e, struct recorder **out, wn_error *err);
-void recorder_destroy(struct recorder *r); /* NULL is fine; writes what is queued first */
+void recorder_destroy(struct recorder *r);               /* NULL is fine; writes what is queued first */
 void recorder_push(struct recorder *r, struct job *job); /* the job is the recorder's now. [any] */
 
 #endif

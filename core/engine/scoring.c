@@ -1,8 +1,8 @@
 /* The decoder, and the way from it to the lanes.
  *
- * Jobs come in as the batcher finishes them. Clean latents are decoded in full, unfinished ones as the sampler's preview of
- * their x0-prediction. An image counts as alive from here until its job is freed; the decoder waits while too many are,
- * unless a verifier compares sets, which need all their images at once. */
+ * Jobs come in as the batcher finishes them. Clean latents are decoded in full, unfinished ones as the sampler's
+ * preview of their x0-prediction. An image counts as alive from here until its job is freed; the decoder waits while
+ * too many are, unless a verifier compares sets, which need all their images at once. */
 #include "engine/scoring.h"
 
 #include "engine/job.h"
@@ -19,7 +19,7 @@ struct scoring {
     bool has_decoder;
     struct job_queue queue;
     uint32_t batch;
-    float *latents;  /* [batch][values]: x0-predictions */
+    float *latents;      /* [batch][values]: x0-predictions */
     struct lane **lanes; /* the guide's first */
     uint32_t lane_count;
     uint32_t comparative_judges;
@@ -165,8 +165,8 @@ static const float *latent_of(struct scoring *s, const struct job *job, uint32_t
     return slot;
 }
 
-static wn_status prepare(struct scoring *s, struct job *job, uint32_t i, bool is_finished, const float **x0, uint8_t **rgb,
-                         wn_error *err)
+static wn_status prepare(struct scoring *s, struct job *job, uint32_t i, bool is_finished, const float **x0,
+                         uint8_t **rgb, wn_error *err)
 {
     if (engine_is_stopping(s->engine))
         return wn_fail(err, WN_E_CANCELLED, "the run was interrupted");
@@ -175,8 +175,9 @@ static wn_status prepare(struct scoring *s, struct job *job, uint32_t i, bool is
         return wn_fail(err, WN_E_DEVICE, "%s: the latent of candidate %s has values that are not finite",
                        s->engine->spec->sampler.plugin->name, job->record.id);
     *rgb = add_image(s, job);
-    return *rgb ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for an image of %llu bytes",
-                                  (unsigned long long)image_bytes(s->engine));
+    return *rgb ? WN_OK
+                : wn_fail(err, WN_E_MEMORY, "no memory for an image of %llu bytes",
+                          (unsigned long long)image_bytes(s->engine));
 }
 
 static wn_status name_error(const struct engine *e, wn_status status, wn_error *err)

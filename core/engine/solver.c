@@ -89,8 +89,8 @@ static void jump_back(const struct solver *s, const struct noise_source *source,
     end_move(w, m);
 }
 
-bool solver_wants(const struct solver *s, const struct noise_source *source, struct walk *w, bool want_velocity, float *z,
-                  float *sigma)
+bool solver_wants(const struct solver *s, const struct noise_source *source, struct walk *w, bool want_velocity,
+                  float *z, float *sigma)
 {
     while (w->done < w->move_count) {
         const struct move *m = &w->moves[w->done];

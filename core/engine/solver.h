@@ -17,8 +17,8 @@ enum { MOVE_ADVANCE = 1, MOVE_RENOISE, MOVE_KICK };
 
 struct move {
     int32_t kind;
-    uint32_t point; /* where it leads */
-    double eta;     /* MOVE_KICK */
+    uint32_t point;  /* where it leads */
+    double eta;      /* MOVE_KICK */
     uint64_t stream; /* of z: MOVE_KICK, MOVE_RENOISE */
 };
 
@@ -52,10 +52,10 @@ void noise_source_fill(const struct noise_source *source, uint64_t stream, float
 wn_status walk_append(struct walk *w, struct move move, wn_error *err);
 void walk_finish(struct walk *w); /* frees x, v and moves */
 
-/* Carries out all moves that need no new velocity. True: the walk waits for one at *sigma; false: it has arrived, and has
- * its velocity where want_velocity asks for it. z: scratch [values]. */
-bool solver_wants(const struct solver *s, const struct noise_source *source, struct walk *w, bool want_velocity, float *z,
-                  float *sigma);
+/* Carries out all moves that need no new velocity. True: the walk waits for one at *sigma; false: it has arrived, and
+ * has its velocity where want_velocity asks for it. z: scratch [values]. */
+bool solver_wants(const struct solver *s, const struct noise_source *source, struct walk *w, bool want_velocity,
+                  float *z, float *sigma);
 /* Whether the velocity asked for is to be kept in w->v rather than used up by a move. */
 bool solver_keeps(const struct walk *w);
 /* Uses the velocity that was asked for; v may be w->v. */

@@ -7,8 +7,8 @@
 
 enum { FAULTS_THAT_END_THE_RUN = 3 };
 
-/* A prompt's seed: of the run's seed and the prompt's id, so that prompts draw independent noises, wherever they stand in
- * the file. FNV-1a, then the finaliser of splitmix64. */
+/* A prompt's seed: of the run's seed and the prompt's id, so that prompts draw independent noises, wherever they stand
+ * in the file. FNV-1a, then the finaliser of splitmix64. */
 static uint64_t prompt_seed(uint64_t seed, const char *id)
 {
     uint64_t h = 0xcbf29ce484222325u ^ seed;
@@ -42,7 +42,8 @@ static struct trial *create(struct engine *e, uint32_t index)
     t->prompt = &e->spec->prompts[index];
     t->noise = source_of(e->spec, t->prompt);
     t->conditioning = (struct conditioning){ .prompt = t->prompt, .noise = &t->noise };
-    t->context = identity_context(e->spec, e->info.model_key, e->sampler->canvas_options, e->solver.sigma, t->prompt->text);
+    t->context =
+        identity_context(e->spec, e->info.model_key, e->sampler->canvas_options, e->solver.sigma, t->prompt->text);
     t->budget.limit = e->spec->budget;
     t->best_offer = NAN;
     t->best_picture = NAN;

@@ -19,11 +19,11 @@ struct sample {
     uint32_t next_free;
     struct walk walk;
     struct identity noise;
-    uint64_t stream;       /* of its noise, when has_stream */
-    uint64_t nfe;          /* of its own path */
-    uint64_t unscored_nfe; /* charged since it was scored last: no candidate has it in its total yet */
+    uint64_t stream;        /* of its noise, when has_stream */
+    uint64_t nfe;           /* of its own path */
+    uint64_t unscored_nfe;  /* charged since it was scored last: no candidate has it in its total yet */
     uint64_t unsampled_nfe; /* charged but not yet evaluated or answered */
-    bool is_scored;        /* as it stands */
+    bool is_scored;         /* as it stands */
     struct identity parent; /* candidate it was derived from, "" = none */
     struct identity scored; /* itself, when it was scored last */
 };
@@ -101,6 +101,7 @@ void trial_tasks_ended(void *arg, uint32_t count, struct task *const *tasks, wn_
 
 /* trial_seen.c */
 struct seen *seen_find(const struct seen_table *table, const struct identity *id); /* NULL = never scored */
-struct seen *seen_add(struct seen_table *table, const struct identity *id); /* with the next ordinal; NULL = no memory */
+struct seen *seen_add(struct seen_table *table,
+                      const struct identity *id); /* with the next ordinal; NULL = no memory */
 
 #endif

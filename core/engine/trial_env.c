@@ -19,7 +19,8 @@ struct sample *trial_sample(struct trial *t, wn_sample handle, wn_error *err)
     const uint64_t generation = handle >> 32;
     if (slot < t->sample_count && t->samples[slot].is_live && t->samples[slot].generation == generation)
         return &t->samples[slot];
-    wn_fail(err, WN_E_ARG, "the search names sample %llu, which was dropped or never spawned", (unsigned long long)handle);
+    wn_fail(err, WN_E_ARG, "the search names sample %llu, which was dropped or never spawned",
+            (unsigned long long)handle);
     return NULL;
 }
 

@@ -1,9 +1,9 @@
-/* Where a search's wishes become work. score() names each sample by what made it and looks for that name: in this trial's
- * memory, then in the ledger; what nobody knows becomes a job. Everything is charged before anything is looked up, so
- * costs, ordinals and totals are the same whether a score was sampled now, or in a run that was killed.
+/* Where a search's wishes become work. score() names each sample by what made it and looks for that name: in this
+ * trial's memory, then in the ledger; what nobody knows becomes a job. Everything is charged before anything is looked
+ * up, so costs, ordinals and totals are the same whether a score was sampled now, or in a run that was killed.
  *
- * Where verifiers compare, a set is answered as a whole or not at all. A comparative guide's word on a candidate that it has seen
- * before, among others, is kept under the metric's name with the set's number. */
+ * Where verifiers compare, a set is answered as a whole or not at all. A comparative guide's word on a candidate that
+ * it has seen before, among others, is kept under the metric's name with the set's number. */
 #include "engine/job.h"
 #include "engine/scoring.h"
 
@@ -22,7 +22,7 @@ struct asked {
     bool wants_score; /* new to this trial, or to be compared again */
     bool is_answered; /* by the ledger */
     uint64_t nfe_total;
-    double seconds; /* of an answered one: sampling and decoding */
+    double seconds;              /* of an answered one: sampling and decoding */
     struct ledger_score *scores; /* [score_count] as the ledger has them */
     uint32_t score_count;
 };
@@ -74,7 +74,8 @@ static void pay_preview(struct trial *t, struct asked *a)
     s->has_paid_velocity = true;
 }
 
-/* The trial's total as if the set's samples had been paid for one after another: the same whatever the size of a set. */
+/* The trial's total as if the set's samples had been paid for one after another: the same whatever the size of a set.
+ */
 static void total_up(struct call *c)
 {
     uint64_t total = c->trial->budget.nfe;
@@ -170,7 +171,8 @@ static wn_status reserve_velocity(const struct trial *t, struct walk *w, wn_erro
     const uint64_t bytes = t->engine->solver.values * sizeof *w->v;
     if (!w->v)
         w->v = malloc(bytes);
-    return w->v ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a velocity of %llu bytes", (unsigned long long)bytes);
+    return w->v ? WN_OK
+                : wn_fail(err, WN_E_MEMORY, "no memory for a velocity of %llu bytes", (unsigned long long)bytes);
 }
 
 static void fill_record(const struct trial *t, struct job *job, const struct asked *a)

@@ -1,19 +1,18 @@
-/* engine.c - candidate steps a second through search, batcher, solver, decoder, verifier and ledger, with a sampler that
- * costs next to nothing: what the engine itself can carry.
+/* engine.c - candidate steps a second through search, batcher, solver, decoder, verifier and ledger, with a sampler
+ * that costs next to nothing: what the engine itself can carry.
  *
  *     bench_engine [CANDIDATES [STEPS [BATCH [LIVE [SEARCH]]]]] */
 #include "search/harness.h"
 
 #include <stdlib.h>
 
-static const char *const spec =
-    "{ \"winnow\": 0, \"name\": \"bench\", \"seed\": 7,"
-    "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\", \"four\"] },"
-    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 30 },"
-    "  \"sampler\": { \"use\": \"analytic\" },"
-    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" } },"
-    "  \"search\": { \"use\": \"random\", \"guide\": \"near\" },"
-    "  \"engine\": { \"save_images\": false }, \"output\": \"run\" }";
+static const char *const spec = "{ \"winnow\": 0, \"name\": \"bench\", \"seed\": 7,"
+                                "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\", \"four\"] },"
+                                "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 30 },"
+                                "  \"sampler\": { \"use\": \"analytic\" },"
+                                "  \"verifiers\": { \"near\": { \"use\": \"analytic\" } },"
+                                "  \"search\": { \"use\": \"random\", \"guide\": \"near\" },"
+                                "  \"engine\": { \"save_images\": false }, \"output\": \"run\" }";
 
 int main(int argc, char **argv)
 {

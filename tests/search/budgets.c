@@ -2,17 +2,18 @@
 #include "check.h"
 #include "search/harness.h"
 
-#define SPEC(search, budget) \
-    "{ \"winnow\": 0, \"name\": \"budgets\", \"seed\": 5," \
-    "  \"prompts\": { \"list\": [\"one\", \"two\"] }," \
-    "  \"canvas\": { \"width\": 16, \"height\": 16, \"steps\": 4 }," \
-    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"evals_per_velocity\": 2 } }," \
-    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" } }," \
-    "  \"search\": " search ", \"budget\": " budget "," \
+#define SPEC(search, budget)                                                                                           \
+    "{ \"winnow\": 0, \"name\": \"budgets\", \"seed\": 5,"                                                             \
+    "  \"prompts\": { \"list\": [\"one\", \"two\"] },"                                                                 \
+    "  \"canvas\": { \"width\": 16, \"height\": 16, \"steps\": 4 },"                                                   \
+    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"evals_per_velocity\": 2 } },"                            \
+    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" } },"                                                        \
+    "  \"search\": " search ", \"budget\": " budget ","                                                                \
     "  \"engine\": { \"batch\": 5, \"save_images\": false }, \"output\": \"run\" }"
 
 #define RANDOM "{ \"use\": \"random\", \"guide\": \"near\", \"options\": { \"candidates\": 12 } }"
-#define ZERO_ORDER "{ \"use\": \"zero_order\", \"guide\": \"near\", \"options\": { \"iterations\": 5, \"neighbours\": 2 } }"
+#define ZERO_ORDER                                                                                                     \
+    "{ \"use\": \"zero_order\", \"guide\": \"near\", \"options\": { \"iterations\": 5, \"neighbours\": 2 } }"
 #define WALK "{ \"use\": \"probe_walk\", \"guide\": \"near\" }"
 
 static const char *run_in(const char *spec, const char *name)

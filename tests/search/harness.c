@@ -86,8 +86,8 @@ wn_status harness_execute(struct harness_run *run)
     struct spec *spec = NULL;
     memset(&run->err, 0, sizeof run->err);
     memset(&run->result, 0, sizeof run->result);
-    wn_status status =
-        registry_create(WINNOW_BUILD_DIR "/lib/winnow:" WINNOW_BUILD_DIR "/tests/plugins", &process.registry, &run->err);
+    wn_status status = registry_create(WINNOW_BUILD_DIR "/lib/winnow:" WINNOW_BUILD_DIR "/tests/plugins",
+                                       &process.registry, &run->err);
     if (status == WN_OK)
         status = load(run, process.registry, &spec);
     if (status == WN_OK)

@@ -5,10 +5,10 @@
 #include "engine/experiment.h"
 
 struct harness_run {
-    const char *spec;        /* JSON text; the output is given by `directory` */
-    const char *const *set;  /* "a.b=VALUE", as --set takes them; ends with NULL; may be NULL */
-    const char *directory;   /* run directory */
-    double cancel_after_ms;  /* 0 = never; cancels as Ctrl-C does */
+    const char *spec;                /* JSON text; the output is given by `directory` */
+    const char *const *set;          /* "a.b=VALUE", as --set takes them; ends with NULL; may be NULL */
+    const char *directory;           /* run directory */
+    double cancel_after_ms;          /* 0 = never; cancels as Ctrl-C does */
     struct experiment_result result; /* out */
     wn_error err;                    /* out */
 };
@@ -18,7 +18,8 @@ const char *harness_directory(const char *test, const char *run);
 
 wn_status harness_execute(struct harness_run *run);
 
-/* Everything deterministic in the run's ledger as text: rows and the names and bytes (hashes) of its pictures. free() it. */
+/* Everything deterministic in the run's ledger as text: rows and the names and bytes (hashes) of its pictures. free()
+ * it. */
 char *harness_digest(const char *directory);
 /* The first line in which two digests differ, as "got ... want ..."; "" when they are equal. Static memory. */
 const char *harness_difference(const char *got, const char *want);

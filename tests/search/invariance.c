@@ -2,17 +2,19 @@
 #include "check.h"
 #include "search/harness.h"
 
-#define SPEC(search) \
-    "{ \"winnow\": 0, \"name\": \"invariance\", \"seed\": 7," \
-    "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] }," \
-    "  \"canvas\": { \"width\": 32, \"height\": 24, \"steps\": 6 }," \
-    "  \"sampler\": { \"use\": \"analytic\" }," \
-    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"far\": { \"use\": \"analytic\", \"options\": { \"target\": 90 } }," \
-    "                   \"rank\": { \"use\": \"probe_rank\" } }," \
-    "  \"search\": " search "," \
+#define SPEC(search)                                                                                                   \
+    "{ \"winnow\": 0, \"name\": \"invariance\", \"seed\": 7,"                                                          \
+    "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] },"                                                      \
+    "  \"canvas\": { \"width\": 32, \"height\": 24, \"steps\": 6 },"                                                   \
+    "  \"sampler\": { \"use\": \"analytic\" },"                                                                        \
+    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"far\": { \"use\": \"analytic\", \"options\": { "        \
+    "\"target\": 90 } },"                                                                                              \
+    "                   \"rank\": { \"use\": \"probe_rank\" } },"                                                      \
+    "  \"search\": " search ","                                                                                        \
     "  \"judge\": [\"far\"], \"output\": \"run\" }"
 
-static const char *const random_spec = SPEC("{ \"use\": \"random\", \"guide\": \"near\", \"options\": { \"candidates\": 13 } }");
+static const char *const random_spec =
+    SPEC("{ \"use\": \"random\", \"guide\": \"near\", \"options\": { \"candidates\": 13 } }");
 static const char *const zero_order_spec =
     SPEC("{ \"use\": \"zero_order\", \"guide\": \"near\", \"options\": { \"iterations\": 6, \"patience\": 2 } }");
 static const char *const walk_spec = SPEC("{ \"use\": \"probe_walk\", \"guide\": \"near\" }");
@@ -45,7 +47,8 @@ int main(void)
     static const char *const wide[] = { "engine.batch=32", "engine.live=3", "engine.threads=2", NULL };
     static const char *const odd[] = { "engine.batch=3", "engine.live=2", NULL };
     static const char *const first_and_best[] = { "engine.save_images=false", "engine.batch=1", "engine.live=1", NULL };
-    static const char *const first_and_best_wide[] = { "engine.save_images=false", "engine.batch=64", "engine.live=4", NULL };
+    static const char *const first_and_best_wide[] = { "engine.save_images=false", "engine.batch=64", "engine.live=4",
+                                                       NULL };
     const char *const *const variants[] = { narrow, wide, odd, NULL };
     const char *const *const few_pictures[] = { first_and_best, first_and_best_wide, NULL };
     check_same(random_spec, "random", variants);

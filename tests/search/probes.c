@@ -53,10 +53,17 @@ static wn_status fail_describe(void *self, wn_sampler_info *info, wn_error *err)
 {
     (void)self, (void)err;
     *info = (wn_sampler_info){
-        .struct_size = info->struct_size, .parametrisation = WN_PARAMETRISATION_FLOW, .latent_channels = 1,
+        .struct_size = info->struct_size,
+        .parametrisation = WN_PARAMETRISATION_FLOW,
+        .latent_channels = 1,
         .flags = WN_SAMPLER_PREVIEW | WN_SAMPLER_ANY_SIGMA,
-        .latent_stride_px = 8, .size_multiple_px = 8, .min_size_px = 8, .max_size_px = 64, .evals_per_velocity = 1,
-        .max_batch = 64, .model_key = "fail",
+        .latent_stride_px = 8,
+        .size_multiple_px = 8,
+        .min_size_px = 8,
+        .max_size_px = 64,
+        .evals_per_velocity = 1,
+        .max_batch = 64,
+        .model_key = "fail",
     };
     return WN_OK;
 }
@@ -109,8 +116,8 @@ static wn_status fail_velocity(void *self, const wn_canvas *canvas, uint64_t cou
     return WN_OK;
 }
 
-static wn_status fail_decode(void *self, const wn_canvas *canvas, uint64_t count, const float *const *x0, int32_t quality,
-                             uint8_t *const *rgb, wn_error *err)
+static wn_status fail_decode(void *self, const wn_canvas *canvas, uint64_t count, const float *const *x0,
+                             int32_t quality, uint8_t *const *rgb, wn_error *err)
 {
     (void)self, (void)quality;
     const uint32_t columns = canvas->width_px / 8;
@@ -126,14 +133,27 @@ static wn_status fail_decode(void *self, const wn_canvas *canvas, uint64_t count
 }
 
 static const wn_sampler fail_sampler = {
-    .struct_size = sizeof fail_sampler, .describe = fail_describe, .schedule = fail_schedule, .encode = fail_encode,
-    .cond_free = fail_cond_free, .velocity = fail_velocity, .decode = fail_decode,
+    .struct_size = sizeof fail_sampler,
+    .describe = fail_describe,
+    .schedule = fail_schedule,
+    .encode = fail_encode,
+    .cond_free = fail_cond_free,
+    .velocity = fail_velocity,
+    .decode = fail_decode,
 };
 
 static const wn_plugin fail_plugin = {
-    .struct_size = sizeof fail_plugin, .kind = WN_KIND_SAMPLER, .name = "probe_sampler", .version = "1",
-    .summary = "fails on demand", .source = "", .options = fail_table, .options_size = sizeof(struct fail_options),
-    .create = create_bare, .destroy = destroy_bare, .vtable = &fail_sampler,
+    .struct_size = sizeof fail_plugin,
+    .kind = WN_KIND_SAMPLER,
+    .name = "probe_sampler",
+    .version = "1",
+    .summary = "fails on demand",
+    .source = "",
+    .options = fail_table,
+    .options_size = sizeof(struct fail_options),
+    .create = create_bare,
+    .destroy = destroy_bare,
+    .vtable = &fail_sampler,
 };
 
 /* ---- verifiers --------------------------------------------------------------------------------------------------- */
@@ -142,10 +162,9 @@ struct sulk_options {
     const char *mode;
 };
 
-static const wn_option sulk_table[] = {
-    WN_ENUM(struct sulk_options, mode, "\"error\"", "error|nan|dark", "what it does: fail, have no opinion, or only on dark ones"),
-    WN_OPTIONS_END
-};
+static const wn_option sulk_table[] = { WN_ENUM(struct sulk_options, mode, "\"error\"", "error|nan|dark",
+                                                "what it does: fail, have no opinion, or only on dark ones"),
+                                        WN_OPTIONS_END };
 
 static double brightness(const wn_image *image)
 {
@@ -169,13 +188,22 @@ static wn_status sulk_score(void *self, const wn_score_request *request, wn_erro
 }
 
 static const wn_metric sulk_metrics[] = { { "light", "brightness", 0, 255, WN_METRIC_HIGHER_IS_BETTER } };
-static const wn_verifier sulk_verifier = { .struct_size = sizeof sulk_verifier, .metrics = sulk_metrics, .metric_count = 1,
-                                           .max_batch = 3, .score = sulk_score };
+static const wn_verifier sulk_verifier = {
+    .struct_size = sizeof sulk_verifier, .metrics = sulk_metrics, .metric_count = 1, .max_batch = 3, .score = sulk_score
+};
 
 static const wn_plugin sulk_plugin = {
-    .struct_size = sizeof sulk_plugin, .kind = WN_KIND_VERIFIER, .name = "probe_sulk", .version = "1",
-    .summary = "fails or has no opinion", .source = "", .options = sulk_table, .options_size = sizeof(struct sulk_options),
-    .create = create_bare, .destroy = destroy_bare, .vtable = &sulk_verifier,
+    .struct_size = sizeof sulk_plugin,
+    .kind = WN_KIND_VERIFIER,
+    .name = "probe_sulk",
+    .version = "1",
+    .summary = "fails or has no opinion",
+    .source = "",
+    .options = sulk_table,
+    .options_size = sizeof(struct sulk_options),
+    .create = create_bare,
+    .destroy = destroy_bare,
+    .vtable = &sulk_verifier,
 };
 
 static wn_status rank_score(void *self, const wn_score_request *request, wn_error *err)
@@ -196,16 +224,28 @@ static const wn_metric rank_metrics[] = {
     { "rank", "how many of the set are darker", 0, 1e6, WN_METRIC_HIGHER_IS_BETTER },
     { "size", "of the set", 0, 1e6, 0 },
 };
-static const wn_verifier rank_verifier = { .struct_size = sizeof rank_verifier, .metrics = rank_metrics, .metric_count = 2,
-                                           .flags = WN_VERIFIER_COMPARATIVE, .score = rank_score };
+static const wn_verifier rank_verifier = { .struct_size = sizeof rank_verifier,
+                                           .metrics = rank_metrics,
+                                           .metric_count = 2,
+                                           .flags = WN_VERIFIER_COMPARATIVE,
+                                           .score = rank_score };
 
 static const wn_plugin rank_plugin = {
-    .struct_size = sizeof rank_plugin, .kind = WN_KIND_VERIFIER, .name = "probe_rank", .version = "1",
-    .summary = "ranks a set by brightness", .source = "", .options = no_options, .options_size = 8,
-    .create = create_bare, .destroy = destroy_bare, .vtable = &rank_verifier,
+    .struct_size = sizeof rank_plugin,
+    .kind = WN_KIND_VERIFIER,
+    .name = "probe_rank",
+    .version = "1",
+    .summary = "ranks a set by brightness",
+    .source = "",
+    .options = no_options,
+    .options_size = 8,
+    .create = create_bare,
+    .destroy = destroy_bare,
+    .vtable = &rank_verifier,
 };
 
-/* ---- a search that uses all of env -------------------------------------------------------------------------------- */
+/* ---- a search that uses all of env --------------------------------------------------------------------------------
+ */
 
 struct walk_options {
     int64_t rounds;
@@ -216,8 +256,7 @@ struct walk_options {
 static const wn_option walk_table[] = {
     WN_INT(struct walk_options, rounds, "3", 1, 1000, "rounds"),
     WN_INT(struct walk_options, width, "4", 1, 16, "samples in a round"),
-    WN_BOOL(struct walk_options, misbehave, "false", "uses a sample that it dropped"),
-    WN_OPTIONS_END
+    WN_BOOL(struct walk_options, misbehave, "false", "uses a sample that it dropped"), WN_OPTIONS_END
 };
 
 enum { WALK_MAX = 16, WALK_STREAMS = 1000 };
@@ -247,7 +286,8 @@ static wn_status walk_on(const wn_env *env, uint64_t width, wn_sample *s, uint64
     return env->advance(env->ctx, width, s, env->steps, err);
 }
 
-static wn_status walk_round(const wn_env *env, uint64_t width, uint64_t round, uint64_t *stream, float *noise, wn_error *err)
+static wn_status walk_round(const wn_env *env, uint64_t width, uint64_t round, uint64_t *stream, float *noise,
+                            wn_error *err)
 {
     wn_sample s[WALK_MAX];
     double scores[WALK_MAX];
@@ -298,12 +338,21 @@ static void walk_plan(const void *options, uint64_t steps, uint64_t evals_per_ve
 
 static const wn_search walk_search = { .struct_size = sizeof walk_search,
                                        .flags = WN_SEARCH_NEEDS_PREVIEW | WN_SEARCH_NEEDS_ANY_SIGMA,
-                                       .plan = walk_plan, .run = walk_run };
+                                       .plan = walk_plan,
+                                       .run = walk_run };
 
 static const wn_plugin walk_plugin = {
-    .struct_size = sizeof walk_plugin, .kind = WN_KIND_SEARCH, .name = "probe_walk", .version = "1",
-    .summary = "uses all of env", .source = "", .options = walk_table, .options_size = sizeof(struct walk_options),
-    .create = create_bare, .destroy = destroy_bare, .vtable = &walk_search,
+    .struct_size = sizeof walk_plugin,
+    .kind = WN_KIND_SEARCH,
+    .name = "probe_walk",
+    .version = "1",
+    .summary = "uses all of env",
+    .source = "",
+    .options = walk_table,
+    .options_size = sizeof(struct walk_options),
+    .create = create_bare,
+    .destroy = destroy_bare,
+    .vtable = &walk_search,
 };
 
 static const wn_plugin *const plugins[] = { &fail_plugin, &sulk_plugin, &rank_plugin, &walk_plugin };

@@ -2,13 +2,13 @@
 #include "check.h"
 #include "search/harness.h"
 
-#define SPEC(search) \
-    "{ \"winnow\": 0, \"name\": \"quality\", \"seed\": 11," \
-    "  \"prompts\": { \"list\": [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\"] }," \
-    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 8 }," \
-    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"components\": 1, \"radius\": 0.5, \"spread\": 1 } }," \
-    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" } }," \
-    "  \"search\": " search "," \
+#define SPEC(search)                                                                                                   \
+    "{ \"winnow\": 0, \"name\": \"quality\", \"seed\": 11,"                                                            \
+    "  \"prompts\": { \"list\": [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\"] },"                           \
+    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 8 },"                                                   \
+    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"components\": 1, \"radius\": 0.5, \"spread\": 1 } },"    \
+    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" } },"                                                        \
+    "  \"search\": " search ","                                                                                        \
     "  \"engine\": { \"batch\": 64, \"save_images\": false }, \"output\": \"run\" }"
 
 static const char *run_in(const char *spec, const char *name)
@@ -19,19 +19,22 @@ static const char *run_in(const char *spec, const char *name)
     return run.directory;
 }
 
-static const char *const mean_best =
-    "SELECT avg(best) FROM (SELECT max(value) AS best FROM scores GROUP BY trial)";
+static const char *const mean_best = "SELECT avg(best) FROM (SELECT max(value) AS best FROM scores GROUP BY trial)";
 
 int main(void)
 {
-    const char *pool = run_in(SPEC("{ \"use\": \"random\", \"guide\": \"near\", \"options\": { \"candidates\": 512 } }"), "pool");
-    const char *few = run_in(SPEC("{ \"use\": \"random\", \"guide\": \"near\", \"options\": { \"candidates\": 64 } }"), "few");
+    const char *pool =
+        run_in(SPEC("{ \"use\": \"random\", \"guide\": \"near\", \"options\": { \"candidates\": 512 } }"), "pool");
+    const char *few =
+        run_in(SPEC("{ \"use\": \"random\", \"guide\": \"near\", \"options\": { \"candidates\": 64 } }"), "few");
     const char *climb = run_in(SPEC("{ \"use\": \"zero_order\", \"guide\": \"near\", \"options\":"
-                                    " { \"iterations\": 31, \"neighbours\": 2, \"patience\": 0 } }"), "climb");
+                                    " { \"iterations\": 31, \"neighbours\": 2, \"patience\": 0 } }"),
+                               "climb");
     /* The pool's first 64 are the small run: same streams, same scores. */
     CHECK_NEAR(harness_number(few, "SELECT sum(value) FROM scores"),
                harness_number(pool, "SELECT sum(value) FROM scores s JOIN candidates c ON c.trial = s.trial AND"
-                                    " c.id = s.candidate WHERE c.ordinal <= 64"), 0);
+                                    " c.id = s.candidate WHERE c.ordinal <= 64"),
+               0);
     /* Best of 64 is in the top 2 % of the large pool in the mean over prompts: 64 draws miss it with 0.27 each. */
     const double ahead = harness_number(few, mean_best);
     const double middle = harness_number(pool, "SELECT avg(value) FROM scores");
@@ -45,9 +48,11 @@ int main(void)
     CHECK(climbed > ahead);
     CHECK(climbed < 0);
     /* Its pivots never get worse: parents score at most what their best child that became a parent scores. */
-    CHECK_INT(harness_number(climb, "SELECT count(*) FROM candidates c JOIN candidates p ON p.trial = c.trial AND p.id = c.parent"
-                                    " JOIN candidates g ON g.trial = p.trial AND g.id = p.parent"
-                                    " JOIN scores sp ON sp.trial = p.trial AND sp.candidate = p.id"
-                                    " JOIN scores sg ON sg.trial = g.trial AND sg.candidate = g.id WHERE sp.value <= sg.value"), 0);
+    CHECK_INT(harness_number(
+                  climb, "SELECT count(*) FROM candidates c JOIN candidates p ON p.trial = c.trial AND p.id = c.parent"
+                         " JOIN candidates g ON g.trial = p.trial AND g.id = p.parent"
+                         " JOIN scores sp ON sp.trial = p.trial AND sp.candidate = p.id"
+                         " JOIN scores sg ON sg.trial = g.trial AND sg.candidate = g.id WHERE sp.value <= sg.value"),
+              0);
     return CHECK_DONE();
 }

@@ -8,14 +8,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPEC(use, guide, options) \
-    "{ \"winnow\": 0, \"name\": \"resume\", \"seed\": 3," \
-    "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] }," \
-    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5 }," \
-    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000 } }," \
-    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" }," \
-    "                   \"far\": { \"use\": \"analytic\", \"options\": { \"target\": 90, \"delay_us\": 2000 } } }," \
-    "  \"search\": { \"use\": \"" use "\", \"guide\": \"" guide "\", \"options\": " options " }," \
+#define SPEC(use, guide, options)                                                                                      \
+    "{ \"winnow\": 0, \"name\": \"resume\", \"seed\": 3,"                                                              \
+    "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] },"                                                      \
+    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5 },"                                                   \
+    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000 } },"                                   \
+    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" },"                   \
+    "                   \"far\": { \"use\": \"analytic\", \"options\": { \"target\": 90, \"delay_us\": 2000 } } },"    \
+    "  \"search\": { \"use\": \"" use "\", \"guide\": \"" guide "\", \"options\": " options " },"                      \
     "  \"judge\": [\"far\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false }, \"output\": \"run\" }"
 
 static const char *const specs[] = {

@@ -89,8 +89,11 @@ static struct walk new_walk(void)
 /* In one go, and in pieces with looks in between, a walk leads to the same bits; looks cost no second velocity. */
 static void check_pieces(void)
 {
-    const struct move moves[] = { { MOVE_ADVANCE, 1, 0, 0 }, { MOVE_ADVANCE, 3, 0, 0 }, { MOVE_RENOISE, 1, 0, 77 },
-                                  { MOVE_KICK, 3, 0.5, 78 }, { MOVE_ADVANCE, 4, 0, 0 } };
+    const struct move moves[] = { { MOVE_ADVANCE, 1, 0, 0 },
+                                  { MOVE_ADVANCE, 3, 0, 0 },
+                                  { MOVE_RENOISE, 1, 0, 77 },
+                                  { MOVE_KICK, 3, 0.5, 78 },
+                                  { MOVE_ADVANCE, 4, 0, 0 } };
     struct walk whole = new_walk(), pieces = new_walk();
     wn_error err;
     int calls = 0;

@@ -4,8 +4,8 @@
  *     x ~ sum_k 1/K N((1 - sigma) mu_k, V I),  V = (1 - sigma)^2 s^2 + sigma^2,
  *     E[x0 | x] = sum_k r_k (mu_k + (1 - sigma) s^2 / V (x - (1 - sigma) mu_k)),  r_k = P(k | x),
  *     v = E[eps - x0 | x] = (x - E[x0 | x]) / sigma,
- * so every claim about steps, schedules and searches can be checked against numbers that are known, in any dimension and
- * at a million steps a second. One latent value is 8 x 8 pixels of gray: 128 + 32 x0. */
+ * so every claim about steps, schedules and searches can be checked against numbers that are known, in any dimension
+ * and at a million steps a second. One latent value is 8 x 8 pixels of gray: 128 + 32 x0. */
 #include <winnow/sampler.h>
 
 #include <math.h>
@@ -62,8 +62,8 @@ static double uniform(uint64_t *state) // splitmix64
 
 /* The means depend on the prompt alone, not on the run's seed: a prompt's best picture is the same in every run.
  * Uniform with the standard deviation asked for. */
-static wn_status encode(void *self, const wn_prompt *prompt, const wn_canvas *canvas, const float *sigma, wn_cond **cond,
-                        wn_error *err)
+static wn_status encode(void *self, const wn_prompt *prompt, const wn_canvas *canvas, const float *sigma,
+                        wn_cond **cond, wn_error *err)
 {
     const struct options *o = ((const struct sampler *)self)->o;
     const uint64_t values = (uint64_t)(canvas->width_px / STRIDE_PX) * (canvas->height_px / STRIDE_PX);
@@ -90,7 +90,8 @@ static void cond_free(void *self, wn_cond *cond)
 /* ---- velocity -------------------------------------------------------------------------------------------------- */
 
 /* r [components] = P(k | x), by way of logarithms that cannot underflow all at once. */
-static void responsibilities(uint64_t components, const wn_cond *c, const float *x, float alpha, float variance, float *r)
+static void responsibilities(uint64_t components, const wn_cond *c, const float *x, float alpha, float variance,
+                             float *r)
 {
     float nearest = INFINITY;
     for (uint64_t k = 0; k < components; k++) {
@@ -146,7 +147,8 @@ static void rehearse(int64_t us)
     }
 }
 
-static wn_status velocity(void *self, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items, wn_error *err)
+static wn_status velocity(void *self, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items,
+                          wn_error *err)
 {
     const struct sampler *s = self;
     (void)canvas;
@@ -207,7 +209,8 @@ static wn_status describe(void *self, wn_sampler_info *info, wn_error *err)
     info->max_size_px = 4096;
     info->evals_per_velocity = (uint64_t)o->evals_per_velocity;
     info->max_batch = 4096;
-    snprintf(info->model_key, sizeof info->model_key, "analytic-%lld-%a-%a", (long long)o->components, o->radius, o->spread);
+    snprintf(info->model_key, sizeof info->model_key, "analytic-%lld-%a-%a", (long long)o->components, o->radius,
+             o->spread);
     return WN_OK;
 }
 

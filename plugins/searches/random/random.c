@@ -11,11 +11,10 @@ struct options {
     int64_t wave;
 };
 
-static const wn_option options[] = {
-    WN_INT(struct options, candidates, "16", 1, 1e6, "how many noises are tried, n"),
-    WN_INT(struct options, wave, "0", 0, 1e6, "samples scored at once; 0 = as many as the engine likes to batch"),
-    WN_OPTIONS_END
-};
+static const wn_option options[] = { WN_INT(struct options, candidates, "16", 1, 1e6, "how many noises are tried, n"),
+                                     WN_INT(struct options, wave, "0", 0, 1e6,
+                                            "samples scored at once; 0 = as many as the engine likes to batch"),
+                                     WN_OPTIONS_END };
 
 struct wave {
     uint64_t count;

@@ -2,8 +2,8 @@
  *
  * Ma et al., "Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps", 2025, algorithm "zero-order
  * search"; text to image uses 2 neighbours. The paper leaves the distance open; this is its first author's kernel:
- * a neighbour of n at cosine c is |n| (c u + sqrt(1 - c^2) w), u = n / |n|, w a random unit vector orthogonal to u. It has
- * n's length exactly, so it is as likely a noise as n.
+ * a neighbour of n at cosine c is |n| (c u + sqrt(1 - c^2) w), u = n / |n|, w a random unit vector orthogonal to u. It
+ * has n's length exactly, so it is as likely a noise as n.
  *
  * When no neighbour is better the pivot stays and draws new ones; after `patience` such rounds the search starts again
  * from a fresh noise. What was best stays offered. */
@@ -24,7 +24,8 @@ struct options {
 static const wn_option options[] = {
     WN_INT(struct options, neighbours, "2", 1, 4096, "noises tried around the pivot in one iteration, N"),
     WN_INT(struct options, iterations, "8", 1, 1e6, "rounds of neighbours"),
-    WN_NUMBER(struct options, cosine, "0.95", -1, 1, "cosine between a neighbour and its pivot; nearer to 1 is more local"),
+    WN_NUMBER(struct options, cosine, "0.95", -1, 1,
+              "cosine between a neighbour and its pivot; nearer to 1 is more local"),
     WN_INT(struct options, patience, "0", 0, 1e6,
            "iterations without a better neighbour before a fresh pivot is drawn; 0 = stay with the pivot"),
     WN_OPTIONS_END
@@ -33,8 +34,8 @@ static const wn_option options[] = {
 struct climb {
     const struct options *o;
     const wn_env *env;
-    float *pivot; // [latent_values]
-    float *noise; // [1 + neighbours][latent_values]: a fresh pivot or nothing, then the neighbours
+    float *pivot;       // [latent_values]
+    float *noise;       // [1 + neighbours][latent_values]: a fresh pivot or nothing, then the neighbours
     wn_sample *samples; // [1 + neighbours]
     double *scores;     // [1 + neighbours]
     double pivot_score;

@@ -14,11 +14,10 @@ struct options {
     int64_t delay_us;
 };
 
-static const wn_option options[] = {
-    WN_NUMBER(struct options, target, "160", 0, 255, "gray level that scores best"),
-    WN_INT(struct options, delay_us, "0", 0, 1e7, "microseconds that a call sleeps, to rehearse a slow verifier"),
-    WN_OPTIONS_END
-};
+static const wn_option options[] = { WN_NUMBER(struct options, target, "160", 0, 255, "gray level that scores best"),
+                                     WN_INT(struct options, delay_us, "0", 0, 1e7,
+                                            "microseconds that a call sleeps, to rehearse a slow verifier"),
+                                     WN_OPTIONS_END };
 
 static double closeness(const wn_image *image, double target)
 {
