@@ -314,6 +314,21 @@ static void sum_up(struct experiment *x, struct experiment_result *result)
     result->interrupted = atomic_load(&e->process->cancelled) && result->done + result->failed < e->spec->prompt_count;
 }
 
+/* The ledger's own account of this start: what was sampled, and what was not because it was recorded. */
+static void tell_stop(struct experiment *x, const struct experiment_result *result)
+{
+    const struct experiment_status *s = &result->status;
+    engine_event(&x->engine, "stop",
+                 "%u prompts done, %u failed of %u%s: %llu candidates, %llu of them recorded before; %llu evaluations "
+                 "sampled, %llu recorded before; %llu prompts encoded; batches %.0f %% full; %.1f s",
+                 s->prompts_done, s->prompts_failed, s->prompt_count, result->interrupted ? ", interrupted" : "",
+                 (unsigned long long)s->candidates_done,
+                 (unsigned long long)atomic_load(&x->engine.stats.candidates_replayed),
+                 (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
+                 (unsigned long long)atomic_load(&x->engine.stats.encodes), s->nfe_sampled ? 100 * s->batch_fill : 0.0,
+                 s->seconds);
+}
+
 wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
                          void (*report_status)(void *arg, const struct experiment_status *s), void *arg,
                          struct experiment_result *result, wn_error *err)
@@ -333,8 +348,12 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
     wn_status status = set_up(x, err);
     if (status == WN_OK) {
         x->planned = plan(e);
+        engine_event(e, "start", "%u prompts, search %s, sampler %s (%s), batches of %u, %u searches at once",
+                     spec->prompt_count, spec->search.plugin->name, spec->sampler.plugin->name, e->info.model_key,
+                     e->batch, spec->engine.live);
         status = run_trials(x, report_status, arg, err);
         sum_up(x, result);
+        tell_stop(x, result);
     }
     wn_error close_err;
     const wn_status closed = take_down(x, &close_err);

@@ -90,11 +90,27 @@ static void check_search(void)
     CHECK_INT(harness_number(dir, "SELECT count(*) FROM trials WHERE ended LIKE '%dropped or never spawned%'"), 4);
 }
 
+/* A judge that is also another judge's input, and the guide's: no two threads are ever in it. */
+static void check_serial(void)
+{
+    struct harness_run run = { .spec = SPEC("{}", "{}", RANDOM("one")),
+                               .directory = harness_directory("faults", "serial") };
+    const char *const set[] = { "verifiers={\"shy\":{\"use\":\"probe_shy\"},"
+                                "\"one\":{\"use\":\"probe_wrap\",\"inputs\":[\"shy\"]},"
+                                "\"two\":{\"use\":\"probe_wrap\",\"inputs\":[\"shy\"]}}",
+                                "judge=[\"two\",\"shy\"]", NULL };
+    run.set = set;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE value IS NOT NULL"), 72);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM events WHERE kind = 'warning'"), 0);
+}
+
 int main(void)
 {
     check_samplers();
     check_hopeless();
     check_verifiers();
     check_search();
+    check_serial();
     return CHECK_DONE();
 }

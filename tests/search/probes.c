@@ -5,8 +5,10 @@
 #include <winnow/verifier.h>
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static wn_status create_bare(const wn_host *host, const void *values, void **self, wn_error *err)
 {
@@ -244,6 +246,75 @@ static const wn_plugin rank_plugin = {
     .vtable = &rank_verifier,
 };
 
+/* ---- a verifier that may not be entered twice, and one that asks its inputs -------------------------------------- */
+
+static atomic_int visitors;
+
+static wn_status shy_score(void *self, const wn_score_request *request, wn_error *err)
+{
+    const struct timespec while_inside = { 0, 300000 };
+    (void)self;
+    if (atomic_fetch_add(&visitors, 1) > 0)
+        return wn_fail(err, WN_E_INTERNAL, "two calls at once");
+    nanosleep(&while_inside, NULL);
+    for (uint64_t i = 0; i < request->count; i++)
+        request->scores[i] = brightness(&request->images[i]);
+    atomic_fetch_sub(&visitors, 1);
+    return WN_OK;
+}
+
+static const wn_verifier shy_verifier = {
+    .struct_size = sizeof shy_verifier, .metrics = sulk_metrics, .metric_count = 1, .score = shy_score
+};
+
+static const wn_plugin shy_plugin = {
+    .struct_size = sizeof shy_plugin,
+    .kind = WN_KIND_VERIFIER,
+    .name = "probe_shy",
+    .version = "1",
+    .summary = "fails when two threads are in it",
+    .source = "",
+    .options = no_options,
+    .options_size = 8,
+    .create = create_bare,
+    .destroy = destroy_bare,
+    .vtable = &shy_verifier,
+};
+
+static wn_status wrap_score(void *self, const wn_score_request *request, wn_error *err)
+{
+    const wn_verifier_ref *input = self;
+    return input->verifier->score(input->self, request, err);
+}
+
+static wn_status wrap_create(const wn_host *host, const void *values, void **self, wn_error *err)
+{
+    (void)values, (void)err;
+    *self = (void *)(uintptr_t)host->input(host->ctx, 0);
+    return WN_OK;
+}
+
+static const wn_verifier wrap_verifier = { .struct_size = sizeof wrap_verifier,
+                                           .metrics = sulk_metrics,
+                                           .metric_count = 1,
+                                           .min_inputs = 1,
+                                           .max_inputs = 1,
+                                           .score = wrap_score };
+
+static const wn_plugin wrap_plugin = {
+    .struct_size = sizeof wrap_plugin,
+    .kind = WN_KIND_VERIFIER,
+    .name = "probe_wrap",
+    .version = "1",
+    .summary = "says what its input says",
+    .source = "",
+    .options = no_options,
+    .options_size = 8,
+    .create = wrap_create,
+    .destroy = destroy_bare,
+    .vtable = &wrap_verifier,
+};
+
 /* ---- a search that uses all of env --------------------------------------------------------------------------------
  */
 
@@ -355,6 +426,7 @@ static const wn_plugin walk_plugin = {
     .vtable = &walk_search,
 };
 
-static const wn_plugin *const plugins[] = { &fail_plugin, &sulk_plugin, &rank_plugin, &walk_plugin };
+static const wn_plugin *const plugins[] = { &fail_plugin, &sulk_plugin, &rank_plugin,
+                                            &shy_plugin,  &wrap_plugin, &walk_plugin };
 WN_EXPORT extern const wn_module wn_module_v0;
-const wn_module wn_module_v0 = { sizeof(wn_module), WN_ABI_MAJOR, WN_ABI_MINOR, plugins, 4 };
+const wn_module wn_module_v0 = { sizeof(wn_module), WN_ABI_MAJOR, WN_ABI_MINOR, plugins, 6 };
