@@ -1,0 +1,279 @@
+/* cmd_bench.c - what this machine gives: steps through the engine when a step costs nothing, and the two operations that
+ * models spend their time in, on every device.
+ *
+ * The engine is measured by a real run (search, batcher, solver, decoder, verifier, ledger) with the analytic sampler,
+ * in a directory of its own under TMPDIR that is removed afterwards. Operations are measured through the device
+ * interface, as a model sees it. Best of several, because a busy machine only ever makes things slower.
+ */
+#include "base/files.h"
+#include "base/pool.h"
+#include "cli/commands.h"
+#include "cli/table.h"
+#include "cli/terminal.h"
+#include "engine/experiment.h"
+#include "plugin/host.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* One line of the result. */
+struct measurement {
+    char what[120];
+    double value;
+    const char *unit;
+};
+
+struct bench {
+    struct cli *c;
+    double seconds; /* for each measurement */
+    struct measurement rows[64];
+    uint32_t count;
+};
+
+static double now_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+WN_PRINTF(4, 5) static void add(struct bench *b, double value, const char *unit, const char *format, ...)
+{
+    if (b->count == sizeof b->rows / sizeof *b->rows)
+        return;
+    struct measurement *m = &b->rows[b->count++];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(m->what, sizeof m->what, format, args);
+    va_end(args);
+    m->value = value;
+    m->unit = unit;
+}
+
+/* ---- the engine ---- */
+
+static const char engine_spec[] =
+    "{ \"winnow\": 0, \"name\": \"bench\", \"prompts\": { \"list\": [\"1\", \"2\", \"3\", \"4\"] },\n"
+    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 30 },\n"
+    "  \"sampler\": { \"use\": \"analytic\" }, \"verifiers\": { \"near\": { \"use\": \"analytic\" } },\n"
+    "  \"search\": { \"use\": \"random\", \"guide\": \"near\", \"options\": { \"candidates\": 2000 } },\n"
+    "  \"engine\": { \"batch\": 256, \"live\": 4, \"save_images\": false } }\n";
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static wn_status run_engine(struct bench *b, const struct spec *spec, struct process *process, wn_error *err)
+{
+    struct instances *instances;
+    struct experiment_result result = { 0 };
+    WN_TRY(instances_create(spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH, &instances, err));
+    wn_status status = experiment_run(spec, instances, process, NULL, NULL, &result, err);
+    instances_destroy(instances);
+    const struct experiment_status *s = &result.status;
+    if (!status)
+        add(b, (double)s->nfe_sampled / s->seconds, "steps/s", "engine, analytic sampler, batch 256");
+    return status;
+}
+
+static int bench_engine(struct bench *b, struct process *process)
+{
+    const char *tmp = getenv("TMPDIR");
+    char directory[FILE_PATH_SIZE];
+    struct spec *spec;
+    wn_error err = { 0 };
+    snprintf(directory, sizeof directory, "%s/winnow-bench-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (!mkdtemp(directory)) {
+        wn_fail(&err, WN_E_IO, "%s: cannot make a directory: %s", directory, strerror(errno));
+        return cli_fail(b->c, WN_E_IO, &err);
+    }
+    int code = cli_load_spec(b->c, &(struct spec_request){ .path = "bench", .text = engine_spec, .output = directory },
+                             &spec);
+    wn_status status = code == EXIT_FINE ? run_engine(b, spec, process, &err) : WN_OK;
+    if (status)
+        code = cli_fail(b->c, status, &err);
+    spec_free(spec);
+    nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    return code;
+}
+
+/* ---- operations ---- */
+
+enum { ROWS = 1024, WIDTH = 3072, HEADS = 24 };
+
+struct operation {
+    const char *name;
+    wn_graph graph;
+    double flops;
+};
+
+/* out[ROWS, WIDTH] = x W^T, a layer at the width of FLUX.1. */
+static const wn_tensor linear_tensors[] = {
+    { "x", WN_ROLE_INPUT, WN_F32, ROWS, WIDTH, WN_NONE, 0, 0, 0, NULL },
+    { "out", WN_ROLE_OUTPUT, WN_F32, ROWS, WIDTH, WN_NONE, 0, 0, 0, NULL },
+};
+static const wn_op linear_op = { .kind = WN_OP_LINEAR, .activation = WN_ACT_NONE, .in = { 0, WN_NONE, WN_NONE, WN_NONE },
+                                 .weight = { 0, WN_NONE }, .out = 1 };
+
+/* Self-attention over ROWS tokens, q = k = v = x. */
+static const wn_op attention_op = { .kind = WN_OP_ATTENTION, .activation = WN_ACT_NONE, .in = { 0, 0, 0, WN_NONE },
+                                    .weight = { WN_NONE, WN_NONE }, .out = 1, .i = { HEADS }, .f = { 0.0884f } };
+
+static void fill(float *values, uint64_t count)
+{
+    uint32_t state = 1;
+    for (uint64_t i = 0; i < count; i++) {
+        state = state * 1664525u + 1013904223u;
+        values[i] = (float)(state >> 8) / (1 << 24) - 0.5f;
+    }
+}
+
+static wn_status time_program(struct bench *b, const wn_device_api *api, wn_program *program, double flops,
+                              double *gflops, wn_error *err)
+{
+    float *x = malloc(sizeof *x * ROWS * WIDTH), *out = malloc(sizeof *out * ROWS * WIDTH);
+    wn_binding bindings[] = { { 0, 0, x }, { 1, 0, out } };
+    wn_status status = x && out ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory");
+    double started = now_seconds(), best = 1e30;
+    if (!status)
+        fill(x, (uint64_t)ROWS * WIDTH);
+    for (int i = 0; !status && (i < 3 || now_seconds() - started < b->seconds); i++) {
+        double before = now_seconds();
+        status = api->run(program, 1, bindings, 2, err);
+        double took = now_seconds() - before;
+        best = took < best ? took : best;
+    }
+    *gflops = flops / best * 1e-9;
+    free(x);
+    free(out);
+    return status;
+}
+
+static wn_status bench_operation(struct bench *b, const char *name, const wn_device_api *api, wn_device *device,
+                                 const struct operation *op, int64_t dtype, wn_error *err)
+{
+    wn_program *program = NULL;
+    double gflops;
+    wn_compile_options options = { sizeof options, dtype, 1 };
+    WN_TRY(api->compile(device, &op->graph, &options, &program, err));
+    wn_status status = time_program(b, api, program, op->flops, &gflops, err);
+    api->free_program(program);
+    if (!status)
+        add(b, gflops, "GFLOP/s", "%s, %s, %s", name, op->name, dtype == WN_F32 ? "f32" : "bf16");
+    return status;
+}
+
+static wn_status bench_device(struct bench *b, const char *name, const wn_device_api *api, wn_device *device,
+                              const float *weight_data, wn_error *err)
+{
+    const wn_weight weight = { "W", WIDTH, WIDTH, { { weight_data, WN_F32, 1, WIDTH } }, 1 };
+    const struct operation operations[] = {
+        { "linear 1024 x 3072 x 3072", { sizeof(wn_graph), "linear", linear_tensors, 2, &weight, 1, &linear_op, 1 },
+          2.0 * ROWS * WIDTH * WIDTH },
+        { "attention 1024 tokens, 24 heads of 128",
+          { sizeof(wn_graph), "attention", linear_tensors, 2, NULL, 0, &attention_op, 1 }, 4.0 * ROWS * ROWS * WIDTH },
+    };
+    for (uint32_t i = 0; i < 2; i++) {
+        terminal_progress(operations[i].name);
+        WN_TRY(bench_operation(b, name, api, device, &operations[i], WN_F32, err));
+        WN_TRY(bench_operation(b, name, api, device, &operations[i], WN_BF16, err));
+    }
+    return WN_OK;
+}
+
+static int bench_operations(struct bench *b, struct process *process)
+{
+    const char *name = cli_value(b->c, "device", "cpu");
+    struct spec nothing = { .directory = "." };
+    struct host_shared shared = { .arena = arena_create(), .spec = &nothing, .process = process };
+    wn_host host;
+    wn_error err = { 0 };
+    const wn_device_api *api;
+    wn_device *device;
+    float *weight = malloc(sizeof *weight * WIDTH * WIDTH);
+    wn_status status = weight && shared.arena && host_init(&host, &shared, "bench", NULL, 0)
+                           ? host.open_device(host.ctx, name, &api, &device, &err)
+                           : wn_fail(&err, WN_E_MEMORY, "no memory");
+    if (weight)
+        fill(weight, (uint64_t)WIDTH * WIDTH);
+    if (!status)
+        status = bench_device(b, name, api, device, weight, &err);
+    host_close_devices(&shared);
+    arena_destroy(shared.arena);
+    free(weight);
+    return status ? cli_fail(b->c, status, &err) : EXIT_FINE;
+}
+
+/* ---- results ---- */
+
+static void write_json(const struct bench *b, uint32_t threads, struct buffer *out)
+{
+    struct json_text j = json_begin(out, 2);
+    json_object(&j);
+    json_key(&j, "threads"), json_u64(&j, threads);
+    json_key(&j, "measurements"), json_array(&j);
+    for (uint32_t i = 0; i < b->count; i++) {
+        json_object(&j);
+        json_key(&j, "what"), json_string(&j, b->rows[i].what);
+        json_key(&j, "value"), json_number(&j, b->rows[i].value);
+        json_key(&j, "unit"), json_string(&j, b->rows[i].unit);
+        json_end(&j);
+    }
+    json_end(&j);
+    json_end(&j);
+    buffer_byte(out, '\n');
+}
+
+static void write_table(const struct bench *b, struct buffer *out)
+{
+    struct table t;
+    table_start(&t, 3);
+    for (uint32_t i = 0; i < b->count; i++) {
+        table_cell(&t, "%s", b->rows[i].what);
+        table_cell(&t, "%12.0f", b->rows[i].value);
+        table_cell(&t, "%s", b->rows[i].unit);
+    }
+    table_write(&t, 0, out);
+}
+
+static int run(struct cli *c)
+{
+    uint64_t seconds = 1;
+    struct buffer out = BUFFER_INIT(1 << 16);
+    struct bench b = { .c = c };
+    if (!cli_u64(c, "seconds", 1, 3600, &seconds))
+        return EXIT_USAGE;
+    struct process *process = cli_process(c, 0);
+    if (!process)
+        return EXIT_FAILED;
+    b.seconds = (double)seconds;
+    terminal_progress("engine");
+    int code = bench_engine(&b, process);
+    if (code == EXIT_FINE)
+        code = bench_operations(&b, process);
+    terminal_stop();
+    if (cli_flag(c, "json"))
+        write_json(&b, pool_threads(process->pool), &out);
+    else
+        write_table(&b, &out);
+    int printed = cli_print(c, &out);
+    return code == EXIT_FINE ? printed : code;
+}
+
+static const struct cli_option options[] = {
+    { "device", 0, "NAME", "device whose operations are measured; cpu when not given" },
+    { "seconds", 0, "N", "seconds for each operation; 1 when not given" },
+    { "json", 0, NULL, "as JSON" },
+    { NULL, 0, NULL, NULL }
+};
+
+const struct command cmd_bench = { "bench", "", "measure the engine and a device's main operations", NULL, options, 0, 0,
+                                   run };
