@@ -84,17 +84,49 @@ static void print_profile(const nn_program *p)
     }
 }
 
+static void fill_inputs(const nn_flux *c, uint64_t image, uint64_t text, uint64_t batch, void **data)
+{
+    for (uint64_t i = 0; i < batch; i++) {
+        *data++ = random_floats(image * c->in_channels, 1);
+        *data++ = random_floats(text * c->heads * c->head_width, 1);
+        *data++ = random_floats(nn_flux_modulation_width(c), 0.3f);
+        *data++ = random_floats(image * c->out_channels, 0);
+    }
+}
+
+static void measure(const nn_program *p, uint64_t batch, void **data, double limit, double gflop)
+{
+    static double seconds[MAX_RUNS];
+    const int is_profiled = getenv("PROFILE") != NULL;
+    wn_error err;
+    int n = 0;
+    must(nn_program_run(p, batch, data, &err), &err);
+    if (is_profiled)
+        print_profile(p); /* begins measuring */
+    const double end = now() + limit, cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    while (n < 3 || (now() < end && n < MAX_RUNS)) {
+        const double start = now();
+        must(nn_program_run(p, batch, data, &err), &err);
+        seconds[n++] = now() - start;
+    }
+    const double cpu_each = (read_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu) / n;
+    qsort(seconds, (size_t)n, sizeof *seconds, later);
+    printf("{\"median\": %.6g, \"best\": %.6g, \"cpu\": %.6g, \"runs\": %d, \"gflop\": %.6g, \"gflops\": %.6g}\n",
+           seconds[n / 2], seconds[0], cpu_each, n, gflop, gflop / seconds[n / 2]);
+    if (is_profiled)
+        print_profile(p);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const names[] = { "x", "text", "modulation", "v", NULL };
     static void *data[4 * MAX_BATCH];
-    static double seconds[MAX_RUNS];
-    struct host host;
+    static struct host host;
     wn_error err;
     nn_weights *w;
     nn_flux c;
     nn_program p;
-    if (argc != 9) {
+    if (argc != 9 || strtoull(argv[3], NULL, 10) > MAX_BATCH) {
         fprintf(stderr, "usage: bench_velocity TRANSFORMER f32|bf16 BATCH TEXT ROWS COLUMNS SECONDS THREADS\n");
         return 2;
     }
@@ -106,32 +138,9 @@ int main(int argc, char **argv)
     must(nn_program_make(nn_flux_velocity_graph(&c, w, rows, cols, text), &host.device,
                          strcmp(argv[2], "bf16") == 0 ? WN_BF16 : WN_F32, batch, names, &p, &err),
          &err);
-    for (uint64_t i = 0; i < batch && i < MAX_BATCH; i++) {
-        data[4 * i] = random_floats(rows * cols * c.in_channels, 1);
-        data[4 * i + 1] = random_floats(text * c.heads * c.head_width, 1);
-        data[4 * i + 2] = random_floats(nn_flux_modulation_width(&c), 0.3f);
-        data[4 * i + 3] = random_floats(rows * cols * c.out_channels, 0);
-    }
-    const double end = now() + strtod(argv[7], NULL);
-    int n = 0;
-    must(nn_program_run(&p, batch, data, &err), &err);
-    const int profiled = getenv("PROFILE") != NULL;
-    if (profiled)
-        print_profile(&p); /* begins measuring */
-    const double cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID);
-    while (n < 3 || (now() < end && n < MAX_RUNS)) {
-        const double start = now();
-        must(nn_program_run(&p, batch, data, &err), &err);
-        seconds[n++] = now() - start;
-    }
-    const double cpu_each = (read_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu) / n;
-    qsort(seconds, (size_t)n, sizeof *seconds, later);
-    printf("{\"median\": %.6g, \"best\": %.6g, \"cpu\": %.6g, \"runs\": %d, \"gflop\": %.6g, \"gflops\": %.6g}\n",
-           seconds[n / 2], seconds[0], cpu_each, n,
-           1e-9 * flops(&c, (double)text, (double)(rows * cols)) * (double)batch,
-           1e-9 * flops(&c, (double)text, (double)(rows * cols)) * (double)batch / seconds[n / 2]);
-    if (profiled)
-        print_profile(&p);
+    fill_inputs(&c, rows * cols, text, batch, data);
+    measure(&p, batch, data, strtod(argv[7], NULL),
+            1e-9 * flops(&c, (double)text, (double)(rows * cols)) * (double)batch);
     nn_program_end(&p);
     nn_weights_close(w);
     host_close(&host);
