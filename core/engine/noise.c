@@ -3,8 +3,8 @@
  * Philox turns (block, stream) under a key made from the seed into four words, Box-Muller turns them into four normals.
  * Logarithm, sine and cosine are computed here, because mathematical libraries differ in the last bit: both by Taylor
  * series after an argument reduction that is exact, in float32 additions, multiplications, one division and a square
- * root, all of which IEEE 754 fixes to the bit (and the build forbids fused operations). Their error is below 2 units in
- * the last place, far below what matters to a distribution. 31 bits make the radius: normals reach +-6.66.
+ * root, all of which IEEE 754 fixes to the bit (and the build forbids fused operations). Their error is below 2 units
+ * in the last place, far below what matters to a distribution. 31 bits make the radius: normals reach +-6.66.
  */
 #include "engine/noise.h"
 
@@ -104,7 +104,8 @@ void noise_normal_f32(uint64_t seed, uint64_t stream, uint64_t first, float *dst
 
 uint64_t noise_random_u64(uint64_t seed, uint64_t stream, uint64_t index)
 {
-    const uint32_t counter[4] = { (uint32_t)index, (uint32_t)(index >> 32), (uint32_t)stream, (uint32_t)(stream >> 32) };
+    const uint32_t counter[4] = { (uint32_t)index, (uint32_t)(index >> 32), (uint32_t)stream,
+                                  (uint32_t)(stream >> 32) };
     uint32_t key[2], words[4];
     make_key(seed, USE_WORDS, key);
     philox_4x32(counter, key, words);
@@ -114,10 +115,20 @@ uint64_t noise_random_u64(uint64_t seed, uint64_t stream, uint64_t index)
 void noise_fill(enum spec_noise mode, uint64_t seed, uint64_t stream, float *dst, uint64_t n)
 {
     switch (mode) {
-    case SPEC_NOISE_PHILOX: noise_normal_f32(seed, stream, 0, dst, n); break;
-    case SPEC_NOISE_TORCH_CPU: torch_cpu_f32(seed + stream, dst, n); break;
-    case SPEC_NOISE_TORCH_CPU_BF16: torch_cpu_bf16(seed + stream, dst, n); break;
-    case SPEC_NOISE_TORCH_CPU_BF16_LEGACY: torch_cpu_bf16_legacy(seed + stream, dst, n); break;
-    case SPEC_NOISE_TORCH_CUDA: torch_cuda_f32(seed + stream, dst, n); break;
+    case SPEC_NOISE_PHILOX:
+        noise_normal_f32(seed, stream, 0, dst, n);
+        break;
+    case SPEC_NOISE_TORCH_CPU:
+        torch_cpu_f32(seed + stream, dst, n);
+        break;
+    case SPEC_NOISE_TORCH_CPU_BF16:
+        torch_cpu_bf16(seed + stream, dst, n);
+        break;
+    case SPEC_NOISE_TORCH_CPU_BF16_LEGACY:
+        torch_cpu_bf16_legacy(seed + stream, dst, n);
+        break;
+    case SPEC_NOISE_TORCH_CUDA:
+        torch_cuda_f32(seed + stream, dst, n);
+        break;
     }
 }

@@ -12,16 +12,22 @@
 #include <stdint.h>
 
 /* Fills dst with n standard normals.
- *   SPEC_NOISE_PHILOX          values 0 .. n-1 of noise_normal_f32(seed, stream).
- *   SPEC_NOISE_TORCH_CPU       torch.randn(n) in float32 of a CPU generator seeded with seed + stream: the bits of an
- *                              x86-64 machine with AVX2. Only the low 32 bits of a seed matter to that generator.
- *   SPEC_NOISE_TORCH_CPU_BF16  the same in bfloat16, as diffusers pipelines draw it with a CPU generator. For n a multiple
- *                              of 16 these are the float32 values, rounded.
- *   SPEC_NOISE_TORCH_CPU_BF16_LEGACY  the same in torch releases up to 2.12, which computed in bfloat16 from 8-bit
- *                              uniforms: another stream, of 256 x 256 distinct pairs.
- *   SPEC_NOISE_TORCH_CUDA      torch.randn(n) of a CUDA generator seeded with seed + stream (64 bits), for n up to the
- *                              number of resident threads of the GPU; beyond it GPUs differ from one another, and this
- *                              continues the rule of small n. Within 1e-6 of a GPU, which uses approximate functions. */
+ *
+ *   SPEC_NOISE_PHILOX
+ *       Values 0 .. n-1 of noise_normal_f32(seed, stream).
+ *   SPEC_NOISE_TORCH_CPU
+ *       torch.randn(n) in float32 of a CPU generator seeded with seed + stream: the bits of an x86-64 machine with
+ *       AVX2. Only the low 32 bits of a seed matter to that generator.
+ *   SPEC_NOISE_TORCH_CPU_BF16
+ *       The same in bfloat16, as diffusers pipelines draw it with a CPU generator. Where n is a multiple of 16 these
+ *       are the float32 values, rounded.
+ *   SPEC_NOISE_TORCH_CPU_BF16_LEGACY
+ *       The same in torch releases up to 2.12, which computed in bfloat16 from 8-bit uniforms: another stream, of
+ *       256 x 256 distinct pairs.
+ *   SPEC_NOISE_TORCH_CUDA
+ *       torch.randn(n) of a CUDA generator seeded with seed + stream (64 bits), for n up to the number of resident
+ *       threads of the GPU. Beyond it GPUs differ from one another, and this continues the rule of small n. Within
+ *       1e-6 of a GPU, which uses approximate functions. */
 void noise_fill(enum spec_noise mode, uint64_t seed, uint64_t stream, float *dst, uint64_t n);
 
 /* Standard normals first .. first+n-1 of a stream. Any range gives the values that the whole stream has there. */

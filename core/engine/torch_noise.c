@@ -22,7 +22,7 @@
 
 static float avx_log(float x)
 {
-    static const float p[] = { -1.1514610310E-1f, 1.1676998740E-1f,  -1.2420140846E-1f, 1.4249322787E-1f,
+    static const float p[] = { -1.1514610310E-1f, 1.1676998740E-1f, -1.2420140846E-1f, 1.4249322787E-1f,
                                -1.6668057665E-1f, 2.0000714765E-1f, -2.4999993993E-1f, 3.3333331174E-1f };
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);

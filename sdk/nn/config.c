@@ -173,8 +173,8 @@ static wn_status get_list(const nn_config *c, const char *key, uint32_t capacity
     if (*out && !cJSON_IsArray(*out))
         return wrong_type(c, key, "a list", *out, err);
     if (*out && (uint32_t)cJSON_GetArraySize(*out) > capacity)
-        return wn_fail(err, WN_E_UNSUPPORTED, "%s: %s/%s has %d items, at most %u are supported", c->file, c->pointer, key,
-                       cJSON_GetArraySize(*out), capacity);
+        return wn_fail(err, WN_E_UNSUPPORTED, "%s: %s/%s has %d items, at most %u are supported", c->file, c->pointer,
+                       key, cJSON_GetArraySize(*out), capacity);
     return WN_OK;
 }
 

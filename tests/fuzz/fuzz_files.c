@@ -45,9 +45,32 @@ static void splice(struct bytes *b, size_t at, size_t removed, const void *inser
 
 static void insert_token(struct bytes *b, size_t at)
 {
-    static const char *const tokens[] = { "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u0000", "\\ud800", "null", "-1", "1e999",
-                                          "18446744073709551616", "9007199254740993", "\xff\xfe", "\n", " ", "</w>",
-                                          "\"a\":", "\"shape\"", "..", "/", "0.5", "\xef\xbb\xbf", "\x80\x80\x80\x80\x10" };
+    static const char *const tokens[] = { "{",
+                                          "}",
+                                          "[",
+                                          "]",
+                                          ",",
+                                          ":",
+                                          "\"",
+                                          "\\",
+                                          "\\u0000",
+                                          "\\ud800",
+                                          "null",
+                                          "-1",
+                                          "1e999",
+                                          "18446744073709551616",
+                                          "9007199254740993",
+                                          "\xff\xfe",
+                                          "\n",
+                                          " ",
+                                          "</w>",
+                                          "\"a\":",
+                                          "\"shape\"",
+                                          "..",
+                                          "/",
+                                          "0.5",
+                                          "\xef\xbb\xbf",
+                                          "\x80\x80\x80\x80\x10" };
     const char *token = tokens[below(sizeof tokens / sizeof tokens[0])];
     splice(b, at, 0, token, strlen(token));
 }
@@ -58,9 +81,15 @@ static void damage(struct bytes *b)
     for (uint32_t times = 1 + below(4); times > 0; times--) {
         size_t at = below(b->size + 1), n = 1 + below(sizeof copy - 1);
         switch (below(5)) {
-        case 0: insert_token(b, at); break;
-        case 1: splice(b, at, n, "", 0); break;
-        case 2: b->size = below(4) ? b->size : at; break;
+        case 0:
+            insert_token(b, at);
+            break;
+        case 1:
+            splice(b, at, n, "", 0);
+            break;
+        case 2:
+            b->size = below(4) ? b->size : at;
+            break;
         case 3: /* double a stretch somewhere else */
             n = at + n > b->size ? b->size - at : n;
             memcpy(copy, b->data + at, n);
@@ -81,15 +110,16 @@ static void must_have_said_why(wn_status status, const wn_error *err)
         CHECK(err->code == status && err->message[0] && strlen(err->message) < sizeof err->message);
 }
 
+static volatile unsigned byte_sum; /* so that every byte is really read */
+
 static void use_safetensors(wn_error *err)
 {
     nn_safetensors *f;
-    volatile unsigned sum = 0;
     must_have_said_why(nn_safetensors_open(in_folder("f/model.safetensors"), &f, err), err);
     for (uint64_t i = 0; f && i < nn_safetensors_count(f); i++) {
         const nn_tensor *t = nn_safetensors_at(f, i);
         for (uint64_t b = 0; b < t->bytes; b++)
-            sum += ((const unsigned char *)t->data)[b];
+            byte_sum += ((const unsigned char *)t->data)[b];
     }
     nn_safetensors_close(f);
 }
@@ -134,7 +164,8 @@ static void use_clip(wn_error *err)
     bool truncated;
     must_have_said_why(nn_clip_bpe_open(in_folder("f"), &t, err), err);
     if (t)
-        must_have_said_why(nn_clip_bpe_encode(t, "lower newer slow\xc3\xa9 1's", 16, ids, &count, &truncated, err), err);
+        must_have_said_why(nn_clip_bpe_encode(t, "lower newer slow\xc3\xa9 1's", 16, ids, &count, &truncated, err),
+                           err);
     nn_clip_bpe_close(t);
 }
 
@@ -163,7 +194,8 @@ static void use_t5(wn_error *err)
     bool truncated;
     must_have_said_why(nn_t5_spm_open(in_folder("f"), &t, err), err);
     if (t)
-        must_have_said_why(nn_t5_spm_encode(t, "a red circle <extra_id_3>\xef\xac\x81", 32, ids, &count, &truncated, err), err);
+        must_have_said_why(
+            nn_t5_spm_encode(t, "a red circle <extra_id_3>\xef\xac\x81", 32, ids, &count, &truncated, err), err);
     nn_t5_spm_close(t);
 }
 
@@ -200,8 +232,9 @@ static struct bytes safetensors_seed(void)
     return file_seed(in_folder("good.safetensors"));
 }
 
-static const char vocab[] = "{\"l\":0,\"o\":1,\"w\":2,\"e\":3,\"r\":4,\"n\":5,\"lo\":6,\"w</w>\":7,\"r</w>\":8,\"low</w>\":9,"
-                            "\"er</w>\":10,\"<|startoftext|>\":11,\"<|endoftext|>\":12}";
+static const char vocab[] =
+    "{\"l\":0,\"o\":1,\"w\":2,\"e\":3,\"r\":4,\"n\":5,\"lo\":6,\"w</w>\":7,\"r</w>\":8,\"low</w>\":9,"
+    "\"er</w>\":10,\"<|startoftext|>\":11,\"<|endoftext|>\":12}";
 static const char merges[] = "#version: 0.2\nl o\nlo w</w>\ne r</w>\n";
 
 /* ---- rounds ---- */
@@ -223,7 +256,8 @@ static void fuzz(const char *file, struct bytes seed, void (*use)(wn_error *err)
         if (i == 0 && err.code != WN_E_UNSUPPORTED)
             CHECK_STR(err.message, "");
         if (check_failures != failures)
-            fprintf(stderr, "%s: repeat with WINNOW_FUZZ_SEED=%llu WINNOW_FUZZ_ROUNDS=1\n", file, (unsigned long long)(start + i));
+            fprintf(stderr, "%s: repeat with WINNOW_FUZZ_SEED=%llu WINNOW_FUZZ_ROUNDS=1\n", file,
+                    (unsigned long long)(start + i));
     }
     unlink(in_folder(file));
 }
@@ -236,14 +270,17 @@ int main(void)
     fuzz("f/model.safetensors", safetensors_seed(), use_safetensors);
     write_bytes("f/one.safetensors", safetensors_seed().data, safetensors_seed().size);
     fuzz("f/model.safetensors.index.json",
-         text_seed("{\"metadata\":{},\"weight_map\":{\"a.weight\":\"one.safetensors\",\"b\":\"one.safetensors\"}}"), use_weights);
-    fuzz("f/config.json", text_seed("{\"axes\":[8,12,12],\"eps\":1e-6,\"text_config\":{\"layers\":4,\"x\":null}}"), use_config);
+         text_seed("{\"metadata\":{},\"weight_map\":{\"a.weight\":\"one.safetensors\",\"b\":\"one.safetensors\"}}"),
+         use_weights);
+    fuzz("f/config.json", text_seed("{\"axes\":[8,12,12],\"eps\":1e-6,\"text_config\":{\"layers\":4,\"x\":null}}"),
+         use_config);
     fuzz("f/preprocessor_config.json",
          text_seed("{\"size\":{\"shortest_edge\":64},\"crop_size\":50,\"resample\":3,\"image_mean\":[0.1,0.2,0.3]}"),
          use_preprocess);
     write_text("good/vocab.json", vocab);
     write_text("good/merges.txt", merges);
-    fuzz("f/text", text_seed("A photo's \xc3\x89t\xc3\xa9, 3 \xe4\xb8\xad <|endoftext|> \xf0\x9f\x98\x80 o\xcc\x88"), use_clip_text);
+    fuzz("f/text", text_seed("A photo's \xc3\x89t\xc3\xa9, 3 \xe4\xb8\xad <|endoftext|> \xf0\x9f\x98\x80 o\xcc\x88"),
+         use_clip_text);
     write_text("f/merges.txt", merges);
     fuzz("f/vocab.json", text_seed(vocab), use_clip);
     write_text("f/vocab.json", vocab);

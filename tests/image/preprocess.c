@@ -29,12 +29,14 @@ static void reads_settings(void)
     CHECK_INT(p.short_px, 224);
     CHECK_INT(p.crop_width_px, 224);
     CHECK_NEAR((double)p.mean[0], 0.48145466, 2e-8);
-    p = read_settings("{\"size\": 64, \"crop_size\": 50, \"resample\": 2, \"do_normalize\": false, \"rescale_factor\": 0.5}");
+    p = read_settings(
+        "{\"size\": 64, \"crop_size\": 50, \"resample\": 2, \"do_normalize\": false, \"rescale_factor\": 0.5}");
     CHECK_INT(p.filter, NN_FILTER_BILINEAR);
     CHECK_INT(p.short_px, 64);
     CHECK_INT(p.crop_height_px, 50);
     CHECK(p.scale == 0.5f && p.mean[1] == 0.0f && p.std[2] == 1.0f);
-    p = read_settings("{\"size\": {\"height\": 40, \"width\": 70}, \"do_center_crop\": false, \"image_std\": [1, 2, 3]}");
+    p = read_settings(
+        "{\"size\": {\"height\": 40, \"width\": 70}, \"do_center_crop\": false, \"image_std\": [1, 2, 3]}");
     CHECK_INT(p.short_px, 0);
     CHECK_INT(p.resize_height_px, 40);
     CHECK_INT(p.resize_width_px, 70);
@@ -52,7 +54,8 @@ static void reads_settings(void)
     refuse("{\"image_std\": [1, 0, 1]}", "image_std[1] is 0");
 }
 
-static void check_size(const nn_preprocess *p, uint32_t width, uint32_t height, uint32_t want_width, uint32_t want_height)
+static void check_size(const nn_preprocess *p, uint32_t width, uint32_t height, uint32_t want_width,
+                       uint32_t want_height)
 {
     uint32_t w = 0, h = 0;
     CHECK_OK(nn_preprocess_size(p, width, height, &w, &h, &err), err);
@@ -84,8 +87,12 @@ static void check_crop(int32_t rule, uint32_t size, uint32_t crop, int want_firs
         pixels[3 * i] = (uint8_t)(i % size + 1);
         pixels[3 * i + 1] = (uint8_t)(i / size + 1);
     }
-    const nn_preprocess p = { .filter = NN_FILTER_BOX, .crop_width_px = crop, .crop_height_px = crop, .crop = rule,
-                              .scale = 1, .std = { 1, 1, 1 } };
+    const nn_preprocess p = { .filter = NN_FILTER_BOX,
+                              .crop_width_px = crop,
+                              .crop_height_px = crop,
+                              .crop = rule,
+                              .scale = 1,
+                              .std = { 1, 1, 1 } };
     const wn_image image = { size, size, pixels };
     CHECK_OK(nn_preprocess_run(&p, &image, out, &err), err);
     uint32_t i = want_first < 0 ? (uint32_t)-want_first : 0; /* first column and row that are not padding */

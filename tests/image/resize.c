@@ -5,7 +5,8 @@
 
 static wn_error err;
 
-/* Made by tests/golden/make_resize.py: width, height, new width, new height, hash for each of Pillow's filters 0 to 5. */
+/* Made by tests/golden/make_resize.py: width, height, new width, new height, hash for each of Pillow's filters 0 to 5.
+ */
 static const struct {
     uint32_t width, height, new_width, new_height;
     uint32_t hashes[6];
@@ -125,7 +126,8 @@ static void older_pillow_resizes_x_first(void)
     free(pixels);
 }
 
-static void refuses(uint32_t width, uint32_t height, int32_t filter, uint32_t new_width, uint32_t new_height, const char *what)
+static void refuses(uint32_t width, uint32_t height, int32_t filter, uint32_t new_width, uint32_t new_height,
+                    const char *what)
 {
     static uint8_t pixels[3], out[3];
     CHECK_INT(nn_resize_rgb8(&(wn_image){ width, height, pixels }, filter, new_width, new_height, out, &err), WN_E_ARG);

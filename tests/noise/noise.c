@@ -16,8 +16,10 @@ static void philox_known_answers(void)
 {
     static const uint32_t cases[][10] = {
         { 0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 },
-        { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd },
-        { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 },
+        { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6,
+          0x6d5451fd },
+        { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420,
+          0x24126ea1 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint32_t out[4];
@@ -34,7 +36,8 @@ static void philox_lanes_are_philox(void)
     const uint32_t key[2] = { 17, 0xdeadbeef };
     philox_lanes(first, high, key, lanes);
     for (uint32_t i = 0; i < PHILOX_LANES; i++) {
-        const uint32_t counter[4] = { (uint32_t)(first + i), (uint32_t)((first + i) >> 32), (uint32_t)high, (uint32_t)(high >> 32) };
+        const uint32_t counter[4] = { (uint32_t)(first + i), (uint32_t)((first + i) >> 32), (uint32_t)high,
+                                      (uint32_t)(high >> 32) };
         uint32_t out[4];
         philox_4x32(counter, key, out);
         for (int j = 0; j < 4; j++)
@@ -71,23 +74,26 @@ static void torch_published_values(void)
 {
     EXPECT_START(SPEC_NOISE_TORCH_CPU, 0, 6, 6e-5, 1.5410, -0.2934, -2.1788, 0.5684, -1.0845, -1.3986);
     EXPECT_START(SPEC_NOISE_TORCH_CPU, 42, 3, 6e-5, 0.3367, 0.1288, 0.2345);
-    EXPECT_START(SPEC_NOISE_TORCH_CPU, 0, 16, 5e-9, -1.12583983, -1.1523602, -0.250578582, -0.433878809, 0.848710358, 0.692009151,
-                 -0.31601277, -2.11521935, 0.322274923, -1.26333475, 0.349983186, 0.30813393, 0.119841509, 1.2376579,
-                 1.11677718, -0.247278154);
-    EXPECT_START(SPEC_NOISE_TORCH_CPU, 42, 16, 1e-8, 1.92691529, 1.48728406, 0.900717199, -2.10552096, 0.678418458, -1.23454487,
-                 -0.0430674776, -1.60466695);
-    EXPECT_START(SPEC_NOISE_TORCH_CPU, 0, 20, 6e-5, -1.1258, -1.1524, -0.2506, -0.4339, 0.5988, -1.5551, -0.3414, 1.8530, 0.4681,
-                 -0.1577, 1.4437, 0.2660, 1.3894, 1.5863, 0.9463, -0.8437, 0.9318, 1.2590, 2.0050, 0.0537);
-    EXPECT_START(SPEC_NOISE_TORCH_CUDA, 0, 12, 6e-5, -0.9247, -0.4253, -2.6438, 0.1452, -0.1209, -0.5797, -0.6229, -0.3284,
-                 -1.0745, -0.3631, -1.6711, 2.2655);
+    EXPECT_START(SPEC_NOISE_TORCH_CPU, 0, 16, 5e-9, -1.12583983, -1.1523602, -0.250578582, -0.433878809, 0.848710358,
+                 0.692009151, -0.31601277, -2.11521935, 0.322274923, -1.26333475, 0.349983186, 0.30813393, 0.119841509,
+                 1.2376579, 1.11677718, -0.247278154);
+    EXPECT_START(SPEC_NOISE_TORCH_CPU, 42, 16, 1e-8, 1.92691529, 1.48728406, 0.900717199, -2.10552096, 0.678418458,
+                 -1.23454487, -0.0430674776, -1.60466695);
+    EXPECT_START(SPEC_NOISE_TORCH_CPU, 0, 20, 6e-5, -1.1258, -1.1524, -0.2506, -0.4339, 0.5988, -1.5551, -0.3414,
+                 1.8530, 0.4681, -0.1577, 1.4437, 0.2660, 1.3894, 1.5863, 0.9463, -0.8437, 0.9318, 1.2590, 2.0050,
+                 0.0537);
+    EXPECT_START(SPEC_NOISE_TORCH_CUDA, 0, 12, 6e-5, -0.9247, -0.4253, -2.6438, 0.1452, -0.1209, -0.5797, -0.6229,
+                 -0.3284, -1.0745, -0.3631, -1.6711, 2.2655);
 }
 
 static void torch_legacy_bf16_values(void)
 {
     const enum spec_noise mode = SPEC_NOISE_TORCH_CPU_BF16_LEGACY;
-    EXPECT_START(mode, 0, 16, 0, 1.4609375, 0.291015625, 0.9609375, 1.5703125, 0.494140625, -1.515625, -0.25, 0.57421875);
+    EXPECT_START(mode, 0, 16, 0, 1.4609375, 0.291015625, 0.9609375, 1.5703125, 0.494140625, -1.515625, -0.25,
+                 0.57421875);
     EXPECT_START(mode, 42, 16, 6e-7, -0.808594, -1.53125, 0.40625, 0.171875, -0.24707, 0.204102, -0.878906, -0.386719);
-    EXPECT_START(mode, 1234, 16, 6e-6, -0.59375, -0.671875, 0.478516, 0.578125, -1.42969, 0.816406, -0.671875, -1.99219);
+    EXPECT_START(mode, 1234, 16, 6e-6, -0.59375, -0.671875, 0.478516, 0.578125, -1.42969, 0.816406, -0.671875,
+                 -1.99219);
     noise_fill(mode, 5, 0, values, 65536);
     for (int i = 0; i < 65536; i++)
         if (!(fabsf(values[i]) <= 3.34f))
@@ -267,7 +273,8 @@ static double defined_value(uint64_t seed, uint64_t stream, uint64_t i)
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     z ^= z >> 31;
     const uint32_t key[2] = { (uint32_t)z, (uint32_t)(z >> 32) };
-    const uint32_t counter[4] = { (uint32_t)(i / 4), (uint32_t)(i / 4 >> 32), (uint32_t)stream, (uint32_t)(stream >> 32) };
+    const uint32_t counter[4] = { (uint32_t)(i / 4), (uint32_t)(i / 4 >> 32), (uint32_t)stream,
+                                  (uint32_t)(stream >> 32) };
     uint32_t w[4];
     philox_4x32(counter, key, w);
     double u = ((double)(w[i % 4 / 2 * 2] >> 1) + 0.5) * 0x1p-31, turn = w[i % 4 / 2 * 2 + 1] * 0x1p-32;

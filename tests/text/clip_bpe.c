@@ -18,8 +18,8 @@ static nn_clip_bpe *must_open(const char *path)
     return t;
 }
 
-static void check_ids(const nn_clip_bpe *t, const char *text, uint32_t max_length, const int32_t *want, uint32_t want_count,
-                      bool want_truncated)
+static void check_ids(const nn_clip_bpe *t, const char *text, uint32_t max_length, const int32_t *want,
+                      uint32_t want_count, bool want_truncated)
 {
     int32_t ids[128] = { 0 };
     uint32_t count = 0;
@@ -36,12 +36,14 @@ static void check_ids(const nn_clip_bpe *t, const char *text, uint32_t max_lengt
 }
 
 #define CHECK_IDS(t, text, max_length, truncated, ...)                                                                 \
-    check_ids(t, text, max_length, (const int32_t[]){ __VA_ARGS__ }, sizeof((int32_t[]){ __VA_ARGS__ }) / sizeof(int32_t), truncated)
+    check_ids(t, text, max_length, (const int32_t[]){ __VA_ARGS__ },                                                   \
+              sizeof((int32_t[]){ __VA_ARGS__ }) / sizeof(int32_t), truncated)
 
 /* ---- a toy ---- */
 
 static const char toy_vocab[] =
-    "{\"l\":0,\"o\":1,\"w\":2,\"e\":3,\"r\":4,\"s\":5,\"t\":6,\"i\":7,\"d\":8,\"n\":9,\"lo\":10,\"l</w>\":11,\"w</w>\":12,"
+    "{\"l\":0,\"o\":1,\"w\":2,\"e\":3,\"r\":4,\"s\":5,\"t\":6,\"i\":7,\"d\":8,\"n\":9,\"lo\":10,\"l</w>\":11,\"w</"
+    "w>\":12,"
     "\"r</w>\":13,\"t</w>\":14,\"low</w>\":15,\"er</w>\":16,\"<unk>\":17,\"<|startoftext|>\":18,\"<|endoftext|>\":19}";
 static const char toy_merges[] = "#version: 0.2\nl o\nlo w</w>\ne r</w>\n";
 
@@ -78,7 +80,8 @@ static void toy_as_one_file(void)
 {
     char json[2048];
     mkdir(in_folder("one"), 0700);
-    snprintf(json, sizeof json, "{\"model\":{\"vocab\":%s,\"merges\":[\"l o\",[\"lo\",\"w</w>\"],\"e r</w>\"]}}", toy_vocab);
+    snprintf(json, sizeof json, "{\"model\":{\"vocab\":%s,\"merges\":[\"l o\",[\"lo\",\"w</w>\"],\"e r</w>\"]}}",
+             toy_vocab);
     write_text("one/tokenizer.json", json);
     nn_clip_bpe *t = must_open(in_folder("one"));
     CHECK_IDS(t, "lower newer", 77, false, 18, 10, 2, 16, 9, 3, 2, 16, 19);

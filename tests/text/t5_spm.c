@@ -85,7 +85,8 @@ static void check_special_tokens(const nn_t5_spm *t, int32_t extra_end)
     int32_t ids[64];
     uint32_t count;
     bool truncated;
-    const char *const no_tokens[] = { "<extra_id_100>", "<extra_id_>", "<extra_id_01>", "<extra_id_99999999999999>", "<extra_id_1" };
+    const char *const no_tokens[] = { "<extra_id_100>", "<extra_id_>", "<extra_id_01>", "<extra_id_99999999999999>",
+                                      "<extra_id_1" };
     for (int i = 0; i < 5; i++) {
         CHECK_OK(nn_t5_spm_encode(t, no_tokens[i], 64, ids, &count, &truncated, &err), err);
         CHECK(count > 2 && ids[0] < extra_end - 100);

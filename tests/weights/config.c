@@ -14,10 +14,10 @@ static void reads_values(void)
     double d = 0, numbers[3];
     bool b = false;
     const char *s;
-    const char *path = write_text("config.json",
-                                  "{\"layers\": 19, \"eps\": 1e-6, \"on\": true, \"act\": \"gelu\", \"nothing\": null,"
-                                  " \"axes\": [8, 12, 12], \"mean\": [0.5, 1], \"vae\": [\"diffusers\", \"AutoencoderKL\"],"
-                                  " \"half\": 2.5, \"Layers\": 3, \"text_config\": {\"layers\": 4, \"in\": {\"x\": 1}}}");
+    const char *path = write_text(
+        "config.json", "{\"layers\": 19, \"eps\": 1e-6, \"on\": true, \"act\": \"gelu\", \"nothing\": null,"
+                       " \"axes\": [8, 12, 12], \"mean\": [0.5, 1], \"vae\": [\"diffusers\", \"AutoencoderKL\"],"
+                       " \"half\": 2.5, \"Layers\": 3, \"text_config\": {\"layers\": 4, \"in\": {\"x\": 1}}}");
     CHECK_OK(nn_config_open(path, &c, &err), err);
     if (!c)
         return;

@@ -10,12 +10,11 @@ static wn_error err;
 static void reads_what_the_format_allows(void)
 {
     /* Unsorted, escaped, spaced, an unaligned float, an empty tensor, a scalar, trailing spaces. */
-    static const char header[] =
-        "{ \"__metadata__\" : {\"format\":\"pt\", \"a\":\"\\u00e9\\ud83d\\ude00\\n\"},\n"
-        " \"z\\\"q\" : {\"data_offsets\":[1,13], \"dtype\":\"F32\", \"shape\":[3]},\r\n"
-        "\t\"byte\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]},"
-        "\"none\":{\"dtype\":\"BF16\",\"shape\":[4,0,2],\"data_offsets\":[13,13]},"
-        "\"nibbles\":{\"dtype\":\"F4\",\"shape\":[2,3],\"data_offsets\":[13,16]}}   ";
+    static const char header[] = "{ \"__metadata__\" : {\"format\":\"pt\", \"a\":\"\\u00e9\\ud83d\\ude00\\n\"},\n"
+                                 " \"z\\\"q\" : {\"data_offsets\":[1,13], \"dtype\":\"F32\", \"shape\":[3]},\r\n"
+                                 "\t\"byte\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]},"
+                                 "\"none\":{\"dtype\":\"BF16\",\"shape\":[4,0,2],\"data_offsets\":[13,13]},"
+                                 "\"nibbles\":{\"dtype\":\"F4\",\"shape\":[2,3],\"data_offsets\":[13,16]}}   ";
     nn_safetensors *f = NULL;
     CHECK_OK(nn_safetensors_open(write_st("legal", header, sizeof header - 1, 16), &f, &err), err);
     if (!f)
@@ -108,7 +107,10 @@ static double small_float(uint32_t bits, int exponent_bits, int fraction_bits)
 static void converts_every_type(void)
 {
     for (uint32_t h = 0; h < 0x10000; h++) {
-        double want = (h & 0x7c00) != 0x7c00 ? small_float(h, 5, 10) : h & 0x3ff ? (double)NAN : h & 0x8000 ? -INFINITY : INFINITY;
+        double want = (h & 0x7c00) != 0x7c00 ? small_float(h, 5, 10)
+                      : h & 0x3ff            ? (double)NAN
+                      : h & 0x8000           ? -INFINITY
+                                             : INFINITY;
         double got = (double)one_f32(WN_F16, h);
         if (!(got == want || (isnan(got) && isnan(want))) || !signbit(got) != !(h >> 15))
             CHECK_FAIL("half %04x is %g, want %g", h, got, want);

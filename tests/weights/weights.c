@@ -94,7 +94,8 @@ static void refuses_bad_shards(void)
     index_must_fail("{\"weight_map\":{\"x\":7}}", WN_E_FORMAT, "is not a string");
     index_must_fail("{\"weight_map\":{\"x\":\"three.safetensors\"}}", WN_E_MISSING, "three.safetensors: cannot open");
     index_must_fail("{\"weight_map\":{\"x\":\"two.safetensors\"}}", WN_E_MISSING, "tensor 'x' is not in");
-    index_must_fail("{\"weight_map\":{\"x\":\"one.safetensors\",\"x\":\"two.safetensors\"}}", WN_E_FORMAT, "stands twice");
+    index_must_fail("{\"weight_map\":{\"x\":\"one.safetensors\",\"x\":\"two.safetensors\"}}", WN_E_FORMAT,
+                    "stands twice");
     index_must_fail("{}", WN_E_FORMAT, "no object \"weight_map\"");
     index_must_fail("{\"weight_map\":{}} 1", WN_E_FORMAT, "is not JSON");
 }

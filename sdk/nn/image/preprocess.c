@@ -143,8 +143,8 @@ static wn_status resized_size(const nn_preprocess *p, uint32_t width, uint32_t h
         uint64_t w = width <= height ? p->short_px : (uint64_t)p->short_px * width / height;
         uint64_t h = height <= width ? p->short_px : (uint64_t)p->short_px * height / width;
         if (w > NN_IMAGE_MAX_PX || h > NN_IMAGE_MAX_PX)
-            return wn_fail(err, WN_E_ARG, "an image of %u x %u px becomes %" PRIu64 " x %" PRIu64 ", at most %d a side", width,
-                           height, w, h, NN_IMAGE_MAX_PX);
+            return wn_fail(err, WN_E_ARG, "an image of %u x %u px becomes %" PRIu64 " x %" PRIu64 ", at most %d a side",
+                           width, height, w, h, NN_IMAGE_MAX_PX);
         *out_width = (uint32_t)w;
         *out_height = (uint32_t)h;
     }
@@ -175,7 +175,8 @@ static void crop_and_normalize(const nn_preprocess *p, const wn_image *image, ui
     const uint8_t *rgb = image->rgb;
     if (p->crop_width_px) {
         nn_crop_rgb8(image, crop_start(p->crop, image->width_px, p->crop_width_px),
-                     crop_start(p->crop, image->height_px, p->crop_height_px), p->crop_width_px, p->crop_height_px, cropped);
+                     crop_start(p->crop, image->height_px, p->crop_height_px), p->crop_width_px, p->crop_height_px,
+                     cropped);
         rgb = cropped;
         pixels = (uint64_t)p->crop_width_px * p->crop_height_px;
     }
@@ -189,8 +190,9 @@ wn_status nn_preprocess_run(const nn_preprocess *p, const wn_image *image, float
     uint8_t *resized = malloc(3 * (size_t)width * height);
     uint8_t *cropped = malloc(3 * (size_t)p->crop_width_px * p->crop_height_px + 1);
     const wn_image middle = { width, height, resized };
-    wn_status status = resized && cropped ? nn_resize_rgb8(image, p->filter, width, height, resized, err)
-                                          : wn_fail(err, WN_E_MEMORY, "no memory for an image of %u x %u px", width, height);
+    wn_status status = resized && cropped
+                           ? nn_resize_rgb8(image, p->filter, width, height, resized, err)
+                           : wn_fail(err, WN_E_MEMORY, "no memory for an image of %u x %u px", width, height);
     if (status == WN_OK)
         crop_and_normalize(p, &middle, cropped, dst);
     free(resized);

@@ -34,8 +34,8 @@ NN_API nn_preprocess nn_preprocess_clip(uint32_t size_px);
 NN_API wn_status nn_preprocess_open(const char *folder, nn_preprocess *out, wn_error *err);
 
 /* Size of the result for an image of width_px x height_px. */
-NN_API wn_status nn_preprocess_size(const nn_preprocess *p, uint32_t width_px, uint32_t height_px, uint32_t *out_width_px,
-                                    uint32_t *out_height_px, wn_error *err);
+NN_API wn_status nn_preprocess_size(const nn_preprocess *p, uint32_t width_px, uint32_t height_px,
+                                    uint32_t *out_width_px, uint32_t *out_height_px, wn_error *err);
 
 /* dst [out_height*out_width][3] float32, channels last; the size is nn_preprocess_size's. */
 NN_API wn_status nn_preprocess_run(const nn_preprocess *p, const wn_image *image, float *dst, wn_error *err);

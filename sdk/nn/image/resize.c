@@ -81,9 +81,9 @@ struct span {
 };
 
 struct taps {
-    struct span *spans;  /* [out] */
-    int32_t *weights;    /* [out][stride] */
-    double *exact;       /* [stride], scratch */
+    struct span *spans; /* [out] */
+    int32_t *weights;   /* [out][stride] */
+    double *exact;      /* [stride], scratch */
     uint32_t stride;
 };
 
@@ -190,8 +190,7 @@ static wn_status resize_y(const wn_image *src, const struct filter *f, uint32_t 
 /* From 13 on Pillow resizes along y first when the height loses more than twice the pixels that the width loses. */
 static int is_y_first(const wn_image *src, uint32_t width, uint32_t height)
 {
-    return height < src->height_px &&
-           (int64_t)src->height_px - height > 2 * ((int64_t)src->width_px - width);
+    return height < src->height_px && (int64_t)src->height_px - height > 2 * ((int64_t)src->width_px - width);
 }
 
 static wn_status resize_both(const wn_image *src, const struct filter *f, int y_first, uint32_t width, uint32_t height,
@@ -229,8 +228,8 @@ static wn_status check_side(const char *which, uint32_t px, wn_error *err)
     return WN_OK;
 }
 
-wn_status nn_resize_rgb8(const wn_image *src, int32_t filter, uint32_t dst_width_px, uint32_t dst_height_px, uint8_t *dst,
-                         wn_error *err)
+wn_status nn_resize_rgb8(const wn_image *src, int32_t filter, uint32_t dst_width_px, uint32_t dst_height_px,
+                         uint8_t *dst, wn_error *err)
 {
     WN_TRY(check_side("width", src->width_px, err));
     WN_TRY(check_side("height", src->height_px, err));

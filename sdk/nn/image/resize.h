@@ -18,14 +18,14 @@ enum {
     NN_FILTER_HAMMING = 6
 };
 
-/* Or it to a filter for the bits of Pillow before 13, which always resized along x first. Square images and images whose
- * height shrinks by at most twice the pixels of the width come out the same. */
+/* Or it to a filter for the bits of Pillow before 13, which always resized along x first. Square images and images
+ * whose height shrinks by at most twice the pixels of the width come out the same. */
 #define NN_RESIZE_X_FIRST 16
 
 #define NN_IMAGE_MAX_PX 65536 /* of a side */
 
-/* Resizes src to dst_width x dst_height, with the bits of Pillow 13; dst [dst_height][dst_width][3]. dst may not overlap src. Fails when a side is 0
- * or above NN_IMAGE_MAX_PX, or memory runs out. */
+/* Resizes src to dst_width x dst_height, with the bits of Pillow 13; dst [dst_height][dst_width][3]. dst may not
+ * overlap src. Fails when a side is 0 or above NN_IMAGE_MAX_PX, or memory runs out. */
 NN_API wn_status nn_resize_rgb8(const wn_image *src, int32_t filter, uint32_t dst_width_px, uint32_t dst_height_px,
                                 uint8_t *dst, wn_error *err);
 

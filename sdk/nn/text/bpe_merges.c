@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WORD_END "</w>"
+#define WORD_END       "</w>"
 #define VOCABULARY_MAX (1 << 24)
 
 /* ---- strings to ids ---- */
@@ -107,7 +107,10 @@ static wn_status add_merge(struct bpe_merges *m, const struct vocabulary *v, con
     int32_t merged = n < (int)sizeof joined ? find_id(v, joined) : -1;
     if (a < 0 || b < 0 || merged < 0)
         return wn_fail(err, WN_E_FORMAT, "%s: merge %d: '%.100s' is not in the vocabulary %s", file, rank + 1,
-                       a < 0 ? left : b < 0 ? right : joined, v->file);
+                       a < 0   ? left
+                       : b < 0 ? right
+                               : joined,
+                       v->file);
     struct bpe_merge *slot = merge_slot(m, (uint64_t)a << 32 | (uint32_t)b);
     if (slot->rank < 0)
         *slot = (struct bpe_merge){ (uint64_t)a << 32 | (uint32_t)b, rank, merged };
@@ -120,13 +123,14 @@ static wn_status add_line(struct bpe_merges *m, const struct vocabulary *v, cons
 {
     char *space = strchr(line, ' ');
     if (!space || space == line || !space[1] || strchr(space + 1, ' '))
-        return wn_fail(err, WN_E_FORMAT, "%s: merge %d: '%.100s' is not two symbols with a space between", file, rank + 1,
-                       line);
+        return wn_fail(err, WN_E_FORMAT, "%s: merge %d: '%.100s' is not two symbols with a space between", file,
+                       rank + 1, line);
     *space = '\0';
     return add_merge(m, v, file, rank, line, space + 1, err);
 }
 
-static wn_status read_merges(FILE *from, const char *file, struct bpe_merges *m, const struct vocabulary *v, wn_error *err)
+static wn_status read_merges(FILE *from, const char *file, struct bpe_merges *m, const struct vocabulary *v,
+                             wn_error *err)
 {
     char line[1024];
     int32_t rank = 0;
@@ -136,7 +140,8 @@ static wn_status read_merges(FILE *from, const char *file, struct bpe_merges *m,
             continue;
         size_t n = strcspn(line, "\r\n");
         if (!line[n] && !feof(from))
-            return wn_fail(err, WN_E_FORMAT, "%s: merge %d: line of more than %zu bytes", file, rank + 1, sizeof line - 2);
+            return wn_fail(err, WN_E_FORMAT, "%s: merge %d: line of more than %zu bytes", file, rank + 1,
+                           sizeof line - 2);
         line[n] = '\0';
         if (n == 0)
             continue;
@@ -197,7 +202,8 @@ static void find_bytes(struct bpe_merges *m, const struct vocabulary *v)
 
 /* ---- opening ---- */
 
-static wn_status find_special(const struct vocabulary *v, const char *name, int32_t fallback, int32_t *id, wn_error *err)
+static wn_status find_special(const struct vocabulary *v, const char *name, int32_t fallback, int32_t *id,
+                              wn_error *err)
 {
     *id = name ? find_id(v, name) : -1;
     if (*id < 0)

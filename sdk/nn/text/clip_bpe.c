@@ -9,9 +9,9 @@
  * merged, everywhere from left to right, until no pair merges.
  *
  * Easy to get wrong: the ids of single bytes are not the bytes; the alternatives are tried in order at every position
- * ("!'s" is one run of others and then a letter); a text that is too long keeps its end token. Texts are cleaned like the
- * fast tokenizer of transformers does it, without the ftfy and HTML steps of the original; ASCII prompts without HTML
- * entities come out the same in all of them.
+ * ("!'s" is one run of others and then a letter); a text that is too long keeps its end token. Texts are cleaned like
+ * the fast tokenizer of transformers does it, without the ftfy and HTML steps of the original; ASCII prompts without
+ * HTML entities come out the same in all of them.
  */
 #include "clip_bpe.h"
 
@@ -22,8 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define START_TOKEN "<|startoftext|>"
-#define END_TOKEN "<|endoftext|>"
+#define START_TOKEN    "<|startoftext|>"
+#define END_TOKEN      "<|endoftext|>"
 #define TEXT_MAX_BYTES 65536 /* a bound on the work for one word without end */
 
 struct nn_clip_bpe {

@@ -51,7 +51,8 @@ static wn_status check_map(const char *path, struct view map, wn_error *err)
         return WN_OK;
     uint64_t trie = size > 4 ? read_u32(map.at) : UINT64_MAX;
     if (trie >= size - 4 || trie % 4 || trie == 0)
-        return wn_fail(err, WN_E_FORMAT, "%s: character map of %" PRIu64 " bytes with a trie of %" PRIu64, path, size, trie);
+        return wn_fail(err, WN_E_FORMAT, "%s: character map of %" PRIu64 " bytes with a trie of %" PRIu64, path, size,
+                       trie);
     if (map.end[-1] != 0)
         fault = "the last string has no end";
     for (uint32_t i = 0, count = (uint32_t)(trie / 4); !fault && i < count; i++)
@@ -80,14 +81,20 @@ static uint64_t next_field(struct view *v, struct view *content)
     if (!read_varint(v, &tag))
         return 0;
     switch (tag & 7) {
-    case 0: return read_varint(v, &length) ? tag : 0;
-    case 1: length = 8; break;
+    case 0:
+        return read_varint(v, &length) ? tag : 0;
+    case 1:
+        length = 8;
+        break;
     case 2:
         if (!read_varint(v, &length))
             return 0;
         break;
-    case 5: length = 4; break;
-    default: return 0;
+    case 5:
+        length = 4;
+        break;
+    default:
+        return 0;
     }
     if (length > (uint64_t)(v->end - v->at))
         return 0;
@@ -96,7 +103,12 @@ static uint64_t next_field(struct view *v, struct view *content)
     return tag;
 }
 
-enum { BYTES = 2, MODEL_NORMALIZER = 3 << 3 | BYTES, MODEL_DENORMALIZER = 5 << 3 | BYTES, NORMALIZER_MAP = 2 << 3 | BYTES };
+enum {
+    BYTES = 2,
+    MODEL_NORMALIZER = 3 << 3 | BYTES,
+    MODEL_DENORMALIZER = 5 << 3 | BYTES,
+    NORMALIZER_MAP = 2 << 3 | BYTES
+};
 
 static wn_status check_normalizer(const char *path, struct view spec, wn_error *err)
 {

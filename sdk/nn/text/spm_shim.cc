@@ -86,8 +86,8 @@ wn_status spm_encode(const spm *m, const char *text, size_t bytes, int32_t **ids
 wn_status spm_open(const char *path, const unsigned char *, size_t, spm **out, wn_error *err)
 {
     *out = nullptr;
-    return wn_fail(err, WN_E_UNSUPPORTED, "%s: this build lacks SentencePiece: install libsentencepiece-dev and %s", path,
-                   "configure again");
+    return wn_fail(err, WN_E_UNSUPPORTED, "%s: this build lacks SentencePiece: install libsentencepiece-dev and %s",
+                   path, "configure again");
 }
 
 void spm_close(spm *)

@@ -1,8 +1,8 @@
 /* t5_spm.c - T5's tokenizer around a SentencePiece model.
  *
- * The model file holds the pieces; T5 adds 100 sentinels after them, <extra_id_0> last, which the file does not know. The
- * names of sentinels and special tokens are recognised in the text before SentencePiece sees it, each stretch between
- * them is tokenized by itself, </s> ends the row and <pad> fills it.
+ * The model file holds the pieces; T5 adds 100 sentinels after them, <extra_id_0> last, which the file does not know.
+ * The names of sentinels and special tokens are recognised in the text before SentencePiece sees it, each stretch
+ * between them is tokenized by itself, </s> ends the row and <pad> fills it.
  */
 #include "t5_spm.h"
 
@@ -38,7 +38,8 @@ static wn_status read_config(nn_t5_spm *t, const nn_config *c, wn_error *err)
     if (c)
         WN_TRY(nn_config_int(c, "extra_ids", extra, &extra, err));
     if (extra < 0 || extra > 100000)
-        return wn_fail(err, WN_E_FORMAT, "%s: /extra_ids is %lld, want 0 to 100000", nn_config_file(c), (long long)extra);
+        return wn_fail(err, WN_E_FORMAT, "%s: /extra_ids is %lld, want 0 to 100000", nn_config_file(c),
+                       (long long)extra);
     t->extra_ids = (int32_t)extra;
     return WN_OK;
 }

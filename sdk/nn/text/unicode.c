@@ -122,8 +122,9 @@ wn_status unicode_decode_nfc(const char *text, int32_t **points, size_t *count, 
     const char *stop = skip_ascii(text);
     *points = NULL;
     if (*stop)
-        return wn_fail(err, WN_E_UNSUPPORTED, "the text is not ASCII at byte %td and this build lacks utf8proc: install %s",
-                       stop - text, "libutf8proc-dev and configure again");
+        return wn_fail(err, WN_E_UNSUPPORTED,
+                       "the text is not ASCII at byte %td and this build lacks utf8proc: install %s", stop - text,
+                       "libutf8proc-dev and configure again");
     return decode_ascii(text, points, count, err);
 }
 

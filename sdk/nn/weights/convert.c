@@ -12,7 +12,8 @@ static float from_bits(uint32_t bits)
 }
 
 /* IEEE half, branch-free so that it vectorises: exponent and fraction move into place and one exact multiplication puts
- * the bias right, subnormals included (after F. Giesen, "half to float done quick"). Inf and NaN keep the top exponent. */
+ * the bias right, subnormals included (after F. Giesen, "half to float done quick"). Inf and NaN keep the top exponent.
+ */
 static float from_f16(uint16_t h)
 {
     uint32_t magnitude = (uint32_t)(h & 0x7fff) << 13;
@@ -72,22 +73,37 @@ static void convert_nothing(const unsigned char *data, float *dst, uint64_t n)
 static void (*converter(int32_t dtype))(const unsigned char *, float *, uint64_t)
 {
     switch (dtype) {
-    case WN_F32: return convert_f32;
-    case WN_F16: return convert_f16;
-    case WN_BF16: return convert_bf16;
-    case WN_F8_E4M3: return convert_f8_e4m3;
-    case WN_F8_E5M2: return convert_f8_e5m2;
+    case WN_F32:
+        return convert_f32;
+    case WN_F16:
+        return convert_f16;
+    case WN_BF16:
+        return convert_bf16;
+    case WN_F8_E4M3:
+        return convert_f8_e4m3;
+    case WN_F8_E5M2:
+        return convert_f8_e5m2;
     case NN_DTYPE_BOOL:
-    case WN_U8: return convert_u8;
-    case NN_DTYPE_I8: return convert_i8;
-    case NN_DTYPE_U16: return convert_u16;
-    case NN_DTYPE_I16: return convert_i16;
-    case NN_DTYPE_U32: return convert_u32;
-    case WN_I32: return convert_i32;
-    case NN_DTYPE_U64: return convert_u64;
-    case WN_I64: return convert_i64;
-    case NN_DTYPE_F64: return convert_f64;
-    default: return convert_nothing;
+    case WN_U8:
+        return convert_u8;
+    case NN_DTYPE_I8:
+        return convert_i8;
+    case NN_DTYPE_U16:
+        return convert_u16;
+    case NN_DTYPE_I16:
+        return convert_i16;
+    case NN_DTYPE_U32:
+        return convert_u32;
+    case WN_I32:
+        return convert_i32;
+    case NN_DTYPE_U64:
+        return convert_u64;
+    case WN_I64:
+        return convert_i64;
+    case NN_DTYPE_F64:
+        return convert_f64;
+    default:
+        return convert_nothing;
     }
 }
 

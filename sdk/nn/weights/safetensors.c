@@ -112,7 +112,8 @@ static wn_status check_cover(const nn_safetensors *f, wn_error *err)
         const struct st_entry *e = &f->header.entries[i];
         if (e->begin != at)
             return wn_fail(err, WN_E_FORMAT,
-                           "%s: tensor '%.200s': its data begin at %" PRIu64 " where the previous tensor ended at %" PRIu64,
+                           "%s: tensor '%.200s': its data begin at %" PRIu64
+                           " where the previous tensor ended at %" PRIu64,
                            f->path, e->tensor.name, e->begin, at);
         if (e->end > size)
             return wn_fail(err, WN_E_FORMAT,
@@ -122,7 +123,8 @@ static wn_status check_cover(const nn_safetensors *f, wn_error *err)
         at = e->end;
     }
     if (at != size)
-        return wn_fail(err, WN_E_FORMAT, "%s: its tensors end at byte %" PRIu64 ", its data at %" PRIu64, f->path, at, size);
+        return wn_fail(err, WN_E_FORMAT, "%s: its tensors end at byte %" PRIu64 ", its data at %" PRIu64, f->path, at,
+                       size);
     return WN_OK;
 }
 
@@ -138,7 +140,8 @@ static wn_status check_whole(nn_safetensors *f, wn_error *err)
         WN_TRY(check_cover(f, err));
     for (uint64_t i = 1; i < h->count; i++)
         if (by_name(&h->entries[i - 1], &h->entries[i]) == 0)
-            return wn_fail(err, WN_E_FORMAT, "%s: tensor '%.200s' stands there twice", f->path, h->entries[i].tensor.name);
+            return wn_fail(err, WN_E_FORMAT, "%s: tensor '%.200s' stands there twice", f->path,
+                           h->entries[i].tensor.name);
     if (h->metadata_count)
         qsort(h->metadata, h->metadata_count, sizeof *h->metadata, by_key);
     for (uint64_t i = 1; i < h->metadata_count; i++)

@@ -272,7 +272,8 @@ static wn_status read_member(struct reader *r, struct st_entry *e, int *seen)
     if (member == 0)
         return wn_fail(r->err, WN_E_FORMAT, "%s: tensor '%.200s': unknown key '%.40s'", r->path, e->tensor.name, key);
     if (*seen & member)
-        return wn_fail(r->err, WN_E_FORMAT, "%s: tensor '%.200s': '%s' stands there twice", r->path, e->tensor.name, key);
+        return wn_fail(r->err, WN_E_FORMAT, "%s: tensor '%.200s': '%s' stands there twice", r->path, e->tensor.name,
+                       key);
     *seen |= member;
     WN_TRY(expect(r, ':', "expected : after a key"));
     if (member == HAS_DTYPE)
@@ -288,8 +289,9 @@ static wn_status check_size(const struct reader *r, struct st_entry *e)
     const char *name = e->tensor.name, *type = nn_dtype_name(e->tensor.dtype);
     uint64_t bits = nn_dtype_bits(e->tensor.dtype);
     if (e->begin > e->end)
-        return wn_fail(r->err, WN_E_FORMAT, "%s: tensor '%.200s': data_offsets begin %" PRIu64 " is behind end %" PRIu64,
-                       r->path, name, e->begin, e->end);
+        return wn_fail(r->err, WN_E_FORMAT,
+                       "%s: tensor '%.200s': data_offsets begin %" PRIu64 " is behind end %" PRIu64, r->path, name,
+                       e->begin, e->end);
     for (uint32_t i = 0; i < e->tensor.rank; i++)
         if (__builtin_mul_overflow(bits, e->tensor.shape[i], &bits))
             return wn_fail(r->err, WN_E_FORMAT, "%s: tensor '%.200s': its %s elements pass 2^64 bits at dimension %u",
@@ -300,8 +302,8 @@ static wn_status check_size(const struct reader *r, struct st_entry *e)
     e->tensor.bytes = bits / 8;
     if (e->end - e->begin != e->tensor.bytes)
         return wn_fail(r->err, WN_E_FORMAT,
-                       "%s: tensor '%.200s': data_offsets span %" PRIu64 " bytes, its shape in %s needs %" PRIu64, r->path,
-                       name, e->end - e->begin, type, e->tensor.bytes);
+                       "%s: tensor '%.200s': data_offsets span %" PRIu64 " bytes, its shape in %s needs %" PRIu64,
+                       r->path, name, e->end - e->begin, type, e->tensor.bytes);
     return WN_OK;
 }
 
@@ -329,7 +331,9 @@ static wn_status read_tensor(struct reader *r, struct st_header *h, char *name)
     WN_TRY(expect(r, '}', "expected , or } in a tensor's description"));
     if (seen != HAS_ALL)
         return wn_fail(r->err, WN_E_FORMAT, "%s: tensor '%.200s': no '%s'", r->path, name,
-                       !(seen & HAS_DTYPE) ? "dtype" : !(seen & HAS_SHAPE) ? "shape" : "data_offsets");
+                       !(seen & HAS_DTYPE)   ? "dtype"
+                       : !(seen & HAS_SHAPE) ? "shape"
+                                             : "data_offsets");
     h->count++;
     return check_size(r, e);
 }

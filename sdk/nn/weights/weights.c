@@ -124,7 +124,8 @@ static wn_status open_single(nn_weights *w, const char *path, wn_error *err)
 static wn_status check_shard_name(const char *index, const char *name, wn_error *err)
 {
     if (!*name || strchr(name, '/') || strchr(name, '\\') || strstr(name, ".."))
-        return wn_fail(err, WN_E_FORMAT, "%s: weight_map: '%.200s' is not the plain name of a file beside it", index, name);
+        return wn_fail(err, WN_E_FORMAT, "%s: weight_map: '%.200s' is not the plain name of a file beside it", index,
+                       name);
     return WN_OK;
 }
 

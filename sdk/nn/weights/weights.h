@@ -32,8 +32,8 @@ NN_API void nn_weights_close(nn_weights *w); /* NULL is fine */
 
 NN_API const char *nn_weights_path(const nn_weights *w);
 NN_API uint64_t nn_weights_count(const nn_weights *w);
-NN_API const nn_tensor *nn_weights_at(const nn_weights *w, uint64_t i);           /* sorted by name */
-NN_API const nn_tensor *nn_weights_find(const nn_weights *w, const char *name);   /* NULL when absent */
+NN_API const nn_tensor *nn_weights_at(const nn_weights *w, uint64_t i);         /* sorted by name */
+NN_API const nn_tensor *nn_weights_find(const nn_weights *w, const char *name); /* NULL when absent */
 NN_API uint64_t nn_weights_file_count(const nn_weights *w);
 NN_API const char *nn_weights_file(const nn_weights *w, uint64_t i);
 
