@@ -122,7 +122,7 @@ static void load_top(struct loader *l)
     s->name = top->name;
     s->output = top->output;
     s->seed = top->seed;
-    s->noise = index_of_choice("philox|torch-cpu|torch-cpu-bf16|torch-cuda", top->noise);
+    s->noise = index_of_choice("philox|torch-cpu|torch-cpu-bf16|torch-cuda|torch-cpu-bf16-legacy", top->noise);
 }
 
 /* The canvas has core's keys and those that the sampler adds. */
