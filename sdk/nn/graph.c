@@ -266,6 +266,21 @@ static void shape_text(const nn_tensor *t, char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "%s%llu", i ? ", " : "", (unsigned long long)t->shape[i]);
 }
 
+/* What 8-bit checkpoints multiply "x.weight" by: the scalar "x.scale_weight"; 1 where there is none. */
+static float scale_of(const nn_weights *from, const nn_tensor *t)
+{
+    char name[256 + 8];
+    float scale = 1.0f;
+    const size_t stem = strlen(t->name) - (strlen(t->name) > 7 ? 7 : 0);
+    if ((t->dtype != WN_F8_E4M3 && t->dtype != WN_F8_E5M2) || strcmp(t->name + stem, ".weight") != 0)
+        return scale;
+    snprintf(name, sizeof name, "%.*s.scale_weight", (int)stem, t->name);
+    const nn_tensor *found = nn_weights_find(from, name);
+    if (found && found->bytes > 0)
+        nn_tensor_to_f32(found, 0, &scale, 1);
+    return scale;
+}
+
 static nn_w weight_find(nn_graph *g, const nn_weights *from, uint64_t rows, uint64_t cols, int is_required,
                         const char *name)
 {
@@ -284,7 +299,7 @@ static nn_w weight_find(nn_graph *g, const nn_weights *from, uint64_t rows, uint
         return 0;
     }
     return weight_append(g, &(wn_weight){ .name = name, .rows = rows, .cols = cols, .part_count = 1,
-                                          .part = { { t->data, t->dtype, 1.0f, rows } } });
+                                          .part = { { t->data, t->dtype, scale_of(from, t), rows } } });
 }
 
 static nn_w weight_format(nn_graph *g, const nn_weights *from, uint64_t rows, uint64_t cols, int is_required,
