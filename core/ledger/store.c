@@ -46,17 +46,29 @@ struct store {
     sqlite3_stmt *statements[STATEMENTS];
 };
 
-/* The system's reason stands beside SQLite's own, which for a full disk is only "disk I/O error". */
+/* SQLite's own text of a full or broken disk says little: the system's reason stands beside it, or SQLite's code. */
+static void explain(const struct store *s, int code, char reason[128])
+{
+    int system = sqlite3_system_errno(s->db), kind = code & 0xff;
+    reason[0] = 0;
+    if (kind != SQLITE_IOERR && kind != SQLITE_FULL && kind != SQLITE_CANTOPEN)
+        return;
+    if (system)
+        snprintf(reason, 128, " (%s)", strerror(system));
+    else
+        snprintf(reason, 128, " (SQLite code %d)", code);
+}
+
 static wn_status fail(const struct store *s, const char *what, wn_error *err)
 {
-    int code = sqlite3_extended_errcode(s->db), system = sqlite3_system_errno(s->db);
-    bool is_io = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_FULL || (code & 0xff) == SQLITE_CANTOPEN;
-    if ((code & 0xff) == SQLITE_NOTADB || (code & 0xff) == SQLITE_CORRUPT)
+    char reason[128];
+    int code = sqlite3_extended_errcode(s->db), kind = code & 0xff;
+    if (kind == SQLITE_NOTADB || kind == SQLITE_CORRUPT)
         return wn_fail(err, WN_E_FORMAT, "%s is damaged or not a ledger (%s); move it away or choose another output",
                        s->path, sqlite3_errmsg(s->db));
-    return wn_fail(err, (code & 0xff) == SQLITE_NOMEM ? WN_E_MEMORY : WN_E_IO, "cannot %s %s: %s%s%s%s", what, s->path,
-                   sqlite3_errmsg(s->db), is_io && system ? " (" : "", is_io && system ? strerror(system) : "",
-                   is_io && system ? ")" : "");
+    explain(s, code, reason);
+    return wn_fail(err, kind == SQLITE_NOMEM ? WN_E_MEMORY : WN_E_IO, "cannot %s %s: %s%s", what, s->path,
+                   sqlite3_errmsg(s->db), reason);
 }
 
 static wn_status execute(const struct store *s, const char *sql, const char *what, wn_error *err)
