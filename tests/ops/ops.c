@@ -343,9 +343,9 @@ static void test_refusals(void)
 
 int main(int argc, char **argv)
 {
-    harness_open();
     if (argc > 1 && strcmp(argv[1], "--bench") == 0)
-        return bench_run();
+        return bench_run(argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0);
+    harness_open();
     printf("%s\n", harness_paths());
     test_linear();
     test_norms();

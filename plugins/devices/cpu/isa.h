@@ -26,20 +26,21 @@ struct norm_shape {
     const float *w, *b; /* or NULL */
 };
 
-/* The running state of one query row in attention: largest score and sum of exponentials so far. */
-struct softmax_state {
-    float largest, sum;
+/* One call of a product kernel. */
+struct product_shape {
+    uint64_t rows, cols; /* cols: at most PANEL */
+    uint64_t k;          /* floats, or pairs of bf16 */
+    uint64_t offset;     /* bytes from a[r] to the row's first element */
+    uint64_t step;       /* bytes from one element of a row to the next */
+    int is_first;
 };
 
 struct isa {
     const char *name;
-    /* c[rows][PANEL] = (is_first ? 0 : c) + a[r] . panel, for the first cols columns (up to the next multiple of the
-     * vector length are written). The values of row r begin `offset` bytes after a[r]; there are k of them, k pairs in
-     * gemm_bf16. */
-    void (*gemm_f32)(const void *const *a, uint64_t offset, uint64_t rows, const void *panel, uint64_t k, float *c,
-                     uint64_t cols, int is_first);
-    void (*gemm_bf16)(const void *const *a, uint64_t offset, uint64_t rows, const void *panel, uint64_t k, float *c,
-                      uint64_t cols, int is_first);
+    /* c[rows][PANEL] = (is_first ? 0 : c) + a . panel; the columns up to the next multiple of the vector length are
+     * written. a: a pointer for each row. */
+    void (*gemm_f32)(const void *const *a, const void *panel, float *c, const struct product_shape *shape);
+    void (*gemm_bf16)(const void *const *a, const void *panel, float *c, const struct product_shape *shape);
     void (*finish_row)(const struct finish *f, const float *acc, float *out, uint64_t n);
 
     /* out = f[2] act(f[0] x + f[1]) + f[3] */
@@ -50,10 +51,10 @@ struct isa {
     /* One head: RMSNorm when w, rotation of pairs when table; n even with a table. */
     void (*head_row)(const float *x, float *out, uint64_t n, const float *w, const float *table, float eps);
 
-    /* One row of scores s[0..n), plus bias when given: becomes exp(s - largest) and the state is carried on; returns
-     * what earlier sums and outputs are to be multiplied by. s[n..padded) becomes 0. */
-    float (*softmax_row)(float *s, const float *bias, uint64_t n, uint64_t padded, struct softmax_state *state);
-    void (*scale_row)(float *x, float factor, uint64_t n); /* in place */
+    /* Down each column of s [rows, PANEL]: becomes exp(s - largest), where `largest` is carried on and `sum` with it;
+     * factor: what earlier exponentials are to be multiplied by. Lanes up to the next vector length take part. */
+    void (*softmax_columns)(float *s, uint64_t rows, uint64_t cols, float *largest, float *sum, float *factor);
+    void (*scale_columns)(float *x, uint64_t rows, uint64_t cols, const float *factor); /* x [rows, PANEL], in place */
 
     /* Over rows of x [rows, n], leading dimension ld: sum[n] += x, or sum[n] += (x - mean[n])^2 */
     void (*column_sums)(const float *x, uint64_t rows, uint64_t ld, uint64_t n, float *sum);
@@ -65,6 +66,8 @@ struct isa {
     float (*dot)(const float *a, const float *b, uint64_t n);
     void (*from_bf16)(const void *x, float *out, uint64_t n);
     void (*to_bf16)(const float *x, uint16_t *out, uint64_t n);
+    /* out[i] = the pair (a[i], b[i]) in bf16, in the bits of a float; b NULL: zeros */
+    void (*pair_bf16)(const float *a, const float *b, float *out, uint64_t n);
 };
 
 /* The best path of this processor, or the one that WINNOW_CPU_ISA names (portable|avx2|avx512|avx512_bf16); NULL when

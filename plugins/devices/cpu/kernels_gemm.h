@@ -39,23 +39,23 @@ INLINE vf gemm_dot_pair(vf acc, vf row, vf panel)
 }
 
 /* One tile. is_bf16, rows and vectors are constants wherever this is called. */
-INLINE void gemm_tile(const void *const *a, uint64_t offset, const void *panel, uint64_t k, float *c, int is_first, int is_bf16, int rows,
-                      int vectors)
+INLINE void gemm_tile(const void *const *a, const char *panel, float *c, const struct product_shape *s, int is_bf16,
+                      int rows, int vectors)
 {
     vf acc[TILE_ROWS][TILE_VECTORS];
-    const char *row[TILE_ROWS], *p = panel;
+    const char *row[TILE_ROWS];
     UNROLL for (int r = 0; r < rows; r++)
     {
-        row[r] = (const char *)a[r] + offset;
-        UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = is_first ? vf_set(0) : vf_load(c + r * PANEL + v * VL);
+        row[r] = (const char *)a[r] + s->offset;
+        UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = s->is_first ? vf_set(0) : vf_load(c + r * PANEL + v * VL);
     }
-    for (uint64_t i = 0; i < k; i++, p += PANEL * sizeof(float)) {
+    uint64_t step = s->step, at = 0;
+    for (uint64_t k = s->k; k; k--, panel += PANEL * sizeof(float), at += step) {
         vf w[TILE_VECTORS];
-        UNROLL for (int v = 0; v < vectors; v++) w[v] = vf_load(p + (uint64_t)v * VL * sizeof(float));
+        UNROLL for (int v = 0; v < vectors; v++) w[v] = vf_load(panel + (uint64_t)v * VL * sizeof(float));
         UNROLL for (int r = 0; r < rows; r++)
         {
-            const char *at = row[r] + i * sizeof(float); /* a float, or a pair of bf16 */
-            vf x = is_bf16 ? gemm_broadcast_pair(at) : vf_set(gemm_scalar(at));
+            vf x = is_bf16 ? gemm_broadcast_pair(row[r] + at) : vf_set(gemm_scalar(row[r] + at));
             UNROLL for (int v = 0; v < vectors; v++)
                 acc[r][v] = is_bf16 ? gemm_dot_pair(acc[r][v], x, w[v]) : vf_fma(x, w[v], acc[r][v]);
         }
@@ -66,65 +66,62 @@ INLINE void gemm_tile(const void *const *a, uint64_t offset, const void *panel, 
     }
 }
 
-INLINE void gemm_strip(const void *const *a, uint64_t offset, const void *panel, uint64_t k, float *c, int is_first, int is_bf16,
+INLINE void gemm_strip(const void *const *a, const char *panel, float *c, const struct product_shape *s, int is_bf16,
                        uint64_t rows, int vectors)
 {
     switch (rows) {
     case 1:
-        gemm_tile(a, offset, panel, k, c, is_first, is_bf16, 1, vectors);
+        gemm_tile(a, panel, c, s, is_bf16, 1, vectors);
         break;
     case 2:
-        gemm_tile(a, offset, panel, k, c, is_first, is_bf16, 2, vectors);
+        gemm_tile(a, panel, c, s, is_bf16, 2, vectors);
         break;
     case 3:
-        gemm_tile(a, offset, panel, k, c, is_first, is_bf16, 3, vectors);
+        gemm_tile(a, panel, c, s, is_bf16, 3, vectors);
         break;
     case 4:
-        gemm_tile(a, offset, panel, k, c, is_first, is_bf16, 4, vectors);
+        gemm_tile(a, panel, c, s, is_bf16, 4, vectors);
         break;
     case 5:
-        gemm_tile(a, offset, panel, k, c, is_first, is_bf16, 5, vectors);
+        gemm_tile(a, panel, c, s, is_bf16, 5, vectors);
         break;
     default:
-        gemm_tile(a, offset, panel, k, c, is_first, is_bf16, 6, vectors);
+        gemm_tile(a, panel, c, s, is_bf16, 6, vectors);
     }
 }
 
-INLINE void gemm_panel(const void *const *a, uint64_t offset, uint64_t rows, const void *panel, uint64_t k, float *c, uint64_t cols,
-                       int is_first, int is_bf16)
+INLINE void gemm_panel(const void *const *a, const void *panel, float *c, const struct product_shape *s, int is_bf16)
 {
-    for (uint64_t r = 0; r < rows; r += TILE_ROWS, a += TILE_ROWS, c += TILE_ROWS * PANEL) {
-        uint64_t n = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
-        for (uint64_t col = 0; col < cols; col += TILE_VECTORS * VL) {
-            const float *strip = (const float *)panel + col;
-            uint64_t vectors = (cols - col + VL - 1) / VL;
+    for (uint64_t r = 0; r < s->rows; r += TILE_ROWS, a += TILE_ROWS, c += TILE_ROWS * PANEL) {
+        uint64_t n = s->rows - r < TILE_ROWS ? s->rows - r : TILE_ROWS;
+        for (uint64_t col = 0; col < s->cols; col += TILE_VECTORS * VL) {
+            const char *strip = (const char *)panel + col * sizeof(float);
+            uint64_t vectors = (s->cols - col + VL - 1) / VL;
             switch (vectors) {
             case 1:
-                gemm_strip(a, offset, strip, k, c + col, is_first, is_bf16, n, 1);
+                gemm_strip(a, strip, c + col, s, is_bf16, n, 1);
                 break;
 #if TILE_VECTORS > 2
             case 2:
-                gemm_strip(a, offset, strip, k, c + col, is_first, is_bf16, n, 2);
+                gemm_strip(a, strip, c + col, s, is_bf16, n, 2);
                 break;
             case 3:
-                gemm_strip(a, offset, strip, k, c + col, is_first, is_bf16, n, 3);
+                gemm_strip(a, strip, c + col, s, is_bf16, n, 3);
                 break;
 #endif
             default:
-                gemm_strip(a, offset, strip, k, c + col, is_first, is_bf16, n, TILE_VECTORS);
+                gemm_strip(a, strip, c + col, s, is_bf16, n, TILE_VECTORS);
             }
         }
     }
 }
 
-static void gemm_f32(const void *const *a, uint64_t offset, uint64_t rows, const void *panel, uint64_t k, float *c, uint64_t cols,
-                     int is_first)
+static void gemm_f32(const void *const *a, const void *panel, float *c, const struct product_shape *shape)
 {
-    gemm_panel(a, offset, rows, panel, k, c, cols, is_first, 0);
+    gemm_panel(a, panel, c, shape, 0);
 }
 
-static void gemm_bf16(const void *const *a, uint64_t offset, uint64_t rows, const void *panel, uint64_t k, float *c, uint64_t cols,
-                      int is_first)
+static void gemm_bf16(const void *const *a, const void *panel, float *c, const struct product_shape *shape)
 {
-    gemm_panel(a, offset, rows, panel, k, c, cols, is_first, 1);
+    gemm_panel(a, panel, c, shape, 1);
 }

@@ -19,11 +19,7 @@ INLINE vf math_exp(vf x)
     p = vf_fma(p, r, vf_set(1.666666676e-01f));
     p = vf_fma(p, r, vf_set(0.5f));
     vf e = vf_fma(p, r * r, r) + vf_set(1.0f);
-    /* times 2^n in two steps, since 2^128 is no float */
-    vi half = vi_sar(n, 1);
-    vf low = vf_bits(vi_shl(vi_add(half, vi_set(127)), 23));
-    vf high = vf_bits(vi_shl(vi_add(vi_sub(n, half), vi_set(127)), 23));
-    return vf_if_less(x, vf_set(-87.33654f), vf_set(0), e * low * high);
+    return vf_if_less(x, vf_set(-87.33654f), vf_set(0), vf_times_2_to(e, n));
 }
 
 INLINE vf math_tanh(vf x)

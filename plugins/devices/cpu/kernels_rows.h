@@ -176,55 +176,31 @@ static void centre_row(const float *x, float *out, uint64_t n, const float *mean
 
 /* ---- attention ---------------------------------------------------------------------------------------------- */
 
-INLINE float largest_of(float *s, const float *bias, uint64_t n)
+static void softmax_columns(float *s, uint64_t rows, uint64_t cols, float *largest, float *sum, float *factor)
 {
-    vf largest = vf_set(-__builtin_inff());
-    float tail[VL];
-    FOR_VECTORS(i, count, n)
-    {
-        vf v = load(s + i, count);
-        if (bias) {
-            v = v + load(bias + i, count);
-            store(s + i, v, count);
+    for (uint64_t col = 0; col < cols; col += VL) {
+        vf before = vf_load(largest + col), most = before, total = vf_set(0);
+        for (uint64_t r = 0; r < rows; r++)
+            most = vf_max(most, vf_load(s + r * PANEL + col));
+        for (uint64_t r = 0; r < rows; r++) {
+            vf e = math_exp(vf_load(s + r * PANEL + col) - most);
+            vf_store(s + r * PANEL + col, e);
+            total = total + e;
         }
-        if (count < VL) {
-            vf_store(tail, v);
-            for (uint64_t lane = count; lane < VL; lane++)
-                tail[lane] = tail[0];
-            v = vf_load(tail);
-        }
-        largest = vf_max(largest, v);
+        vf rescale = math_exp(before - most);
+        vf_store(largest + col, most);
+        vf_store(factor + col, rescale);
+        vf_store(sum + col, vf_fma(vf_load(sum + col), rescale, total));
     }
-    return vf_largest(largest);
 }
 
-static float softmax_row(float *s, const float *bias, uint64_t n, uint64_t padded, struct softmax_state *state)
+static void scale_columns(float *x, uint64_t rows, uint64_t cols, const float *factor)
 {
-    float largest = n ? largest_of(s, bias, n) : state->largest;
-    largest = largest > state->largest ? largest : state->largest;
-    float lane[VL] = { state->largest };
-    float factor = 1.0f;
-    if (largest != state->largest) {
-        vf_store(lane, math_exp(vf_load(lane) - vf_set(largest)));
-        factor = lane[0];
+    for (uint64_t col = 0; col < cols; col += VL) {
+        vf f = vf_load(factor + col);
+        for (uint64_t r = 0; r < rows; r++)
+            vf_store(x + r * PANEL + col, vf_load(x + r * PANEL + col) * f);
     }
-    vf sum = vf_set(0);
-    FOR_VECTORS(i, count, n)
-    {
-        vf e = math_exp(load(s + i, count) - vf_set(largest));
-        store(s + i, e, count);
-        sum = sum + load(s + i, count); /* again: lanes past the end are 0 now */
-    }
-    if (padded > n)
-        memset(s + n, 0, (padded - n) * sizeof *s);
-    state->largest = largest;
-    state->sum = state->sum * factor + vf_sum(sum);
-    return factor;
-}
-
-static void scale_row(float *x, float factor, uint64_t n)
-{
-    FOR_VECTORS(i, count, n) store(x + i, load(x + i, count) * vf_set(factor), count);
 }
 
 /* ---- vectors and conversions -------------------------------------------------------------------------------- */
@@ -269,5 +245,15 @@ static void to_bf16(const float *x, uint16_t *out, uint64_t n)
             vi_store_low16(tail, vi_bf16_from(vf_load_part(x + i, count)));
             memcpy(out + i, tail, count * sizeof *tail);
         }
+    }
+}
+
+static void pair_bf16(const float *a, const float *b, float *out, uint64_t n)
+{
+    FOR_VECTORS(i, count, n)
+    {
+        vi low = vi_bf16_from(load(a + i, count));
+        vi high = b ? vi_bf16_from(load(b + i, count)) : vi_set(0);
+        store(out + i, vf_bits(vi_or(low, vi_shl(high, 16))), count);
     }
 }

@@ -134,9 +134,10 @@ static void multiply_panel(const struct product *m, const void *const *runs, uin
     uint64_t run_bytes = m->geo.run * m->element;
     for (uint64_t tap = 0; tap < m->geo.taps; tap++) {
         for (uint64_t at = 0; at < run_bytes; at += BLOCK_BYTES) {
-            uint64_t k = smaller(BLOCK_BYTES, run_bytes - at) / sizeof(float); /* floats, or pairs of bf16 */
-            (is_bf16 ? isa->gemm_bf16 : isa->gemm_f32)(runs + tap * rows, at, rows, weights, k, c, cols, tap == 0 && at == 0);
-            weights += k * PANEL * sizeof(float);
+            struct product_shape shape = { rows, cols, smaller(BLOCK_BYTES, run_bytes - at) / sizeof(float), at, sizeof(float),
+                                           tap == 0 && at == 0 };
+            (is_bf16 ? isa->gemm_bf16 : isa->gemm_f32)(runs + tap * rows, weights, c, &shape);
+            weights += shape.k * PANEL * sizeof(float);
         }
     }
 }

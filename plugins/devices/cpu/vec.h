@@ -45,6 +45,8 @@ INLINE vi vi_sar(vi a, int n) { return _mm512_srai_epi32(a, (unsigned)n); }
 INLINE vf vf_bits(vi a) { return _mm512_castsi512_ps(a); }
 INLINE vi vi_bits(vf a) { return _mm512_castps_si512(a); }
 INLINE vi vi_load(const void *p) { return _mm512_loadu_si512(p); }
+INLINE vf vf_times_2_to(vf a, vi n) { return _mm512_scalef_ps(a, _mm512_cvtepi32_ps(n)); }
+INLINE float vf_sum(vf a) { return _mm512_reduce_add_ps(a); }
 INLINE vf vf_swap_pairs(vf a) { return _mm512_permute_ps(a, 0xb1); }
 INLINE vf vf_dup_even(vf a) { return _mm512_moveldup_ps(a); }
 INLINE vf vf_dup_odd(vf a) { return _mm512_movehdup_ps(a); }
@@ -164,6 +166,7 @@ INLINE vi vi_load_16(const void *p)
 INLINE vf vf_abs(vf a) { return vf_bits(vi_and(vi_bits(a), vi_set(0x7fffffff))); }
 INLINE vf vf_with_sign_of(vf a, vf s) { return vf_bits(vi_or(vi_bits(a), vi_and(vi_bits(s), vi_set(INT32_MIN)))); }
 
+#ifndef VEC_AVX512
 INLINE float vf_sum(vf v)
 {
     float lane[VL];
@@ -175,16 +178,14 @@ INLINE float vf_sum(vf v)
     return lane[0];
 }
 
-INLINE float vf_largest(vf v)
+/* In two steps, since 2^128 is no float. */
+INLINE vf vf_times_2_to(vf a, vi n)
 {
-    float lane[VL];
-    vf_store(lane, v);
-    for (int half = VL / 2; half; half /= 2) {
-        for (int i = 0; i < half; i++)
-            lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
-    }
-    return lane[0];
+    vi half = vi_sar(n, 1);
+    vf low = vf_bits(vi_shl(vi_add(half, vi_set(127)), 23));
+    return a * low * vf_bits(vi_shl(vi_add(vi_sub(n, half), vi_set(127)), 23));
 }
+#endif
 
 /* bfloat16 in the low half of every lane: round to nearest even, NaN stays NaN. */
 INLINE vi vi_bf16_from(vf a)
