@@ -6,7 +6,9 @@
 
 #include "vec.h"
 
-#ifdef __clang__
+#ifdef ONE_KERNEL
+#define UNROLL
+#elif defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define UNROLL _Pragma("GCC unroll 8")

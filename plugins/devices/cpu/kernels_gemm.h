@@ -66,9 +66,14 @@ INLINE void gemm_tile(const void *const *a, const char *panel, float *c, const s
     }
 }
 
+/* Fixes the bounds: one instance for each number of rows and vectors. Sanitizers would take minutes over all of them,
+ * so their builds (ONE_KERNEL) keep the bounds variable: the same loads, stores and sums. */
 INLINE void gemm_strip(const void *const *a, const char *panel, float *c, const struct product_shape *s, int is_bf16,
                        uint64_t rows, int vectors)
 {
+#ifdef ONE_KERNEL
+    gemm_tile(a, panel, c, s, is_bf16, (int)rows, vectors);
+#else
     switch (rows) {
     case 1:
         gemm_tile(a, panel, c, s, is_bf16, 1, vectors);
@@ -88,6 +93,31 @@ INLINE void gemm_strip(const void *const *a, const char *panel, float *c, const 
     default:
         gemm_tile(a, panel, c, s, is_bf16, 6, vectors);
     }
+#endif
+}
+
+INLINE void gemm_strip_of(const void *const *a, const char *panel, float *c, const struct product_shape *s, int is_bf16,
+                          uint64_t rows, int vectors)
+{
+#ifdef ONE_KERNEL
+    gemm_strip(a, panel, c, s, is_bf16, rows, vectors);
+#else
+    switch (vectors) {
+    case 1:
+        gemm_strip(a, panel, c, s, is_bf16, rows, 1);
+        break;
+#if TILE_VECTORS > 2
+    case 2:
+        gemm_strip(a, panel, c, s, is_bf16, rows, 2);
+        break;
+    case 3:
+        gemm_strip(a, panel, c, s, is_bf16, rows, 3);
+        break;
+#endif
+    default:
+        gemm_strip(a, panel, c, s, is_bf16, rows, TILE_VECTORS);
+    }
+#endif
 }
 
 INLINE void gemm_panel(const void *const *a, const void *panel, float *c, const struct product_shape *s, int is_bf16)
@@ -97,21 +127,7 @@ INLINE void gemm_panel(const void *const *a, const void *panel, float *c, const 
         for (uint64_t col = 0; col < s->cols; col += TILE_VECTORS * VL) {
             const char *strip = (const char *)panel + col * sizeof(float);
             uint64_t vectors = (s->cols - col + VL - 1) / VL;
-            switch (vectors) {
-            case 1:
-                gemm_strip(a, strip, c + col, s, is_bf16, n, 1);
-                break;
-#if TILE_VECTORS > 2
-            case 2:
-                gemm_strip(a, strip, c + col, s, is_bf16, n, 2);
-                break;
-            case 3:
-                gemm_strip(a, strip, c + col, s, is_bf16, n, 3);
-                break;
-#endif
-            default:
-                gemm_strip(a, strip, c + col, s, is_bf16, n, TILE_VECTORS);
-            }
+            gemm_strip_of(a, strip, c + col, s, is_bf16, n, vectors < TILE_VECTORS ? (int)vectors : TILE_VECTORS);
         }
     }
 }
