@@ -7,6 +7,7 @@
 
 #include "base/build.h"
 
+#include <errno.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -53,6 +54,8 @@ static void explain(const struct store *s, int code, char reason[128])
     reason[0] = 0;
     if (kind != SQLITE_IOERR && kind != SQLITE_FULL && kind != SQLITE_CANTOPEN)
         return;
+    if (kind == SQLITE_FULL)
+        system = ENOSPC; /* which SQLite does not keep */
     if (system)
         snprintf(reason, 128, " (%s)", strerror(system));
     else
