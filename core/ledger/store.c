@@ -118,7 +118,8 @@ static wn_status use_wal(const struct store *s, wn_error *err)
                        "%s: this file system has no shared memory for a write-ahead log; "
                        "choose an output on a local disk",
                        s->path);
-    /* Ids are hashes, so rows land all over their tables: 64 MiB of pages stay in memory, and go back 32 MiB at a time. */
+    /* Ids are hashes, so rows land all over their tables: 64 MiB of pages stay in memory, and go back 32 MiB at a time.
+     */
     return execute(s,
                    "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536;"
                    "PRAGMA wal_autocheckpoint=8192",
@@ -153,8 +154,10 @@ static wn_status set_up(struct store *s, const char *spec_hash, wn_error *err)
     WN_TRY(execute(s, schema_sql, "write", err));
     WN_TRY(meta_set(s, "schema", schema, err));
     /* A run that failed before its first trial belongs to nobody: its spec is being corrected. */
-    WN_TRY(execute(s, "DELETE FROM meta WHERE key='spec_hash' AND NOT EXISTS (SELECT 1 FROM trials)"
-                      " AND NOT EXISTS (SELECT 1 FROM candidates)", "write", err));
+    WN_TRY(execute(s,
+                   "DELETE FROM meta WHERE key='spec_hash' AND NOT EXISTS (SELECT 1 FROM trials)"
+                   " AND NOT EXISTS (SELECT 1 FROM candidates)",
+                   "write", err));
     WN_TRY(meta_set(s, "spec_hash", spec_hash, err));
     WN_TRY(meta_set(s, "winnow", build_version(), err));
     WN_TRY(check_meta(s, spec_hash, err));
