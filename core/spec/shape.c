@@ -53,6 +53,6 @@ const wn_option shape_engine_options[] = {
     WN_INT(struct shape_engine, live, "8", 1, 1024, "prompts searched at the same time"),
     WN_INT(struct shape_engine, threads, "0", 0, 1024, "threads for computing; 0 = one for each processor"),
     WN_BOOL(struct shape_engine, save_images, "true",
-            "keep every finished candidate's image, not only each prompt's first and best"),
+            "keep every finished candidate's image, not only each prompt's first and every new best"),
     WN_OPTIONS_END
 };

@@ -1,0 +1,57 @@
+"""replay.py WINNOW DIRECTORY - a candidate's lineage is enough to make its picture again: `winnow generate` with its prompt,
+seed and stream gives the same pixels, in every noise mode."""
+import json
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+
+SPEC = {
+    "winnow": 0, "name": "replay", "seed": 18446744073709551615, "output": "unused",
+    "prompts": {"list": ["one", "two"]},
+    "canvas": {"width": 64, "height": 64, "steps": 5},
+    "sampler": {"use": "analytic"},
+    "verifiers": {"near": {"use": "analytic"}},
+    "search": {"use": "random", "guide": "near", "options": {"candidates": 3}},
+}
+MODES = ["philox", "torch-cpu", "torch-cpu-bf16", "torch-cuda"]
+
+
+def pixels(path):
+    """The compressed pixels of a PNG: equal pixels from one encoder are equal bytes."""
+    data, at, found = path.read_bytes(), 8, b""
+    while at < len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        if kind == b"IDAT":
+            found += data[at + 8:at + 8 + size]
+        at += 12 + size
+    return found
+
+
+def check(winnow, folder, mode):
+    spec, run, again = folder / f"{mode}.json", folder / mode, folder / "again.png"
+    spec.write_text(json.dumps(SPEC | {"noise": mode}))
+    subprocess.run([winnow, "run", spec, "--output", run, "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    rows = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
+    if len({row["lineage"]["noise"] for row in rows}) != (6 if mode == "philox" else 3):
+        sys.exit(f"{mode}: the noises of prompts and candidates are not as different as they should be")
+    for row in rows:
+        origin = row["lineage"]
+        subprocess.run([winnow, "generate", "--spec", spec, "--prompt", row["prompt"], "--seed", str(origin["seed"]),
+                        "--stream", str(origin["stream"]), "--output", again, "--quiet"],
+                       check=True, stdout=subprocess.DEVNULL)
+        if pixels(again) != pixels(run / row["image"]):
+            sys.exit(f"{mode}: {row['image']} and its replay differ")
+    return len(rows)
+
+
+def main():
+    winnow, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for mode in MODES:
+        print(f"{mode}: {check(winnow, folder, mode)} pictures made again")
+
+
+main()
