@@ -60,9 +60,9 @@ WN_UNUSED static void test_require(int condition, const char *what)
     exit(1);
 }
 
-WN_UNUSED static void test_device_open(struct test_device *d, uint32_t threads)
+/* 0 when the plugin refuses to be created or opened, with its reason in err; nothing is left open then. */
+WN_UNUSED static int test_device_try(struct test_device *d, uint32_t threads, wn_error *err)
 {
-    wn_error err = { 0 };
     d->pool = pool_create(threads);
     d->host = (wn_host){ .struct_size = sizeof d->host, .ctx = d, .log = test_log, .cancelled = test_cancelled,
                          .progress = test_progress, .parallel_for = test_parallel_for, .thread_count = test_thread_count };
@@ -72,8 +72,19 @@ WN_UNUSED static void test_device_open(struct test_device *d, uint32_t threads)
     test_require(d->pool && module, "no pool or no wn_module_v0");
     d->plugin = module->plugins[0];
     d->api = d->plugin->vtable;
-    test_require(d->plugin->create(&d->host, NULL, &d->driver, &err) == WN_OK, err.message);
-    test_require(d->api->open(d->driver, 0, &d->device, &err) == WN_OK, err.message);
+    d->driver = NULL;
+    if (d->plugin->create(&d->host, NULL, &d->driver, err) == WN_OK && d->api->open(d->driver, 0, &d->device, err) == WN_OK)
+        return 1;
+    d->plugin->destroy(d->driver);
+    pool_destroy(d->pool);
+    return 0;
+}
+
+WN_UNUSED static void test_device_open(struct test_device *d, uint32_t threads)
+{
+    wn_error err = { 0 };
+    int is_open = test_device_try(d, threads, &err);
+    test_require(is_open, err.message);
 }
 
 WN_UNUSED static void test_device_close(struct test_device *d)

@@ -1,9 +1,9 @@
 /* isa.h - the kernels: what runs inside one task, once for each instruction set.
  *
- * All functions work on plain rows; none allocates, none knows of graphs. f32 products are one chain of fused
- * multiply-adds over k for every output element, so they are the same bits on every path that has FMA, and independent
- * of how rows and columns were shared out. The bf16 paths without the instruction widen the same packed operands and
- * add in the same order; they differ from the native ones by the rounding of pairs only.
+ * All functions work on plain rows; none allocates, none knows of graphs. An element of a product is one chain of
+ * multiply-adds over k, so it does not depend on how rows and columns were shared out. In f32 every path with fused
+ * multiply-add gives the same bits. In bf16 all paths do, as far as tests see: products of bf16 are exact in float32 and
+ * the paths without vdpbf16ps add them in its order (it takes subnormals for zero, they do not).
  */
 #ifndef WINNOW_CPU_ISA_H
 #define WINNOW_CPU_ISA_H

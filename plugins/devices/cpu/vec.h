@@ -3,7 +3,7 @@
  * The kernels (kernels_*.h) are written once over these names and compiled once for each instruction set: the files
  * isa_*.c say which by defining VEC_AVX512, VEC_AVX2 or nothing before they include them. vf holds VL floats, vi VL
  * 32-bit integers. Partial loads fill with zeros, so that the tail of a row runs through the same arithmetic as the rest
- * and a value never depends on its place in a row.
+ * and a value never depends on its place in a row. vf_max and vf_min return b when either operand is NaN.
  */
 #ifndef WINNOW_CPU_VEC_H
 #define WINNOW_CPU_VEC_H
