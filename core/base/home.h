@@ -1,5 +1,5 @@
-/* home.h - where the command's own files are: found from the command itself, so a built tree and an installed one, moved
- * or not, work alike. */
+/* home.h - where the command's own files are: found from the command itself, so a built tree and an installed one,
+ * moved or not, work alike. */
 #ifndef WINNOW_BASE_HOME_H
 #define WINNOW_BASE_HOME_H
 

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* Edits (insert, delete, change, swap neighbours; letter case is free) from a to b; large when either is longer than 63. */
+/* Edits (insert, delete, change, swap neighbours; letter case is free) from a to b; large when either is longer
+ * than 63. */
 uint32_t suggest_distance(const char *a, const char *b);
 
 /* Keeps the nearest of the names it is shown; `best` stays NULL when none is near enough to be meant. */

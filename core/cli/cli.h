@@ -53,12 +53,12 @@ struct cli {
 
 bool cli_flag(const struct cli *c, const char *name);
 const char *cli_value(const struct cli *c, const char *name, const char *fallback); /* the last one given */
-/* All values of an option that may be repeated, in order, into values; returns how many there are (at most capacity). */
+/* All values of a repeated option, in order, into values[capacity]; returns how many were filled. */
 uint32_t cli_values(const struct cli *c, const char *name, const char **values, uint32_t capacity);
-/* An option's value as a number within bounds; a message and false when it is not. value keeps its content when absent. */
+/* An option's value as a number within bounds; a message and false when it is not one. Absent: *value stays. */
 bool cli_u64(struct cli *c, const char *name, uint64_t minimum, uint64_t maximum, uint64_t *value);
 
-/* ---- what commands need; each makes it at the first call, prints what is wrong and returns NULL or an exit code ---- */
+/* ---- what commands need: made at the first call; on failure a message is printed ---- */
 
 struct registry *cli_registry(struct cli *c);
 /* The registry, the thread pool (0 = all processors) and the signal handlers. */

@@ -1,5 +1,5 @@
-/* cmd_bench.c - what this machine gives: steps through the engine when a step costs nothing, and the two operations that
- * models spend their time in, on every device.
+/* cmd_bench.c - what this machine gives: steps through the engine when a step costs nothing, and the two operations
+ * that models spend their time in, on every device.
  *
  * The engine is measured by a real run (search, batcher, solver, decoder, verifier, ledger) with the analytic sampler,
  * in a directory of its own under TMPDIR that is removed afterwards. Operations are measured through the device
@@ -75,7 +75,8 @@ static wn_status run_engine(struct bench *b, const struct spec *spec, struct pro
 {
     struct instances *instances;
     struct experiment_result result = { 0 };
-    WN_TRY(instances_create(spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH, &instances, err));
+    WN_TRY(
+        instances_create(spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH, &instances, err));
     wn_status status = experiment_run(spec, instances, process, NULL, NULL, &result, err);
     instances_destroy(instances);
     const struct experiment_status *s = &result.status;
@@ -120,8 +121,11 @@ static const wn_tensor linear_tensors[] = {
     { "x", WN_ROLE_INPUT, WN_F32, ROWS, WIDTH, WN_NONE, 0, 0, 0, NULL },
     { "out", WN_ROLE_OUTPUT, WN_F32, ROWS, WIDTH, WN_NONE, 0, 0, 0, NULL },
 };
-static const wn_op linear_op = { .kind = WN_OP_LINEAR, .activation = WN_ACT_NONE, .in = { 0, WN_NONE, WN_NONE, WN_NONE },
-                                 .weight = { 0, WN_NONE }, .out = 1 };
+static const wn_op linear_op = { .kind = WN_OP_LINEAR,
+                                 .activation = WN_ACT_NONE,
+                                 .in = { 0, WN_NONE, WN_NONE, WN_NONE },
+                                 .weight = { 0, WN_NONE },
+                                 .out = 1 };
 
 /* Self-attention over ROWS tokens, q = k = v = x. */
 static const wn_op attention_op = { .kind = WN_OP_ATTENTION, .activation = WN_ACT_NONE, .in = { 0, 0, 0, WN_NONE },
@@ -275,5 +279,10 @@ static const struct cli_option options[] = {
     { NULL, 0, NULL, NULL }
 };
 
-const struct command cmd_bench = { "bench", "", "measure the engine and a device's main operations", NULL, options, 0, 0,
-                                   run };
+const struct command cmd_bench = {
+    .name = "bench",
+    .arguments = "",
+    .summary = "measure the engine and a device's main operations",
+    .options = options,
+    .run = run,
+};

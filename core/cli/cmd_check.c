@@ -131,6 +131,14 @@ static const struct cli_option options[] = {
     { NULL, 0, NULL, NULL }
 };
 
-const struct command cmd_check = { "check", "SPEC", "check a spec and say what it will take, without loading a model",
-                                   "Reports every mistake of the spec with its place and remedy. SPEC may be \"-\" for "
-                                   "standard input.", options, 1, 1, run };
+const struct command cmd_check = {
+    .name = "check",
+    .arguments = "SPEC",
+    .summary = "check a spec and say what it will take, without loading a model",
+    .details = "Reports every mistake of the spec with its place and remedy. SPEC may be \"-\" for "
+               "standard input.",
+    .options = options,
+    .minimum_arguments = 1,
+    .maximum_arguments = 1,
+    .run = run,
+};

@@ -219,6 +219,13 @@ static const struct cli_option options[] = {
     { NULL, 0, NULL, NULL }
 };
 
-const struct command cmd_describe = { "describe", "PLUGIN", "options, metrics and origin of a plugin",
-                                      "PLUGIN is a name from `winnow plugins`, or the path of a plugin's file.", options,
-                                      1, 1, run };
+const struct command cmd_describe = {
+    .name = "describe",
+    .arguments = "PLUGIN",
+    .summary = "options, metrics and origin of a plugin",
+    .details = "PLUGIN is a name from `winnow plugins`, or the path of a plugin's file.",
+    .options = options,
+    .minimum_arguments = 1,
+    .maximum_arguments = 1,
+    .run = run,
+};

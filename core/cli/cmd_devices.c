@@ -113,6 +113,12 @@ static int run(struct cli *c)
 
 static const struct cli_option options[] = { { "json", 0, NULL, "as JSON" }, { NULL, 0, NULL, NULL } };
 
-const struct command cmd_devices = { "devices", "", "list the compute devices of this machine",
-                                     "The first column is what a spec's \"device\" option names; a part of the device's "
-                                     "name\nmay stand for the number (vulkan:radeon).", options, 0, 0, run };
+const struct command cmd_devices = {
+    .name = "devices",
+    .arguments = "",
+    .summary = "list the compute devices of this machine",
+    .details = "The first column is what a spec's \"device\" option names; a part of the device's name\n"
+               "may stand for the number (vulkan:radeon).",
+    .options = options,
+    .run = run,
+};

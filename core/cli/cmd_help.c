@@ -1,4 +1,5 @@
-/* cmd_help.c - `winnow help`, the manual page and bash completion, all from the same tables, so none can be out of date. */
+/* cmd_help.c - `winnow help`, the manual page and bash completion, all from the same tables, so none can be out of
+ * date. */
 #include "base/build.h"
 #include "base/suggest.h"
 #include "cli/commands.h"
@@ -163,8 +164,14 @@ static const struct cli_option help_options[] = {
     { "man", 0, NULL, "print the manual page in roff" }, { NULL, 0, NULL, NULL }
 };
 
-const struct command cmd_help = { "help", "[COMMAND]", "what there is, and how a command is used", NULL, help_options,
-                                  0, 1, run_help };
+const struct command cmd_help = {
+    .name = "help",
+    .arguments = "[COMMAND]",
+    .summary = "what there is, and how a command is used",
+    .options = help_options,
+    .maximum_arguments = 1,
+    .run = run_help,
+};
 
 /* ---- bash ---- */
 
@@ -202,6 +209,12 @@ static int run_completion(struct cli *c)
     return cli_print(c, &out);
 }
 
-const struct command cmd_completion = { "completion", "bash", "print the shell's completion script",
-                                        "Put it where your shell looks, or try it with: eval \"$(winnow completion bash)\"",
-                                        NULL, 1, 1, run_completion };
+const struct command cmd_completion = {
+    .name = "completion",
+    .arguments = "bash",
+    .summary = "print the shell's completion script",
+    .details = "Put it where your shell looks, or try it with: eval \"$(winnow completion bash)\"",
+    .minimum_arguments = 1,
+    .maximum_arguments = 1,
+    .run = run_completion,
+};

@@ -85,6 +85,11 @@ static const struct cli_option options[] = {
     { "json", 0, NULL, "as JSON" }, { "names", 0, NULL, "only the names" }, { NULL, 0, NULL, NULL }
 };
 
-const struct command cmd_plugins = { "plugins", "", "list samplers, verifiers, searches and devices",
-                                     "Exit status 3 when a file on the search path could not be loaded.", options, 0, 0,
-                                     run };
+const struct command cmd_plugins = {
+    .name = "plugins",
+    .arguments = "",
+    .summary = "list samplers, verifiers, searches and devices",
+    .details = "Exit status 3 when a file on the search path could not be loaded.",
+    .options = options,
+    .run = run,
+};

@@ -200,8 +200,14 @@ static const struct cli_option options[] = {
 };
 
 const struct command cmd_run = {
-    "run", "SPEC", "run an experiment and write its report",
-    "SPEC is a JSON file, or \"-\" for standard input. Everything goes to the run's directory. An interrupted or killed\n"
-    "run goes on when the same command is given again, with the same results. Ctrl-C once ends cleanly (exit status 75),\n"
-    "twice at once.", options, 1, 1, run
+    .name = "run",
+    .arguments = "SPEC",
+    .summary = "run an experiment and write its report",
+    .details = "SPEC is a JSON file, or \"-\" for standard input. Everything goes to the run's directory.\n"
+               "An interrupted or killed run goes on when the same command is given again, with the same\n"
+               "results. Ctrl-C once ends cleanly (exit status 75), twice at once.",
+    .options = options,
+    .minimum_arguments = 1,
+    .maximum_arguments = 1,
+    .run = run,
 };

@@ -19,6 +19,10 @@ static int run(struct cli *c)
     return cli_print(c, &out);
 }
 
-const struct command cmd_schema = { "schema", "", "print the JSON Schema (draft-07) of specs, with every plugin's options",
-                                    "Save it beside your specs and let them name it: \"$schema\": \"./winnow.schema.json\".",
-                                    NULL, 0, 0, run };
+const struct command cmd_schema = {
+    .name = "schema",
+    .arguments = "",
+    .summary = "print the JSON Schema (draft-07) of specs, with every plugin's options",
+    .details = "Save it beside your specs and let them name it: \"$schema\": \"./winnow.schema.json\".",
+    .run = run,
+};

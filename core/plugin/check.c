@@ -1,7 +1,8 @@
 /* check.c - what only a live sampler can say: sizes it accepts, and whether it has what the search needs. */
 #include "plugin/host.h"
 
-static wn_status check_side(const char *key, uint32_t px, const wn_sampler_info *info, const char *sampler, wn_error *err)
+static wn_status check_side(const char *key, uint32_t px, const wn_sampler_info *info, const char *sampler,
+                            wn_error *err)
 {
     if (info->size_multiple_px && px % info->size_multiple_px)
         return wn_fail(err, WN_E_ARG, "/canvas/%s: %u is not a multiple of %llu, which %s asks for; %llu is", key, px,

@@ -28,7 +28,8 @@ static const struct member sampler_members[] = {
     MEMBER(wn_sampler, describe), MEMBER(wn_sampler, schedule), MEMBER(wn_sampler, encode),
     MEMBER(wn_sampler, cond_free), MEMBER(wn_sampler, velocity), MEMBER(wn_sampler, decode), MEMBERS_END
 };
-static const struct member verifier_members[] = { MEMBER(wn_verifier, metrics), MEMBER(wn_verifier, score), MEMBERS_END };
+static const struct member verifier_members[] = { MEMBER(wn_verifier, metrics), MEMBER(wn_verifier, score),
+                                                  MEMBERS_END };
 static const struct member search_members[] = { MEMBER(wn_search, plan), MEMBER(wn_search, run), MEMBERS_END };
 static const struct member device_members[] = {
     MEMBER(wn_device_api, count), MEMBER(wn_device_api, info), MEMBER(wn_device_api, open),

@@ -1,6 +1,7 @@
 /* options.c - one row, one value: parse, check, store; and back again.
  *
- * Values come as tree nodes; a fallback is JSON text and takes the same way, so a default is checked like a user's value.
+ * Values come as tree nodes; a fallback is JSON text and takes the same way, so a default is checked like a user's
+ * value.
  */
 #include "plugin/options.h"
 

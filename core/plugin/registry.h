@@ -1,7 +1,7 @@
 /* registry.h - finds plugins: search path, dlopen, handshake.
  *
- * Search path: --plugin-dir, WINNOW_PLUGIN_PATH (colon separated), ../lib/winnow relative to the command. A name given as
- * a path (with a slash) loads that file. Modules are loaded with RTLD_NOW | RTLD_LOCAL and never unloaded.
+ * Search path: --plugin-dir, WINNOW_PLUGIN_PATH (colon separated), ../lib/winnow relative to the command. A name given
+ * as a path (with a slash) loads that file. Modules are loaded with RTLD_NOW | RTLD_LOCAL and never unloaded.
  */
 #ifndef WINNOW_PLUGIN_REGISTRY_H
 #define WINNOW_PLUGIN_REGISTRY_H
@@ -13,7 +13,6 @@ struct registry;
 
 struct registry_module {
     const char *path;
-    char sha256[65]; /* computed on first use by registry_module_hash */
     uint64_t abi_minor;
     const wn_plugin *const *plugins; /* host-side copies by copy-min: every member may be read */
     uint32_t plugin_count;

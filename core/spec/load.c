@@ -88,8 +88,10 @@ static void check_name(struct loader *l, const char *name)
     uint64_t length = strlen(name);
     const struct tree_node *node = tree_get(l->root, "name");
     if (node && (length > 100 || strchr(name, '/') || name[0] == '.'))
-        problems_add(&l->problems, WN_E_ARG, node, NULL, "\"%.40s\" cannot name a directory; use at most 100 characters, "
-                     "no '/' and no '.' at the start", name);
+        problems_add(&l->problems, WN_E_ARG, node, NULL,
+                     "\"%.40s\" cannot name a directory; use at most 100 characters, "
+                     "no '/' and no '.' at the start",
+                     name);
 }
 
 static int32_t index_of_choice(const char *choices, const char *word)
@@ -122,7 +124,7 @@ static void load_top(struct loader *l)
     s->name = top->name;
     s->output = top->output;
     s->seed = top->seed;
-    s->noise = index_of_choice("philox|torch-cpu|torch-cpu-bf16|torch-cuda|torch-cpu-bf16-legacy", top->noise);
+    s->noise = index_of_choice(SHAPE_NOISE_CHOICES, top->noise);
 }
 
 /* The canvas has core's keys and those that the sampler adds. */

@@ -16,7 +16,8 @@ struct loader {
     struct spec *spec;
 };
 
-/* The member `key` of object as an object. NULL when it is absent (reported if required) or something else (reported). */
+/* The member `key` of object as an object. NULL when it is absent (reported if required) or something else (reported).
+ */
 struct tree_node *load_object(struct loader *l, const struct tree_node *object, const char *key, bool required);
 /* The same for a list; absent is never an error. */
 struct tree_node *load_list(struct loader *l, const struct tree_node *object, const char *key);

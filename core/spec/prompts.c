@@ -220,8 +220,8 @@ static void read_file(struct reading *r, const struct tree_node *name, const cha
     } else {
         sha256_of(buffer_string(&content), content.size, hex);
         if (*wanted_sha256 && strcmp(wanted_sha256, hex) != 0)
-            problems_add(&l->problems, WN_E_ARG, name, NULL, "%s has SHA-256 %s, the spec asks for %.64s; it was changed",
-                         path, hex, wanted_sha256);
+            problems_add(&l->problems, WN_E_ARG, name, NULL,
+                         "%s has SHA-256 %s, the spec asks for %.64s; it was changed", path, hex, wanted_sha256);
         tree_put(resolved, "sha256", tree_new_string(l->arena, hex));
         l->spec->prompts_path = arena_string(l->arena, path);
         read_lines(r, path, &content);

@@ -7,7 +7,7 @@ const wn_option shape_top_options[] = {
     WN_STRING(struct shape_top, output, "\"\"",
               "directory of the run, relative to the working directory; runs/NAME when not given"),
     WN_U64(struct shape_top, seed, "0", "all random numbers are functions of it; 64 bits"),
-    WN_ENUM(struct shape_top, noise, "\"philox\"", "philox|torch-cpu|torch-cpu-bf16|torch-cuda|torch-cpu-bf16-legacy",
+    WN_ENUM(struct shape_top, noise, "\"philox\"", SHAPE_NOISE_CHOICES,
             "how initial noise is drawn; the torch ones repeat what torch.randn gives for a seed"),
     WN_OPTIONS_END
 };

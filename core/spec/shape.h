@@ -56,6 +56,9 @@ extern const wn_option shape_use_options[];
 extern const wn_option shape_budget_options[];
 extern const wn_option shape_engine_options[];
 
+/* In the order of enum spec_noise. */
+#define SHAPE_NOISE_CHOICES "philox|torch-cpu|torch-cpu-bf16|torch-cuda|torch-cpu-bf16-legacy"
+
 /* Keys beside those of the tables: objects and lists that are read by code, separated by '|'. */
 #define SHAPE_TOP_KEYS "$schema|prompts|canvas|sampler|verifiers|search|judge|budget|engine"
 #define SHAPE_PROMPTS_KEYS "list|ids"

@@ -137,7 +137,8 @@ static struct tree_node *parse(struct source *s, const char *name, const char *t
     struct tree_fault fault;
     struct tree_node *root = tree_parse(s->arena, name, text, bytes, &fault);
     if (!root)
-        problems_add_line(s->problems, WN_E_ARG, "%s:%u:%u: /: not JSON: %s", name, fault.line, fault.column, fault.what);
+        problems_add_line(s->problems, WN_E_ARG, "%s:%u:%u: /: not JSON: %s", name, fault.line, fault.column,
+                          fault.what);
     return root;
 }
 

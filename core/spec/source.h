@@ -7,8 +7,8 @@
 
 enum { SOURCE_MAX_EXTENDS = 16, SOURCE_MAX_FILES = 256 };
 
-/* Reads the request's spec, resolves every "extends", applies every --set. NULL with problems reported. *text is the file
- * as given. Everything lives in the arena. */
+/* Reads the request's spec, resolves every "extends", applies every --set. NULL with problems reported. *text is the
+ * file as given. Everything lives in the arena. */
 struct tree_node *source_load(const struct spec_request *request, struct arena *arena, struct problems *problems,
                               const char **text);
 

@@ -16,7 +16,9 @@ struct tree_node *tree_get(const struct tree_node *object, const char *key)
 
 const char *tree_type_name(int32_t type)
 {
-    static const char *const names[] = { "nothing", "null", "a boolean", "a number", "a string", "a list", "an object" };
+    static const char *const names[] = {
+        "nothing", "null", "a boolean", "a number", "a string", "a list", "an object"
+    };
     return type >= TREE_NULL && type <= TREE_OBJECT ? names[type] : names[0];
 }
 

@@ -21,8 +21,8 @@ static struct spec *load(const char *text)
     wn_error err = { 0 };
     struct spec *spec = NULL;
     char *report = NULL;
-    if (spec_load(&(struct spec_request){ .path = "x.json", .text = text, .without_run = true }, process.registry, &spec,
-                  &report, &err) != WN_OK)
+    if (spec_load(&(struct spec_request){ .path = "x.json", .text = text, .without_run = true }, process.registry,
+                  &spec, &report, &err) != WN_OK)
         CHECK_FAIL("%s", report);
     free(report);
     return spec;
@@ -32,8 +32,9 @@ static void test_services(void)
 {
     wn_error err = { 0 };
     struct instances *all = NULL;
-    struct spec *spec = load("{\"winnow\": 0, \"seed\": 5, \"verifiers\": {\"sum\": {\"use\": \"mocksum\", \"inputs\": [\"b\","
-                             "\"a\"]}, \"a\": {\"use\": \"mockscore\"}, \"b\": {\"use\": \"mockscore\"}}}");
+    struct spec *spec =
+        load("{\"winnow\": 0, \"seed\": 5, \"verifiers\": {\"sum\": {\"use\": \"mocksum\", \"inputs\": [\"b\","
+             "\"a\"]}, \"a\": {\"use\": \"mockscore\"}, \"b\": {\"use\": \"mockscore\"}}}");
     if (!spec)
         return;
     CHECK_OK(instances_create(spec, &process, INSTANCES_VERIFIERS, &all, &err), err);
@@ -43,7 +44,8 @@ static void test_services(void)
     noise_normal_f32(5, 3, 2, direct, 7);
     CHECK(memcmp(direct, served, sizeof direct) == 0);
     CHECK_STR(host->input(host->ctx, 0)->name, "b");
-    CHECK(host->input(host->ctx, 1)->self == all->verifiers[1].self || host->input(host->ctx, 1)->self == all->verifiers[0].self);
+    CHECK(host->input(host->ctx, 1)->self == all->verifiers[1].self ||
+          host->input(host->ctx, 1)->self == all->verifiers[0].self);
     CHECK(!host->input(host->ctx, 2));
     CHECK(!host->extension(host->ctx, "winnow.nothing/1"));
     CHECK_INT(host->thread_count(host->ctx), 2);
@@ -69,7 +71,8 @@ static void test_sampler_checks(const char *canvas, const char *message)
     char text[500];
     wn_error err = { 0 };
     struct instances *all = NULL;
-    snprintf(text, sizeof text, "{\"winnow\": 0, \"sampler\": {\"use\": \"mock\", \"options\": {\"model\": \"m\"}}, %s}", canvas);
+    snprintf(text, sizeof text,
+             "{\"winnow\": 0, \"sampler\": {\"use\": \"mock\", \"options\": {\"model\": \"m\"}}, %s}", canvas);
     struct spec *spec = load(text);
     if (!spec)
         return;
@@ -167,14 +170,16 @@ int main(void)
                         "/canvas/width: 72 is not a multiple of 16, which mock asks for; 80 is");
     test_sampler_checks("\"canvas\": {\"width\": 64, \"height\": 1024, \"steps\": 1}",
                         "/canvas/height: 1024 is outside 32..512, which mock can make");
-    test_sampler_checks("\"canvas\": {\"width\": 64, \"height\": 64, \"steps\": 1}, \"verifiers\": {\"v\": {\"use\": \"mockscore\"}},"
-                        "\"search\": {\"use\": \"mockpreview\", \"guide\": \"v\"}",
-                        "/search/use: mockpreview scores unfinished samples, but sampler mock has no previews; take another "
-                        "search, or give the sampler its preview option");
-    test_sampler_checks("\"canvas\": {\"width\": 64, \"height\": 64, \"steps\": 1}, \"verifiers\": {\"v\": {\"use\": \"mockscore\"}},"
-                        "\"search\": {\"use\": \"mockleap\", \"guide\": \"v\"}",
-                        "/search/use: mockleap leaves the noise schedule, but sampler mock answers only on it; take another "
-                        "search or sampler");
+    test_sampler_checks(
+        "\"canvas\": {\"width\": 64, \"height\": 64, \"steps\": 1}, \"verifiers\": {\"v\": {\"use\": \"mockscore\"}},"
+        "\"search\": {\"use\": \"mockpreview\", \"guide\": \"v\"}",
+        "/search/use: mockpreview scores unfinished samples, but sampler mock has no previews; take another "
+        "search, or give the sampler its preview option");
+    test_sampler_checks(
+        "\"canvas\": {\"width\": 64, \"height\": 64, \"steps\": 1}, \"verifiers\": {\"v\": {\"use\": \"mockscore\"}},"
+        "\"search\": {\"use\": \"mockleap\", \"guide\": \"v\"}",
+        "/search/use: mockleap leaves the noise schedule, but sampler mock answers only on it; take another "
+        "search or sampler");
     test_resolve();
     registry_destroy(process.registry);
     pool_destroy(process.pool);

@@ -1,8 +1,8 @@
 /* Every message that a wrong spec can lead to, as its author sees it.
  *
- * tests/spec/errors.txt holds the cases. In each: "# title"; "set a.b=1" lines laid over a good spec, or "| ..." lines that
- * are a whole spec of their own; then the report, line by line, behind "> ". `errors --print FILE DIR` writes the file
- * anew from what really comes, to be read before it is kept. */
+ * tests/spec/errors.txt holds the cases. In each: "# title"; "set a.b=1" lines laid over a good spec, or "| ..." lines
+ * that are a whole spec of their own; then the report, line by line, behind "> ". `errors --print FILE DIR` writes the
+ * file anew from what really comes, to be read before it is kept. */
 #include "plugin/registry.h"
 #include "spec/spec.h"
 
@@ -13,12 +13,13 @@
 
 enum { TEXT = 1 << 16, SETS = 128 };
 
-static const char good[] = "{ \"winnow\": 0,\n"
-                           "  \"prompts\": { \"list\": [\"a red circle\"] },\n"
-                           "  \"canvas\": { \"width\": 64, \"height\": 64, \"steps\": 4 },\n"
-                           "  \"sampler\": { \"use\": \"mock\", \"options\": { \"model\": \"m\" } },\n"
-                           "  \"verifiers\": { \"clip\": { \"use\": \"mockscore\" }, \"says\": { \"use\": \"mockscore\" } },\n"
-                           "  \"search\": { \"use\": \"mockrandom\", \"guide\": \"clip\" } }\n";
+static const char good[] =
+    "{ \"winnow\": 0,\n"
+    "  \"prompts\": { \"list\": [\"a red circle\"] },\n"
+    "  \"canvas\": { \"width\": 64, \"height\": 64, \"steps\": 4 },\n"
+    "  \"sampler\": { \"use\": \"mock\", \"options\": { \"model\": \"m\" } },\n"
+    "  \"verifiers\": { \"clip\": { \"use\": \"mockscore\" }, \"says\": { \"use\": \"mockscore\" } },\n"
+    "  \"search\": { \"use\": \"mockrandom\", \"guide\": \"clip\" } }\n";
 
 struct test_case {
     char title[200];

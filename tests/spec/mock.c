@@ -112,11 +112,15 @@ static wn_status decode(void *self, const wn_canvas *canvas, uint64_t count, con
     return wn_fail(err, WN_E_UNSUPPORTED, "the mock decodes nothing");
 }
 
-static const wn_sampler sampler = {
-    .struct_size = sizeof sampler, .canvas_options = canvas_options, .canvas_options_size = sizeof(struct canvas_options),
-    .describe = describe, .schedule = schedule, .encode = encode, .cond_free = cond_free, .velocity = velocity,
-    .decode = decode
-};
+static const wn_sampler sampler = { .struct_size = sizeof sampler,
+                                    .canvas_options = canvas_options,
+                                    .canvas_options_size = sizeof(struct canvas_options),
+                                    .describe = describe,
+                                    .schedule = schedule,
+                                    .encode = encode,
+                                    .cond_free = cond_free,
+                                    .velocity = velocity,
+                                    .decode = decode };
 
 static const wn_plugin sampler_plugin = {
     .struct_size = sizeof sampler_plugin, .kind = WN_KIND_SAMPLER, .name = "mock", .version = "1.0",

@@ -9,15 +9,16 @@
 
 static struct registry *registry;
 
-static const char good[] = "{ \"winnow\": 0, \"seed\": 9007199254740993,\n"
-                           "  \"prompts\": { \"list\": [\"a red circle\", { \"id\": \"sq\", \"prompt\": \"a \\u00e9 \\\"square\\\"\","
-                           " \"category\": \"shape\", \"noun\": 7 }] },\n"
-                           "  \"canvas\": { \"width\": 64, \"height\": 32, \"steps\": 4 },\n"
-                           "  \"sampler\": { \"use\": \"mock\", \"options\": { \"model\": \"m\", \"loras\": [{\"w\": 1.50}] } },\n"
-                           "  \"verifiers\": { \"sum\": { \"use\": \"mocksum\", \"inputs\": [\"clip\", \"says\"] },\n"
-                           "    \"clip\": { \"use\": \"mockscore\" }, \"says\": { \"use\": \"mockscore\" } },\n"
-                           "  \"search\": { \"use\": \"mockrandom\", \"guide\": \"sum\" }, \"judge\": [\"says\"],\n"
-                           "  \"budget\": { \"nfe\": 40 } }\n";
+static const char good[] =
+    "{ \"winnow\": 0, \"seed\": 9007199254740993,\n"
+    "  \"prompts\": { \"list\": [\"a red circle\", { \"id\": \"sq\", \"prompt\": \"a \\u00e9 \\\"square\\\"\","
+    " \"category\": \"shape\", \"noun\": 7 }] },\n"
+    "  \"canvas\": { \"width\": 64, \"height\": 32, \"steps\": 4 },\n"
+    "  \"sampler\": { \"use\": \"mock\", \"options\": { \"model\": \"m\", \"loras\": [{\"w\": 1.50}] } },\n"
+    "  \"verifiers\": { \"sum\": { \"use\": \"mocksum\", \"inputs\": [\"clip\", \"says\"] },\n"
+    "    \"clip\": { \"use\": \"mockscore\" }, \"says\": { \"use\": \"mockscore\" } },\n"
+    "  \"search\": { \"use\": \"mockrandom\", \"guide\": \"sum\" }, \"judge\": [\"says\"],\n"
+    "  \"budget\": { \"nfe\": 40 } }\n";
 
 static struct spec *load(const char *text, uint32_t set_count, const char *const *set)
 {
@@ -122,8 +123,10 @@ static void test_set(void)
 
 static void test_extends(void)
 {
-    struct spec *s = load("{ \"extends\": [\"" WINNOW_SOURCE_DIR "/tests/spec/data/base.json\"], \"canvas\": { \"guidence\": null,"
-                          "\"steps\": 9 }, \"search\": { \"guide\": \"clip\", \"use\": \"mockpreview\" } }", 0, NULL);
+    struct spec *s =
+        load("{ \"extends\": [\"" WINNOW_SOURCE_DIR "/tests/spec/data/base.json\"], \"canvas\": { \"guidence\": null,"
+             "\"steps\": 9 }, \"search\": { \"guide\": \"clip\", \"use\": \"mockpreview\" } }",
+             0, NULL);
     CHECK_INT(s->canvas.steps, 9);
     CHECK_INT(s->canvas.width_px, 64);
     CHECK_INT(*(const int64_t *)s->search.options, 16); /* another plugin: the base's options do not count */
@@ -183,7 +186,8 @@ static void test_schema(void)
     if (!root)
         CHECK_FAIL("schema:%u:%u: %s", fault.line, fault.column, fault.what);
     const struct tree_node *properties = tree_get(root, "properties");
-    CHECK(tree_get(properties, "canvas") && tree_get(tree_get(tree_get(properties, "canvas"), "properties"), "guidance"));
+    CHECK(tree_get(properties, "canvas") &&
+          tree_get(tree_get(tree_get(properties, "canvas"), "properties"), "guidance"));
     CHECK(tree_get(properties, "search") && tree_get(properties, "verifiers"));
     CHECK_CONTAINS(json, "18446744073709551615");
     CHECK_CONTAINS(json, "\"mockrandom\"");
