@@ -1,7 +1,7 @@
 /* pool.c - many short parallel loops, started by several threads.
  *
- * A small model's step is hundreds of loops of 10 to 100 microseconds, so the price of waking a sleeping thread (tens of
- * microseconds) matters more than anything else here. Workers therefore watch a counter for a while before they
+ * A small model's step is hundreds of loops of 10 to 100 microseconds, so the price of waking a sleeping thread (tens
+ * of microseconds) matters more than anything else here. Workers therefore watch a counter for a while before they
  * sleep. A loop ("job") lives on its caller's stack, in a list under the mutex; indices are handed out by one atomic
  * addition each. The caller works too and leaves when every worker that joined has left.
  */
@@ -19,17 +19,17 @@ struct job {
     void (*fn)(void *arg, uint64_t i);
     void *arg;
     uint64_t n;
-    atomic_uint_least64_t next;  /* the first index nobody has taken */
+    atomic_uint_least64_t next;   /* the first index nobody has taken */
     atomic_uint_least32_t guests; /* workers inside; written under the mutex, watched outside it */
     struct job *after;
 };
 
 struct pool {
     pthread_mutex_t mutex;
-    pthread_cond_t posted; /* a job came, or the pool ends */
-    pthread_cond_t left;   /* the last guest left some job */
-    struct job *jobs;      /* the newest first; under the mutex */
-    uint32_t sleepers;     /* under the mutex */
+    pthread_cond_t posted;      /* a job came, or the pool ends */
+    pthread_cond_t left;        /* the last guest left some job */
+    struct job *jobs;           /* the newest first; under the mutex */
+    uint32_t sleepers;          /* under the mutex */
     atomic_uint_least32_t news; /* counts posts, for those who watch */
     atomic_int is_ending;
     uint32_t worker_count;

@@ -133,14 +133,24 @@ static nn_t tensor_append(nn_graph *g, const wn_tensor *tensor)
 
 nn_t nn_input(nn_graph *g, const char *name, int32_t dtype, uint64_t rows, uint64_t cols, uint32_t flags)
 {
-    return tensor_append(g, &(wn_tensor){ .name = name, .role = WN_ROLE_INPUT, .dtype = dtype, .rows = rows,
-                                          .cols = cols, .base = WN_NONE, .flags = flags });
+    return tensor_append(g, &(wn_tensor){ .name = name,
+                                          .role = WN_ROLE_INPUT,
+                                          .dtype = dtype,
+                                          .rows = rows,
+                                          .cols = cols,
+                                          .base = WN_NONE,
+                                          .flags = flags });
 }
 
 nn_t nn_temp(nn_graph *g, const char *name, uint64_t rows, uint64_t cols, uint32_t flags)
 {
-    return tensor_append(g, &(wn_tensor){ .name = name, .role = WN_ROLE_TEMP, .dtype = WN_F32, .rows = rows,
-                                          .cols = cols, .base = WN_NONE, .flags = flags });
+    return tensor_append(g, &(wn_tensor){ .name = name,
+                                          .role = WN_ROLE_TEMP,
+                                          .dtype = WN_F32,
+                                          .rows = rows,
+                                          .cols = cols,
+                                          .base = WN_NONE,
+                                          .flags = flags });
 }
 
 nn_t nn_const(nn_graph *g, const char *name, uint64_t rows, uint64_t cols, const float *data)
@@ -155,8 +165,13 @@ nn_t nn_const(nn_graph *g, const char *name, uint64_t rows, uint64_t cols, const
     if (!copy)
         return 0;
     memcpy(copy, data, rows * cols * sizeof *data);
-    return tensor_append(g, &(wn_tensor){ .name = name, .role = WN_ROLE_CONST, .dtype = WN_F32, .rows = rows,
-                                          .cols = cols, .base = WN_NONE, .data = copy });
+    return tensor_append(g, &(wn_tensor){ .name = name,
+                                          .role = WN_ROLE_CONST,
+                                          .dtype = WN_F32,
+                                          .rows = rows,
+                                          .cols = cols,
+                                          .base = WN_NONE,
+                                          .data = copy });
 }
 
 nn_t nn_window(nn_graph *g, nn_t base, uint64_t row0, uint64_t rows, uint64_t col0, uint64_t cols)
@@ -171,8 +186,14 @@ nn_t nn_window(nn_graph *g, nn_t base, uint64_t row0, uint64_t rows, uint64_t co
                    (unsigned long long)b->cols);
         return 0;
     }
-    wn_tensor w = { .name = b->name, .role = WN_ROLE_WINDOW, .dtype = b->dtype, .rows = rows, .cols = cols,
-                    .base = base - 1, .row0 = row0, .col0 = col0 };
+    wn_tensor w = { .name = b->name,
+                    .role = WN_ROLE_WINDOW,
+                    .dtype = b->dtype,
+                    .rows = rows,
+                    .cols = cols,
+                    .base = base - 1,
+                    .row0 = row0,
+                    .col0 = col0 };
     if (b->role == WN_ROLE_WINDOW) { /* a window of a window looks at the same base */
         w.base = b->base;
         w.row0 += b->row0;
@@ -186,8 +207,13 @@ void nn_output(nn_graph *g, const char *name, nn_t t)
     const wn_tensor *from = graph_tensor(g, t, "output");
     if (!from)
         return;
-    nn_copy(g, t, tensor_append(g, &(wn_tensor){ .name = name, .role = WN_ROLE_OUTPUT, .dtype = from->dtype,
-                                                 .rows = from->rows, .cols = from->cols, .base = WN_NONE }));
+    nn_copy(g, t,
+            tensor_append(g, &(wn_tensor){ .name = name,
+                                           .role = WN_ROLE_OUTPUT,
+                                           .dtype = from->dtype,
+                                           .rows = from->rows,
+                                           .cols = from->cols,
+                                           .base = WN_NONE }));
 }
 
 uint64_t nn_rows(const nn_graph *g, nn_t t)
@@ -294,11 +320,16 @@ static nn_w weight_find(nn_graph *g, const nn_weights *from, uint64_t rows, uint
     if (!folds_to(t, rows, cols)) {
         char shape[128];
         shape_text(t, shape, sizeof shape);
-        graph_fail(g, WN_E_FORMAT, "%s: tensor \"%s\" is [%s], the model needs [%llu, %llu]; does config.json belong "
-                   "to these weights?", t->file, name, shape, (unsigned long long)rows, (unsigned long long)cols);
+        graph_fail(g, WN_E_FORMAT,
+                   "%s: tensor \"%s\" is [%s], the model needs [%llu, %llu]; does config.json belong "
+                   "to these weights?",
+                   t->file, name, shape, (unsigned long long)rows, (unsigned long long)cols);
         return 0;
     }
-    return weight_append(g, &(wn_weight){ .name = name, .rows = rows, .cols = cols, .part_count = 1,
+    return weight_append(g, &(wn_weight){ .name = name,
+                                          .rows = rows,
+                                          .cols = cols,
+                                          .part_count = 1,
                                           .part = { { t->data, t->dtype, scale_of(from, t), rows } } });
 }
 
@@ -437,8 +468,8 @@ uint32_t nn_find(const nn_graph *g, const char *name)
 const wn_graph *nn_graph_get(const nn_graph *g)
 {
     wn_graph *view = (wn_graph *)&g->view; /* a picture of the fields, not state */
-    *view = (wn_graph){ sizeof *view, g->name,   g->tensors,     g->tensor_count,
-                        g->weights,   g->weight_count, g->ops, g->op_count };
+    *view = (wn_graph){ sizeof *view, g->name,         g->tensors, g->tensor_count,
+                        g->weights,   g->weight_count, g->ops,     g->op_count };
     return view;
 }
 

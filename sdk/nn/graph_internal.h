@@ -1,4 +1,5 @@
-/* graph_internal.h - the builder's state, shared by graph.c (tensors, weights, compile) and graph_ops.c (operations). */
+/* graph_internal.h - the builder's state, shared by graph.c (tensors, weights, compile) and graph_ops.c (operations).
+ */
 #ifndef WINNOW_NN_GRAPH_INTERNAL_H
 #define WINNOW_NN_GRAPH_INTERNAL_H
 

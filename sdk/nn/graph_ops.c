@@ -197,8 +197,8 @@ static int conv_fits(nn_graph *g, const wn_tensor *x, const nn_conv_shape *s)
         return 0;
     }
     if (!conv_side(s->height, s) || !conv_side(s->width, s)) {
-        graph_fail(g, WN_E_ARG, "conv: kernel %llu with stride %llu does not fit %llu x %llu", U(s->kernel), U(s->stride),
-                   U(s->height), U(s->width));
+        graph_fail(g, WN_E_ARG, "conv: kernel %llu with stride %llu does not fit %llu x %llu", U(s->kernel),
+                   U(s->stride), U(s->height), U(s->width));
         return 0;
     }
     return 1;
@@ -226,7 +226,9 @@ nn_t nn_conv(nn_graph *g, nn_t x, nn_w w, nn_w bias, const nn_conv_shape *s, con
     op.in[3] = index_of(e->residual);
     op.weight[0] = index_of(w);
     op.weight[1] = index_of(bias);
-    const uint64_t geometry[7] = { s->height, s->width, s->kernel, s->stride, s->pad_before, s->pad_after, s->upsample };
+    const uint64_t geometry[7] = {
+        s->height, s->width, s->kernel, s->stride, s->pad_before, s->pad_after, s->upsample
+    };
     for (int i = 0; i < 7; i++)
         op.i[i] = (int64_t)geometry[i];
     return finish(g, op, graph_out(g, weight->name, e->into, rows, cols));

@@ -62,7 +62,8 @@ static struct cost best_run(struct test_device *d, wn_program *program, const wn
 }
 
 /* Times the maker's graph of one op; prints a line and ends it. */
-static void report(struct test_device *d, struct maker *m, int64_t dtype, uint64_t count, double flops, const char *shape)
+static void report(struct test_device *d, struct maker *m, int64_t dtype, uint64_t count, double flops,
+                   const char *shape)
 {
     wn_graph g = maker_graph(m);
     wn_compile_options options = { sizeof options, dtype, count };
@@ -72,8 +73,8 @@ static void report(struct test_device *d, struct maker *m, int64_t dtype, uint64
     struct cost cost = best_run(d, program, &g, count);
     flops *= (double)count;
     printf("%-10s %-5s %-26s x%-3llu %10.1f us %8.1f GFLOP/s; per processor second %6.1f\n", m->name,
-           dtype == WN_F32 ? "f32" : "bf16", shape, (unsigned long long)count, cost.wall_s * 1e6, flops / cost.wall_s * 1e-9,
-           flops / cost.processor_s * 1e-9);
+           dtype == WN_F32 ? "f32" : "bf16", shape, (unsigned long long)count, cost.wall_s * 1e6,
+           flops / cost.wall_s * 1e-9, flops / cost.processor_s * 1e-9);
     d->api->free_program(program);
     maker_end(m);
 }
@@ -82,7 +83,8 @@ static void bench_linear(struct test_device *d, int64_t dtype, uint64_t rows, ui
 {
     struct maker m;
     char shape[64];
-    snprintf(shape, sizeof shape, "%llux%llux%llu", (unsigned long long)rows, (unsigned long long)out, (unsigned long long)in);
+    snprintf(shape, sizeof shape, "%llux%llux%llu", (unsigned long long)rows, (unsigned long long)out,
+             (unsigned long long)in);
     maker_begin(&m, "linear", 1);
     uint32_t x = maker_input(&m, "x", rows, in, 0);
     wn_op *op = maker_op(&m, WN_OP_LINEAR, x, maker_output(&m, "y", rows, out));
@@ -90,12 +92,13 @@ static void bench_linear(struct test_device *d, int64_t dtype, uint64_t rows, ui
     report(d, &m, dtype, count, 2.0 * (double)(rows * out * in), shape);
 }
 
-static void bench_attention(struct test_device *d, int64_t dtype, uint64_t rows, uint64_t heads, uint64_t size, uint64_t count)
+static void bench_attention(struct test_device *d, int64_t dtype, uint64_t rows, uint64_t heads, uint64_t size,
+                            uint64_t count)
 {
     struct maker m;
     char shape[64];
-    snprintf(shape, sizeof shape, "%llu tokens, %llu heads of %llu", (unsigned long long)rows, (unsigned long long)heads,
-             (unsigned long long)size);
+    snprintf(shape, sizeof shape, "%llu tokens, %llu heads of %llu", (unsigned long long)rows,
+             (unsigned long long)heads, (unsigned long long)size);
     maker_begin(&m, "attention", 1);
     uint32_t x = maker_input(&m, "x", rows, heads * size, 0);
     wn_op *op = maker_op(&m, WN_OP_ATTENTION, x, maker_output(&m, "y", rows, heads * size));
@@ -109,8 +112,8 @@ static void bench_conv(struct test_device *d, int64_t dtype, int64_t side, uint6
 {
     struct maker m;
     char shape[64];
-    snprintf(shape, sizeof shape, "%lldx%lld %llu->%llu 3x3 up%lld", (long long)side, (long long)side, (unsigned long long)in,
-             (unsigned long long)out, (long long)up);
+    snprintf(shape, sizeof shape, "%lldx%lld %llu->%llu 3x3 up%lld", (long long)side, (long long)side,
+             (unsigned long long)in, (unsigned long long)out, (long long)up);
     maker_begin(&m, "conv", 1);
     uint32_t x = maker_input(&m, "x", (uint64_t)(side * side), in, 0);
     wn_op *op = maker_op(&m, WN_OP_CONV, x, maker_output(&m, "y", (uint64_t)(side * side * up * up), out));

@@ -179,7 +179,8 @@ static void compare_item(const struct data *d, int item, int64_t dtype, double b
 }
 
 /* The outputs of b's items must be bitwise a's items order[0..count). */
-static void compare_bits(const struct data *a, const struct data *b, uint64_t count, const uint32_t *order, const char *what)
+static void compare_bits(const struct data *a, const struct data *b, uint64_t count, const uint32_t *order,
+                         const char *what)
 {
     for (uint64_t i = 0; i < a->g->tensor_count; i++) {
         const wn_tensor *t = &a->g->tensors[i];

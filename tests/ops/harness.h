@@ -13,7 +13,8 @@ const char *harness_paths(void);
 /* Compiles the graph for dtype and checks, with random inputs and poisoned memory:
  *   - 5 items against the reference: normalised mean square error of every output at most bound;
  *   - one item alone, the items in another order, and 3 threads instead of 1: the same bits.
- * bound is for all outputs together; the worst seen so far is kept under the maker's name and printed by harness_close. */
+ * bound is for all outputs together; the worst seen so far is kept under the maker's name and printed by harness_close.
+ */
 void harness_check(const struct maker *m, int64_t dtype, double bound);
 
 /* Compiling must fail with `code` and a message containing both texts. */

@@ -1,4 +1,5 @@
-/* maker.c - see maker.h. The decoding of small floats is written apart from the device's, from the formats' definitions. */
+/* maker.c - see maker.h. The decoding of small floats is written apart from the device's, from the formats'
+ * definitions. */
 #include "maker.h"
 
 #include <math.h>
@@ -65,7 +66,8 @@ uint32_t maker_constant(struct maker *m, uint64_t rows, uint64_t cols)
 
 uint32_t maker_window(struct maker *m, uint32_t base, uint64_t row0, uint64_t rows, uint64_t col0, uint64_t cols)
 {
-    return add_tensor(m, (wn_tensor){ "window", WN_ROLE_WINDOW, m->tensor[base].dtype, rows, cols, base, 0, row0, col0, NULL });
+    return add_tensor(
+        m, (wn_tensor){ "window", WN_ROLE_WINDOW, m->tensor[base].dtype, rows, cols, base, 0, row0, col0, NULL });
 }
 
 /* ---- weights ------------------------------------------------------------------------------------------------ */
@@ -129,7 +131,8 @@ uint32_t maker_vector(struct maker *m, uint64_t n)
 static double small_float(uint32_t bits, int exponent_bits, int mantissa_bits)
 {
     int bias = (1 << (exponent_bits - 1)) - 1;
-    uint32_t mantissa = bits & ((1u << mantissa_bits) - 1), exponent = bits >> mantissa_bits & ((1u << exponent_bits) - 1);
+    uint32_t mantissa = bits & ((1u << mantissa_bits) - 1),
+             exponent = bits >> mantissa_bits & ((1u << exponent_bits) - 1);
     double fraction = (double)mantissa / (1 << mantissa_bits);
     double x = exponent ? ldexp(1 + fraction, (int)exponent - bias) : ldexp(fraction, 1 - bias);
     return bits >> (exponent_bits + mantissa_bits) & 1 ? -x : x;
@@ -154,7 +157,8 @@ double maker_weight_at(const wn_weight *w, uint64_t row, uint64_t col)
     const wn_weight_part *part = w->part;
     for (; row >= part->rows; part++)
         row -= part->rows;
-    return decode((const char *)part->data + (row * w->cols + col) * bytes_of(part->dtype), part->dtype) * (double)part->scale;
+    return decode((const char *)part->data + (row * w->cols + col) * bytes_of(part->dtype), part->dtype) *
+           (double)part->scale;
 }
 
 /* ---- ops ---------------------------------------------------------------------------------------------------- */
@@ -162,8 +166,11 @@ double maker_weight_at(const wn_weight *w, uint64_t row, uint64_t col)
 wn_op *maker_op(struct maker *m, int32_t kind, uint32_t x, uint32_t out)
 {
     wn_op *op = &m->op[m->ops++];
-    *op = (wn_op){ .kind = kind, .activation = WN_ACT_NONE, .in = { x, WN_NONE, WN_NONE, WN_NONE },
-                   .weight = { WN_NONE, WN_NONE }, .out = out };
+    *op = (wn_op){ .kind = kind,
+                   .activation = WN_ACT_NONE,
+                   .in = { x, WN_NONE, WN_NONE, WN_NONE },
+                   .weight = { WN_NONE, WN_NONE },
+                   .out = out };
     return op;
 }
 

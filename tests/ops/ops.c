@@ -38,7 +38,8 @@ static void linear_full(int32_t activation, int is_in_place, uint64_t rows)
     const uint64_t in = 35, out = 70;
     uint32_t wide = maker_input(&m, "wide", rows + 2, in + 6, 0), mul = maker_input(&m, "mul", rows, out + 3, 0);
     uint32_t x = maker_window(&m, wide, 1, rows, 5, in), gate = maker_input(&m, "gate", 1, out, WN_TENSOR_SHARED);
-    uint32_t stream = maker_input(&m, "stream", rows + 1, out + 1, 0), place = maker_window(&m, stream, 1, rows, 1, out);
+    uint32_t stream = maker_input(&m, "stream", rows + 1, out + 1, 0),
+             place = maker_window(&m, stream, 1, rows, 1, out);
     uint32_t y = maker_output(&m, "y", rows, out);
     wn_op *op = maker_op(&m, WN_OP_LINEAR, x, is_in_place ? place : y);
     op->activation = activation;
@@ -96,7 +97,8 @@ static void head_norm_rope(uint64_t heads, uint64_t size, int has_weight, int ha
 {
     struct maker m;
     maker_begin(&m, "head norm and rope", heads * size);
-    uint32_t wide = maker_input(&m, "qkv", 11, heads * size * 2 + 1, 0), x = maker_window(&m, wide, 1, 9, 1, heads * size);
+    uint32_t wide = maker_input(&m, "qkv", 11, heads * size * 2 + 1, 0),
+             x = maker_window(&m, wide, 1, 9, 1, heads * size);
     uint32_t y = maker_output(&m, "y", 11, heads * size * 2 + 1);
     wn_op *op = maker_op(&m, WN_OP_HEAD_NORM_ROPE, x, x);
     op->i[0] = (int64_t)heads;
@@ -205,7 +207,8 @@ static void conv(const struct conv_case *c, int is_window)
     memcpy(op->i, geometry, sizeof geometry);
     op->in[3] = residual;
     op->activation = WN_ACT_SILU;
-    op->weight[0] = maker_weight(&m, c->out, c->in * (uint64_t)(c->kernel * c->kernel), 1, (const int32_t[]){ WN_BF16 });
+    op->weight[0] =
+        maker_weight(&m, c->out, c->in * (uint64_t)(c->kernel * c->kernel), 1, (const int32_t[]){ WN_BF16 });
     op->weight[1] = maker_vector(&m, c->out);
     check_products(&m);
     maker_end(&m);
@@ -214,9 +217,9 @@ static void conv(const struct conv_case *c, int is_window)
 static void test_conv(void)
 {
     static const struct conv_case cases[] = {
-        { 8, 8, 3, 1, 1, 1, 1, 16, 32 },  { 7, 5, 3, 1, 1, 1, 1, 3, 65 }, { 6, 9, 3, 1, 1, 1, 2, 7, 33 },
-        { 8, 10, 3, 2, 0, 1, 1, 8, 8 },   { 1, 1, 1, 1, 0, 0, 1, 5, 7 },  { 14, 21, 7, 7, 0, 0, 1, 3, 24 },
-        { 9, 8, 3, 1, 0, 0, 1, 4, 10 },   { 5, 4, 3, 3, 2, 1, 2, 1, 1 },  { 16, 16, 3, 1, 1, 1, 1, 33, 3 },
+        { 8, 8, 3, 1, 1, 1, 1, 16, 32 }, { 7, 5, 3, 1, 1, 1, 1, 3, 65 }, { 6, 9, 3, 1, 1, 1, 2, 7, 33 },
+        { 8, 10, 3, 2, 0, 1, 1, 8, 8 },  { 1, 1, 1, 1, 0, 0, 1, 5, 7 },  { 14, 21, 7, 7, 0, 0, 1, 3, 24 },
+        { 9, 8, 3, 1, 0, 0, 1, 4, 10 },  { 5, 4, 3, 3, 2, 1, 2, 1, 1 },  { 16, 16, 3, 1, 1, 1, 1, 33, 3 },
     };
     for (uint64_t i = 0; i < sizeof cases / sizeof *cases; i++)
         conv(&cases[i], i % 2);
@@ -259,7 +262,8 @@ static void tables(void)
     struct maker m;
     maker_begin(&m, "embed, pick row, weight", 5);
     uint32_t ids = maker_ids(&m, "ids", 8), row = maker_ids(&m, "row", 1), y = maker_output(&m, "y", 8, 33);
-    uint32_t last = maker_output(&m, "last", 1, 33), rows = maker_temp(&m, 12, 33), all = maker_output(&m, "all", 12, 33);
+    uint32_t last = maker_output(&m, "last", 1, 33), rows = maker_temp(&m, 12, 33),
+             all = maker_output(&m, "all", 12, 33);
     wn_op *op = maker_op(&m, WN_OP_EMBED, ids, y);
     op->weight[0] = maker_weight(&m, 5, 33, 2, (const int32_t[]){ WN_F16, WN_F32 });
     op->weight[1] = maker_weight_f32(&m, 10, 33);
@@ -286,7 +290,8 @@ static void test_elements(void)
 
 /* ---- planning ----------------------------------------------------------------------------------------------- */
 
-/* A random chain in which temporaries of many sizes are born, read late, and die: wrong sharing shows as a wrong sum. */
+/* A random chain in which temporaries of many sizes are born, read late, and die: wrong sharing shows as a wrong sum.
+ */
 static void lifetimes(uint64_t seed)
 {
     struct maker m;

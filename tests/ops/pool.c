@@ -1,4 +1,5 @@
-/* pool.c - the thread pool's promises: every index once, several callers at once, nested calls, and its latency (--bench). */
+/* pool.c - the thread pool's promises: every index once, several callers at once, nested calls, and its latency
+ * (--bench). */
 #include "base/pool.h"
 
 #include <pthread.h>

@@ -6,8 +6,8 @@
 #include "test_host.h"
 
 #define ROWS 13
-#define IN 70
-#define OUT 129
+#define IN   70
+#define OUT  129
 
 /* y = linear(embed(ids)) and z = y + shared */
 static void make_graph(struct maker *m)

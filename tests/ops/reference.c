@@ -197,13 +197,15 @@ static double element(const struct ref *r, uint64_t row, uint64_t col)
     case WN_OP_GROUP_NORM:
         return group_norm(r, row, col);
     case WN_OP_EMBED:
-        return weight(r, 0, (uint64_t)in(r, 0, row, 0, 0), col) + (r->op->weight[1] == WN_NONE ? 0 : weight(r, 1, row, col));
+        return weight(r, 0, (uint64_t)in(r, 0, row, 0, 0), col) +
+               (r->op->weight[1] == WN_NONE ? 0 : weight(r, 1, row, col));
     case WN_OP_BINARY: {
         double a = in(r, 0, row, col, 0), b = in(r, 1, shape(r, 1)->rows == 1 ? 0 : row, col, 0);
         return r->op->i[0] == 1 ? a + b : a * b;
     }
     case WN_OP_UNARY:
-        return (double)f[2] * act(r->op->activation, (double)f[0] * in(r, 0, row, col, 0) + (double)f[1]) + (double)f[3];
+        return (double)f[2] * act(r->op->activation, (double)f[0] * in(r, 0, row, col, 0) + (double)f[1]) +
+               (double)f[3];
     case WN_OP_COPY:
         return in(r, 0, row, col, 0);
     case WN_OP_PICK_ROW:

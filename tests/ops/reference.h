@@ -4,9 +4,9 @@
 
 #include <winnow/device.h>
 
-/* Computes one item. tensors[i], for every tensor that is not a window: [rows, cols] doubles (ids as doubles); inputs are
- * filled by the caller, constants here. rounds_bf16: operands of LINEAR and CONV are rounded to bf16 first (but not where out
- * has one row: see below), q, k and v of ATTENTION too. */
+/* Computes one item. tensors[i], for every tensor that is not a window: [rows, cols] doubles (ids as doubles); inputs
+ * are filled by the caller, constants here. rounds_bf16: operands of LINEAR and CONV are rounded to bf16 first (but not
+ * where out has one row: see below), q, k and v of ATTENTION too. */
 void reference_run(const wn_graph *g, double **tensors, int rounds_bf16);
 double reference_bf16(double x);
 

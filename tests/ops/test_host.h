@@ -64,8 +64,13 @@ WN_UNUSED static void test_require(int condition, const char *what)
 WN_UNUSED static int test_device_try(struct test_device *d, uint32_t threads, wn_error *err)
 {
     d->pool = pool_create(threads);
-    d->host = (wn_host){ .struct_size = sizeof d->host, .ctx = d, .log = test_log, .cancelled = test_cancelled,
-                         .progress = test_progress, .parallel_for = test_parallel_for, .thread_count = test_thread_count };
+    d->host = (wn_host){ .struct_size = sizeof d->host,
+                         .ctx = d,
+                         .log = test_log,
+                         .cancelled = test_cancelled,
+                         .progress = test_progress,
+                         .parallel_for = test_parallel_for,
+                         .thread_count = test_thread_count };
     void *library = dlopen(WINNOW_BUILD_DIR "/lib/winnow/device-cpu.so", RTLD_NOW | RTLD_LOCAL);
     test_require(library != NULL, library ? "" : dlerror());
     const wn_module *module = dlsym(library, "wn_module_v0");
@@ -73,7 +78,8 @@ WN_UNUSED static int test_device_try(struct test_device *d, uint32_t threads, wn
     d->plugin = module->plugins[0];
     d->api = d->plugin->vtable;
     d->driver = NULL;
-    if (d->plugin->create(&d->host, NULL, &d->driver, err) == WN_OK && d->api->open(d->driver, 0, &d->device, err) == WN_OK)
+    if (d->plugin->create(&d->host, NULL, &d->driver, err) == WN_OK &&
+        d->api->open(d->driver, 0, &d->device, err) == WN_OK)
         return 1;
     d->plugin->destroy(d->driver);
     pool_destroy(d->pool);

@@ -1,7 +1,7 @@
 /* attention.c - softmax(q k^T) v without ever holding the scores of a whole row.
  *
- * A task is one head of one item and a chunk of queries. Everything is computed transposed: 64 queries lie side by side in
- * a panel, so that scores^T = k q^T and out^T = v^T weights^T are products of plain rows of k and v (the broadcast
+ * A task is one head of one item and a chunk of queries. Everything is computed transposed: 64 queries lie side by side
+ * in a panel, so that scores^T = k q^T and out^T = v^T weights^T are products of plain rows of k and v (the broadcast
  * operand of the micro-kernels) with panels, and the softmax runs down columns, one query in each lane, without any
  * sum across lanes. Keys are walked in blocks of 128; scores become exponentials around the largest score so far, and
  * what was summed under a smaller one is rescaled (online softmax: Milakov and Gimelshein 2018; FlashAttention: Dao et
@@ -19,17 +19,17 @@
 
 /* One task's scratch. In bf16 q, k, v and weights hold pairs of bf16 where float is written. */
 struct task_memory {
-    float *q;       /* [panels][padded][PANEL], scaled */
-    float *k;       /* [KEYS][padded] */
-    float *v;       /* [KEYS][size]; pairs of keys in bf16 */
-    float *score;   /* [KEYS][PANEL] */
-    float *weight;  /* [KEYS][PANEL]; the same as score in f32 */
-    float *out;     /* [panels][size][PANEL] */
-    float *largest; /* [panels][PANEL] */
-    float *sum;     /* [panels][PANEL] */
-    float *factor;  /* [PANEL] */
-    float *bias;    /* [queries + keys - 1], reversed */
-    float *row;     /* [padded] */
+    float *q;              /* [panels][padded][PANEL], scaled */
+    float *k;              /* [KEYS][padded] */
+    float *v;              /* [KEYS][size]; pairs of keys in bf16 */
+    float *score;          /* [KEYS][PANEL] */
+    float *weight;         /* [KEYS][PANEL]; the same as score in f32 */
+    float *out;            /* [panels][size][PANEL] */
+    float *largest;        /* [panels][PANEL] */
+    float *sum;            /* [panels][PANEL] */
+    float *factor;         /* [PANEL] */
+    float *bias;           /* [queries + keys - 1], reversed */
+    float *row;            /* [padded] */
     const void **pointers; /* [KEYS or size] */
 };
 
@@ -66,18 +66,26 @@ static struct attention shape_of(uint64_t queries, uint64_t keys, uint64_t cols,
 static uint64_t lay_out(const struct attention *a, char *base, struct task_memory *m)
 {
     uint64_t pointers = a->size > KEYS ? a->size : KEYS;
-    const uint64_t floats[12] = { a->panels * a->padded * PANEL, KEYS * a->padded,  KEYS * a->size,
-                                  KEYS * PANEL,                  KEYS * PANEL,      a->panels * a->size * PANEL,
-                                  a->panels * PANEL,             a->panels * PANEL, PANEL,
-                                  a->queries + a->keys,          a->padded,         pointers * 2 };
+    const uint64_t floats[12] = { a->panels * a->padded * PANEL,
+                                  KEYS * a->padded,
+                                  KEYS * a->size,
+                                  KEYS * PANEL,
+                                  KEYS * PANEL,
+                                  a->panels * a->size * PANEL,
+                                  a->panels * PANEL,
+                                  a->panels * PANEL,
+                                  PANEL,
+                                  a->queries + a->keys,
+                                  a->padded,
+                                  pointers * 2 };
     void *at[12];
     uint64_t used = 0;
     for (int i = 0; i < 12; i++) {
         at[i] = base ? base + used : NULL;
         used += round_up(floats[i] * sizeof(float), 64);
     }
-    *m = (struct task_memory){ at[0], at[1], at[2], at[3], a->is_bf16 ? at[4] : at[3], at[5], at[6], at[7], at[8], at[9],
-                               at[10], at[11] };
+    *m = (struct task_memory){ at[0], at[1], at[2],  at[3], a->is_bf16 ? at[4] : at[3], at[5], at[6], at[7],
+                               at[8], at[9], at[10], at[11] };
     return used;
 }
 
@@ -138,7 +146,8 @@ static void pack_block(const struct task *t, uint64_t key, uint64_t n)
         dst[a->padded - 1] = 0;
         isa->to_bf16(k, dst, a->size);
         if (j % 2 == 0)
-            isa->pair_bf16(v, j + 1 < n ? head_row(t, &a->s->in[2], key + j + 1) : NULL, t->m.v + j / 2 * a->size, a->size);
+            isa->pair_bf16(v, j + 1 < n ? head_row(t, &a->s->in[2], key + j + 1) : NULL, t->m.v + j / 2 * a->size,
+                           a->size);
     }
 }
 
@@ -160,9 +169,11 @@ static void multiply_scores(const struct task *t, uint64_t panel, uint64_t cols,
     uint64_t row_bytes = a->padded * (a->is_bf16 ? sizeof(uint16_t) : sizeof(float));
     for (uint64_t j = 0; j < n; j++)
         t->m.pointers[j] = (const char *)t->m.k + j * row_bytes;
-    struct product_shape shape = { .rows = n, .k = row_bytes / sizeof(float), .cols = cols, .step = sizeof(float), .is_first = 1 };
-    (a->is_bf16 ? isa_of(t)->gemm_bf16 : isa_of(t)->gemm_f32)(t->m.pointers, t->m.q + panel * a->padded * PANEL, t->m.score,
-                                                              &shape);
+    struct product_shape shape = {
+        .rows = n, .k = row_bytes / sizeof(float), .cols = cols, .step = sizeof(float), .is_first = 1
+    };
+    (a->is_bf16 ? isa_of(t)->gemm_bf16 : isa_of(t)->gemm_f32)(t->m.pointers, t->m.q + panel * a->padded * PANEL,
+                                                              t->m.score, &shape);
 }
 
 /* Bias and mask. query and key: of lane 0 and row 0. */
@@ -185,10 +196,13 @@ static void add_values(const struct task *t, uint64_t panel, uint64_t cols, uint
     const struct attention *a = t->a;
     for (uint64_t c = 0; c < a->size; c++)
         t->m.pointers[c] = t->m.v + c;
-    struct product_shape shape = { .rows = a->size, .k = a->is_bf16 ? ceil_div(n, 2) : n, .cols = cols,
-                                   .step = a->size * sizeof(float), .is_first = is_first };
-    (a->is_bf16 ? isa_of(t)->gemm_bf16 : isa_of(t)->gemm_f32)(t->m.pointers, t->m.weight, t->m.out + panel * a->size * PANEL,
-                                                              &shape);
+    struct product_shape shape = { .rows = a->size,
+                                   .k = a->is_bf16 ? ceil_div(n, 2) : n,
+                                   .cols = cols,
+                                   .step = a->size * sizeof(float),
+                                   .is_first = is_first };
+    (a->is_bf16 ? isa_of(t)->gemm_bf16 : isa_of(t)->gemm_f32)(t->m.pointers, t->m.weight,
+                                                              t->m.out + panel * a->size * PANEL, &shape);
 }
 
 static void do_panel(const struct task *t, uint64_t panel, uint64_t key, uint64_t n)
@@ -203,8 +217,8 @@ static void do_panel(const struct task *t, uint64_t panel, uint64_t key, uint64_
         adjust_scores(t, query, key, cols, n);
     isa->softmax_columns(t->m.score, n, cols, t->m.largest + panel * PANEL, t->m.sum + panel * PANEL, t->m.factor);
     for (uint64_t j = 0; a->is_bf16 && j < n; j += 2)
-        isa->pair_bf16(t->m.score + j * PANEL, j + 1 < n ? t->m.score + (j + 1) * PANEL : NULL, t->m.weight + j / 2 * PANEL,
-                       round_up(cols, 16));
+        isa->pair_bf16(t->m.score + j * PANEL, j + 1 < n ? t->m.score + (j + 1) * PANEL : NULL,
+                       t->m.weight + j / 2 * PANEL, round_up(cols, 16));
     if (key > 0)
         isa->scale_columns(t->m.out + panel * a->size * PANEL, a->size, cols, t->m.factor);
     add_values(t, panel, cols, n, key == 0);

@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-#define U(x) ((unsigned long long)(x))
-#define MAX_SIDE (UINT64_C(1) << 31)
+#define U(x)         ((unsigned long long)(x))
+#define MAX_SIDE     (UINT64_C(1) << 31)
 #define MAX_ELEMENTS (UINT64_C(1) << 40)
 
 struct check {
@@ -20,8 +20,9 @@ struct check {
 
 const char *check_op_name(int32_t kind)
 {
-    static const char *const names[] = { "?",          "linear", "norm",   "head_norm_rope", "attention", "conv",    "group_norm",
-                                         "embed",      "binary", "unary",  "copy",           "pick_row",  "weight" };
+    static const char *const names[] = { "?",    "linear",     "norm",  "head_norm_rope", "attention",
+                                         "conv", "group_norm", "embed", "binary",         "unary",
+                                         "copy", "pick_row",   "weight" };
     return kind >= WN_OP_LINEAR && kind <= WN_OP_WEIGHT ? names[kind] : names[0];
 }
 
@@ -63,7 +64,8 @@ static wn_status check_window(const struct check *c, uint64_t i, const wn_tensor
         return FAIL(c, "tensor %llu, the window [%llu+%llu, %llu+%llu], leaves its base \"%s\" [%llu, %llu]", U(i),
                     U(t->row0), U(t->rows), U(t->col0), U(t->cols), b->name ? b->name : "", U(b->rows), U(b->cols));
     if (t->dtype != b->dtype)
-        return FAIL(c, "tensor %llu has dtype %d, its base \"%s\" has %d", U(i), t->dtype, b->name ? b->name : "", b->dtype);
+        return FAIL(c, "tensor %llu has dtype %d, its base \"%s\" has %d", U(i), t->dtype, b->name ? b->name : "",
+                    b->dtype);
     return WN_OK;
 }
 
@@ -73,7 +75,8 @@ static wn_status check_tensor(const struct check *c, uint64_t i)
     if (t->role < WN_ROLE_INPUT || t->role > WN_ROLE_WINDOW)
         return FAIL(c, "tensor %llu \"%s\" has the unknown role %d", U(i), tensor_name(c->g, (uint32_t)i), t->role);
     if (t->dtype != WN_F32 && t->dtype != WN_I32)
-        return FAIL(c, "tensor %llu \"%s\" has dtype %d, must be F32 or I32", U(i), tensor_name(c->g, (uint32_t)i), t->dtype);
+        return FAIL(c, "tensor %llu \"%s\" has dtype %d, must be F32 or I32", U(i), tensor_name(c->g, (uint32_t)i),
+                    t->dtype);
     if (t->rows == 0 || t->cols == 0 || t->rows > MAX_SIDE || t->cols > MAX_SIDE || t->rows > MAX_ELEMENTS / t->cols)
         return FAIL(c, "tensor %llu \"%s\" is [%llu, %llu]: sides must be 1 to 2^31, elements at most 2^40", U(i),
                     tensor_name(c->g, (uint32_t)i), U(t->rows), U(t->cols));
@@ -96,7 +99,8 @@ static wn_status check_weight(const struct check *c, uint64_t i)
         if (!part->data)
             return FAIL(c, "part %llu of weight \"%s\" has no data", U(k), name);
         if (!dtype_bytes(part->dtype))
-            return FAIL(c, "part %llu of weight \"%s\" has dtype %d, which is no type of weights", U(k), name, part->dtype);
+            return FAIL(c, "part %llu of weight \"%s\" has dtype %d, which is no type of weights", U(k), name,
+                        part->dtype);
         rows += smaller(part->rows, MAX_SIDE);
     }
     if (rows != w->rows)
@@ -125,8 +129,8 @@ static wn_status need_shape(const struct check *c, const wn_tensor *t, const cha
 {
     if (!t || (t->rows == rows && t->cols == cols))
         return WN_OK;
-    return FAIL(c, "%s \"%s\" is [%llu, %llu], must be [%llu, %llu]", what, t->name ? t->name : "", U(t->rows), U(t->cols),
-                U(rows), U(cols));
+    return FAIL(c, "%s \"%s\" is [%llu, %llu], must be [%llu, %llu]", what, t->name ? t->name : "", U(t->rows),
+                U(t->cols), U(rows), U(cols));
 }
 
 static wn_status need_weight(const struct check *c, int slot)
@@ -139,8 +143,8 @@ static wn_status need_matrix(const struct check *c, uint64_t rows, uint64_t cols
     WN_TRY(need_weight(c, 0));
     const wn_weight *w = &c->g->weights[c->op->weight[0]];
     if (w->rows != rows || w->cols != cols)
-        return FAIL(c, "weight \"%s\" is [%llu, %llu], must be [%llu, %llu]", w->name ? w->name : "", U(w->rows), U(w->cols),
-                    U(rows), U(cols));
+        return FAIL(c, "weight \"%s\" is [%llu, %llu], must be [%llu, %llu]", w->name ? w->name : "", U(w->rows),
+                    U(w->cols), U(rows), U(cols));
     return WN_OK;
 }
 
@@ -152,8 +156,8 @@ static wn_status need_vector(const struct check *c, int slot, uint64_t n)
     const wn_weight *w = &c->g->weights[c->op->weight[slot]];
     if ((w->rows == 1 && w->cols == n) || (w->cols == 1 && w->rows == n))
         return WN_OK;
-    return FAIL(c, "weight \"%s\" is [%llu, %llu], must be a vector of %llu", w->name ? w->name : "", U(w->rows), U(w->cols),
-                U(n));
+    return FAIL(c, "weight \"%s\" is [%llu, %llu], must be a vector of %llu", w->name ? w->name : "", U(w->rows),
+                U(w->cols), U(n));
 }
 
 static wn_status need_divides(const struct check *c, uint64_t cols, int64_t by, const char *what)
@@ -230,11 +234,12 @@ static wn_status check_conv(const struct check *c)
     if (i[6] > 2)
         return FAIL(c, "upsampling by %lld, must be 1 or 2", (long long)i[6]);
     if ((uint64_t)i[0] * (uint64_t)i[1] != in(c, 0)->rows)
-        return FAIL(c, "x has %llu rows, its picture %lld x %lld positions", U(in(c, 0)->rows), (long long)i[0], (long long)i[1]);
+        return FAIL(c, "x has %llu rows, its picture %lld x %lld positions", U(in(c, 0)->rows), (long long)i[0],
+                    (long long)i[1]);
     int64_t h = i[0] * i[6] + i[4] + i[5] - i[2], w = i[1] * i[6] + i[4] + i[5] - i[2];
     if (h < 0 || w < 0)
-        return FAIL(c, "kernel %lld does not fit the padded picture of %lld x %lld", (long long)i[2], (long long)(h + i[2]),
-                    (long long)(w + i[2]));
+        return FAIL(c, "kernel %lld does not fit the padded picture of %lld x %lld", (long long)i[2],
+                    (long long)(h + i[2]), (long long)(w + i[2]));
     uint64_t rows = (uint64_t)(h / i[3] + 1) * (uint64_t)(w / i[3] + 1), cols = out(c)->cols;
     if (i[2] > 1 << 12)
         return FAIL(c, "kernel %lld, must be at most 4096", (long long)i[2]);
@@ -262,8 +267,8 @@ static wn_status check_embed(const struct check *c)
     WN_TRY(need_matrix(c, c->g->weights[c->op->weight[0]].rows, cols));
     const wn_weight *p = c->op->weight[1] == WN_NONE ? NULL : &c->g->weights[c->op->weight[1]];
     if (p && (p->rows < rows || p->cols != cols))
-        return FAIL(c, "positions \"%s\" are [%llu, %llu], must be at least [%llu, %llu]", p->name ? p->name : "", U(p->rows),
-                    U(p->cols), U(rows), U(cols));
+        return FAIL(c, "positions \"%s\" are [%llu, %llu], must be at least [%llu, %llu]", p->name ? p->name : "",
+                    U(p->rows), U(p->cols), U(rows), U(cols));
     return WN_OK;
 }
 
@@ -372,10 +377,18 @@ static wn_status check_handles(const struct check *c)
 static wn_status check_op(const struct check *c)
 {
     static wn_status (*const checks[])(const struct check *) = {
-        [WN_OP_LINEAR] = check_linear,           [WN_OP_NORM] = check_norm,     [WN_OP_HEAD_NORM_ROPE] = check_head_norm_rope,
-        [WN_OP_ATTENTION] = check_attention,     [WN_OP_CONV] = check_conv,     [WN_OP_GROUP_NORM] = check_group_norm,
-        [WN_OP_EMBED] = check_embed,             [WN_OP_BINARY] = check_binary, [WN_OP_UNARY] = check_same,
-        [WN_OP_COPY] = check_same,               [WN_OP_PICK_ROW] = check_pick_row, [WN_OP_WEIGHT] = check_weight_rows,
+        [WN_OP_LINEAR] = check_linear,
+        [WN_OP_NORM] = check_norm,
+        [WN_OP_HEAD_NORM_ROPE] = check_head_norm_rope,
+        [WN_OP_ATTENTION] = check_attention,
+        [WN_OP_CONV] = check_conv,
+        [WN_OP_GROUP_NORM] = check_group_norm,
+        [WN_OP_EMBED] = check_embed,
+        [WN_OP_BINARY] = check_binary,
+        [WN_OP_UNARY] = check_same,
+        [WN_OP_COPY] = check_same,
+        [WN_OP_PICK_ROW] = check_pick_row,
+        [WN_OP_WEIGHT] = check_weight_rows,
     };
     if (c->op->kind < WN_OP_LINEAR || c->op->kind > WN_OP_WEIGHT)
         return FAIL(c, "unknown kind %d", c->op->kind);
@@ -396,7 +409,8 @@ static wn_status check_order(struct check *c, unsigned char *is_written)
         c->op = &g->ops[c->index];
         for (int s = 0; s < 4; s++) {
             if (in(c, s) && !is_written[base_of(g, in(c, s)) - g->tensors])
-                return FAIL(c, "input %d \"%s\" is read before anything was written to it", s, tensor_name(g, c->op->in[s]));
+                return FAIL(c, "input %d \"%s\" is read before anything was written to it", s,
+                            tensor_name(g, c->op->in[s]));
         }
         is_written[base_of(g, out(c)) - g->tensors] = 1;
     }
@@ -411,8 +425,8 @@ wn_status check_graph(const wn_graph *graph, wn_error *err)
 {
     struct check c = { graph, NULL, UINT64_MAX, err };
     if (graph->tensor_count >= WN_NONE || graph->op_count >= WN_NONE || graph->op_count == 0)
-        return FAIL(&c, "%llu ops and %llu tensors: must be at least one op, fewer than 2^32 of each", U(graph->op_count),
-                    U(graph->tensor_count));
+        return FAIL(&c, "%llu ops and %llu tensors: must be at least one op, fewer than 2^32 of each",
+                    U(graph->op_count), U(graph->tensor_count));
     for (uint64_t i = 0; i < graph->tensor_count; i++)
         WN_TRY(check_tensor(&c, i));
     for (uint64_t i = 0; i < graph->weight_count; i++)

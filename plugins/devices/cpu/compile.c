@@ -200,8 +200,12 @@ static void build_slots(struct compiler *c)
         if (t->role != WN_ROLE_INPUT && t->role != WN_ROLE_OUTPUT)
             continue;
         c->p->slots[c->p->slot_count++] =
-            (struct binding_slot){ i, t->role, t->role == WN_ROLE_INPUT && t->flags & WN_TENSOR_SHARED ? 1 : 0,
-                                   t->rows * t->cols * 4, view_of(c, i), keep_name(c, t->name ? t->name : "") };
+            (struct binding_slot){ i,
+                                   t->role,
+                                   t->role == WN_ROLE_INPUT && t->flags & WN_TENSOR_SHARED ? 1 : 0,
+                                   t->rows * t->cols * 4,
+                                   view_of(c, i),
+                                   keep_name(c, t->name ? t->name : "") };
     }
 }
 

@@ -34,8 +34,9 @@ static float float_of_small(uint32_t h, unsigned exponent_bits, unsigned mantiss
     uint32_t exponent = h >> mantissa_bits & top, sign = h >> (mantissa_bits + exponent_bits) << 31;
     if (exponent == top && (!is_e4m3 || mantissa == 7))
         return float_of_bits(sign | 0x7f800000u | mantissa << (23 - mantissa_bits));
-    float magnitude = exponent ? ldexpf((float)(mantissa | 1u << mantissa_bits), (int)exponent - bias - (int)mantissa_bits)
-                               : ldexpf((float)mantissa, 1 - bias - (int)mantissa_bits);
+    float magnitude = exponent
+                          ? ldexpf((float)(mantissa | 1u << mantissa_bits), (int)exponent - bias - (int)mantissa_bits)
+                          : ldexpf((float)mantissa, 1 - bias - (int)mantissa_bits);
     return sign ? -magnitude : magnitude;
 }
 

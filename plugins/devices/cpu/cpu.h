@@ -81,8 +81,8 @@ struct step {
     struct view in[4], out;
     wn_weight weight[2]; /* as in the graph, names cleared; part_count 0 when absent */
     const struct packed *packed[2];
-    void *workspace; /* of this step while it runs */
-    uint64_t items; /* measured so far */
+    void *workspace;              /* of this step while it runs */
+    uint64_t items;               /* measured so far */
     double seconds, flops, bytes; /* flops and bytes of one item */
     wn_status (*run)(wn_program *p, const struct step *s, uint64_t count, wn_error *err);
 };
@@ -106,8 +106,8 @@ struct wn_program {
     uint64_t step_count, step_capacity; /* capacity: with the one that failed to compile */
     struct binding_slot *slots;
     uint64_t slot_count;
-    char *names;   /* the text behind all name pointers */
-    char *memory;  /* planned activations and workspaces */
+    char *names;  /* the text behind all name pointers */
+    char *memory; /* planned activations and workspaces */
     char *constants;
     uint64_t memory_bytes, constant_bytes;
     char *scratch; /* scratch_count pieces for tasks */

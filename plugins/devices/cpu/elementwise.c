@@ -1,6 +1,7 @@
 /* elementwise.c - the ops that only move or combine single elements: EMBED, BINARY, UNARY, COPY, PICK_ROW, WEIGHT.
  *
- * One loop serves all: a task is a few rows (of all items together), about 16 Ki elements, and a row function does each. */
+ * One loop serves all: a task is a few rows (of all items together), about 16 Ki elements, and a row function does
+ * each. */
 #include "cpu.h"
 
 #include <string.h>
@@ -38,15 +39,15 @@ static int32_t id_at(const struct view *ids, uint64_t item, uint64_t row)
 }
 
 /* Whether every id of every item is in [0, limit). */
-static wn_status check_ids(const wn_program *p, const struct step *s, const struct view *ids, uint64_t count, uint64_t limit,
-                           wn_error *err)
+static wn_status check_ids(const wn_program *p, const struct step *s, const struct view *ids, uint64_t count,
+                           uint64_t limit, wn_error *err)
 {
     for (uint64_t r = 0; r < count * ids->rows; r++) {
         int32_t id = id_at(ids, r / ids->rows, r % ids->rows);
         if (id < 0 || (uint64_t)id >= limit)
-            return wn_fail(err, WN_E_ARG, "graph \"%s\", \"%s\": id %d in row %llu of item %llu, must be 0 to %llu", p->name,
-                           s->name, id, (unsigned long long)(r % ids->rows), (unsigned long long)(r / ids->rows),
-                           (unsigned long long)limit - 1);
+            return wn_fail(err, WN_E_ARG, "graph \"%s\", \"%s\": id %d in row %llu of item %llu, must be 0 to %llu",
+                           p->name, s->name, id, (unsigned long long)(r % ids->rows),
+                           (unsigned long long)(r / ids->rows), (unsigned long long)limit - 1);
     }
     return WN_OK;
 }

@@ -2,8 +2,8 @@
  *
  * All functions work on plain rows; none allocates, none knows of graphs. An element of a product is one chain of
  * multiply-adds over k, so it does not depend on how rows and columns were shared out. In f32 every path with fused
- * multiply-add gives the same bits. In bf16 all paths do, as far as tests see: products of bf16 are exact in float32 and
- * the paths without vdpbf16ps add them in its order (it takes subnormals for zero, they do not).
+ * multiply-add gives the same bits. In bf16 all paths do, as far as tests see: products of bf16 are exact in float32
+ * and the paths without vdpbf16ps add them in its order (it takes subnormals for zero, they do not).
  */
 #ifndef WINNOW_CPU_ISA_H
 #define WINNOW_CPU_ISA_H
@@ -60,8 +60,8 @@ struct isa {
     void (*column_sums)(const float *x, uint64_t rows, uint64_t ld, uint64_t n, float *sum);
     void (*column_squares)(const float *x, uint64_t rows, uint64_t ld, uint64_t n, const float *mean, float *sum);
     /* out = act((x - mean) * scale + shift), all [n] */
-    void (*centre_row)(const float *x, float *out, uint64_t n, const float *mean, const float *scale, const float *shift,
-                       int32_t activation);
+    void (*centre_row)(const float *x, float *out, uint64_t n, const float *mean, const float *scale,
+                       const float *shift, int32_t activation);
 
     float (*dot)(const float *a, const float *b, uint64_t n);
     void (*from_bf16)(const void *x, float *out, uint64_t n);

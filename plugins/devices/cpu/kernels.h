@@ -1,5 +1,5 @@
-/* kernels.h - compiles every kernel for the instruction set that the including file chose, into `const struct isa NAME`.
- * Included by isa_*.c only, with ISA_SYMBOL and ISA_NAME defined. */
+/* kernels.h - compiles every kernel for the instruction set that the including file chose, into `const struct isa
+ * NAME`. Included by isa_*.c only, with ISA_SYMBOL and ISA_NAME defined. */
 #include "isa.h"
 
 #include <winnow/device.h>

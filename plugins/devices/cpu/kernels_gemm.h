@@ -56,8 +56,8 @@ INLINE void gemm_tile(const void *const *a, const char *panel, float *c, const s
         UNROLL for (int r = 0; r < rows; r++)
         {
             vf x = is_bf16 ? gemm_broadcast_pair(row[r] + at) : vf_set(gemm_scalar(row[r] + at));
-            UNROLL for (int v = 0; v < vectors; v++)
-                acc[r][v] = is_bf16 ? gemm_dot_pair(acc[r][v], x, w[v]) : vf_fma(x, w[v], acc[r][v]);
+            UNROLL for (int v = 0; v < vectors; v++) acc[r][v] =
+                is_bf16 ? gemm_dot_pair(acc[r][v], x, w[v]) : vf_fma(x, w[v], acc[r][v]);
         }
     }
     UNROLL for (int r = 0; r < rows; r++)

@@ -4,9 +4,9 @@
  * floats (tests/ops/math.c); exp is 0 below -87.3 and infinite from 88.8 on. NaN stays NaN: vf_max and vf_min return
  * their second operand for it.
  */
-#define EXP_ULPS 1.5
+#define EXP_ULPS  1.5
 #define TANH_ULPS 3.0
-#define ERF_ULPS 3.0
+#define ERF_ULPS  3.0
 
 INLINE vf math_exp(vf x)
 {

@@ -4,8 +4,7 @@
  */
 
 /* for (i ...; n ...): `body` sees i and count, the lanes in use. */
-#define FOR_VECTORS(i, count, n)                                                                                       \
-    for (uint64_t i = 0, count; i < (n) && ((count = (n)-i < VL ? (n)-i : VL), 1); i += VL)
+#define FOR_VECTORS(i, count, n) for (uint64_t i = 0, count; i < (n) && ((count = (n)-i < VL ? (n)-i : VL), 1); i += VL)
 
 INLINE vf load(const float *p, uint64_t count)
 {
@@ -38,8 +37,7 @@ INLINE void finish_as(const struct finish *f, const float *acc, float *out, uint
     }
 }
 
-static void finish_row(const struct finish *f, const float *acc, float *out, uint64_t n)
-{
+static void finish_row(const struct finish *f, const float *acc, float *out, uint64_t n){
 #define CALL(kind) finish_as(f, acc, out, n, kind)
     MATH_FOR_ACTIVATION(f->activation, CALL)
 #undef CALL
@@ -115,7 +113,8 @@ static void norm_row(const struct norm_shape *s, const float *x, float *out, uin
 
 static void head_row(const float *x, float *out, uint64_t n, const float *w, const float *table, float eps)
 {
-    static const float negative_even[16] = { -0.0f, 0, -0.0f, 0, -0.0f, 0, -0.0f, 0, -0.0f, 0, -0.0f, 0, -0.0f, 0, -0.0f, 0 };
+    static const float negative_even[16] = { -0.0f, 0, -0.0f, 0, -0.0f, 0, -0.0f, 0,
+                                             -0.0f, 0, -0.0f, 0, -0.0f, 0, -0.0f, 0 };
     vf flip = vf_load(negative_even);
     vf inverse = vf_set(w ? 1.0f / __builtin_sqrtf(squares_of(x, n, 0) / (float)n + eps) : 1.0f);
     FOR_VECTORS(i, count, n)
@@ -210,8 +209,8 @@ static float dot(const float *a, const float *b, uint64_t n)
     vf sum[4] = { vf_set(0), vf_set(0), vf_set(0), vf_set(0) };
     uint64_t i = 0;
     for (; i + 4 * VL <= n; i += 4 * VL) {
-        UNROLL for (int v = 0; v < 4; v++)
-            sum[v] = vf_fma(vf_load((const char *)a + (i + (uint64_t)v * VL) * 4), vf_load(b + i + (uint64_t)v * VL), sum[v]);
+        UNROLL for (int v = 0; v < 4; v++) sum[v] =
+            vf_fma(vf_load((const char *)a + (i + (uint64_t)v * VL) * 4), vf_load(b + i + (uint64_t)v * VL), sum[v]);
     }
     for (; i < n; i += VL) {
         uint64_t count = n - i < VL ? n - i : VL;

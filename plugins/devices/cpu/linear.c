@@ -1,7 +1,7 @@
 /* linear.c - LINEAR and CONV as one blocked matrix product.
  *
- * Every output row is the sum over taps of (a run of input channels) x (rows of a packed weight). A linear layer has one
- * tap; a convolution has one for each kernel position, whose runs are pixels, found by pointer: nothing is ever
+ * Every output row is the sum over taps of (a run of input channels) x (rows of a packed weight). A linear layer has
+ * one tap; a convolution has one for each kernel position, whose runs are pixels, found by pointer: nothing is ever
  * unrolled to columns. Without padding and upsampling a kernel row is contiguous in a channels-last picture, so its
  * taps melt into one longer run (patch embeddings).
  *
@@ -9,18 +9,18 @@
  * stays in the task's scratch until all of k is summed, then bias, activation, gate and residual are applied on the
  * way out. In bf16 the input is rounded once, into the workspace, before the product starts.
  *
- * Each output is one chain over k in a fixed order, so neither chunks, groups nor batch mates change its bits. Measured on
- * one Zen 4 core: 113 GFLOP/s f32 from 48x768x192 to 384x512x3072 (112 is what the multipliers can do, OpenBLAS gave
+ * Each output is one chain over k in a fixed order, so neither chunks, groups nor batch mates change its bits. Measured
+ * on one Zen 4 core: 113 GFLOP/s f32 from 48x768x192 to 384x512x3072 (112 is what the multipliers can do, OpenBLAS gave
  * 93 to 101 and 60 at the small end), 228 GFLOP/s bf16. Hence there is no BLAS here.
  */
 #include "cpu.h"
 
-#define CHUNK_ROWS 192 /* c: 48 KiB of scratch; a panel block is reused 32 times */
+#define CHUNK_ROWS  192  /* c: 48 KiB of scratch; a panel block is reused 32 times */
 #define BLOCK_BYTES 1536 /* of k at a time: 64 columns x 1.5 KiB = 96 KiB of a panel, in the second-level cache */
 
 /* How the rows of x are reached. */
 struct geometry {
-    uint64_t rows; /* of out, one item */
+    uint64_t rows;      /* of out, one item */
     uint64_t taps, run; /* runs, and elements in each, padding included */
     uint64_t channels;  /* of x, padded as the packed weight */
     uint64_t kernel, stride, pad, up, height, width, out_width;
@@ -30,7 +30,7 @@ struct product {
     wn_program *p;
     const struct step *s;
     struct geometry geo;
-    struct view x; /* what is multiplied: the input or its bf16 copy; data counts bytes below */
+    struct view x;    /* what is multiplied: the input or its bf16 copy; data counts bytes below */
     uint64_t element; /* bytes */
     uint64_t rows, chunk, chunks, panels, group;
 };
@@ -124,8 +124,8 @@ static void find_runs(const struct product *m, uint64_t first, uint64_t rows, co
 /* ---- tasks -------------------------------------------------------------------------------------------------- */
 
 /* c[rows][PANEL] = all of k for one panel. */
-static void multiply_panel(const struct product *m, const void *const *runs, uint64_t rows, uint64_t panel, uint64_t cols,
-                           float *c)
+static void multiply_panel(const struct product *m, const void *const *runs, uint64_t rows, uint64_t panel,
+                           uint64_t cols, float *c)
 {
     const struct isa *isa = m->p->device->isa;
     const struct packed *w = m->s->packed[0];
@@ -134,15 +134,16 @@ static void multiply_panel(const struct product *m, const void *const *runs, uin
     uint64_t run_bytes = m->geo.run * m->element;
     for (uint64_t tap = 0; tap < m->geo.taps; tap++) {
         for (uint64_t at = 0; at < run_bytes; at += BLOCK_BYTES) {
-            struct product_shape shape = { rows, cols, smaller(BLOCK_BYTES, run_bytes - at) / sizeof(float), at, sizeof(float),
-                                           tap == 0 && at == 0 };
+            struct product_shape shape = { rows, cols,          smaller(BLOCK_BYTES, run_bytes - at) / sizeof(float),
+                                           at,   sizeof(float), tap == 0 && at == 0 };
             (is_bf16 ? isa->gemm_bf16 : isa->gemm_f32)(runs + tap * rows, weights, c, &shape);
             weights += shape.k * PANEL * sizeof(float);
         }
     }
 }
 
-static void finish_panel(const struct product *m, uint64_t first, uint64_t rows, uint64_t panel, uint64_t cols, const float *c)
+static void finish_panel(const struct product *m, uint64_t first, uint64_t rows, uint64_t panel, uint64_t cols,
+                         const float *c)
 {
     const struct step *s = m->s;
     uint64_t col = panel * PANEL;

@@ -166,8 +166,8 @@ static void apply_chunk(void *arg, uint64_t i)
         shift[k] = b ? b[k] : 0.0f;
     }
     for (uint64_t r = 0; r < rows; r++)
-        c->p->device->isa->centre_row(view_row(&s->in[0], item, first + r), view_row(&s->out, item, first + r), cols, mean,
-                                      scale, shift, s->op.activation);
+        c->p->device->isa->centre_row(view_row(&s->in[0], item, first + r), view_row(&s->out, item, first + r), cols,
+                                      mean, scale, shift, s->op.activation);
     scratch_give(c->p, mean);
 }
 

@@ -119,7 +119,8 @@ static void gather(struct planner *p, const uint64_t *workspace_bytes, struct pl
     }
     for (uint64_t i = 0; i < p->g->op_count; i++) {
         if (workspace_bytes[i])
-            p->blocks[n++] = (struct block){ round_up(workspace_bytes[i], ALIGNMENT), 0, i + 1, i + 1, &plan->workspace[i] };
+            p->blocks[n++] =
+                (struct block){ round_up(workspace_bytes[i], ALIGNMENT), 0, i + 1, i + 1, &plan->workspace[i] };
     }
     p->count = n;
 }

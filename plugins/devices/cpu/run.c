@@ -49,8 +49,8 @@ static wn_status take_bindings(struct bound *b, const wn_binding *bindings, uint
         uint64_t index;
         const struct binding_slot *slot = slot_of(b->p, bindings[i].tensor, &index);
         if (!slot)
-            return wn_fail(err, WN_E_ARG, "graph \"%s\": binding %llu names tensor %u, which is no input or output", b->p->name,
-                           (unsigned long long)i, bindings[i].tensor);
+            return wn_fail(err, WN_E_ARG, "graph \"%s\": binding %llu names tensor %u, which is no input or output",
+                           b->p->name, (unsigned long long)i, bindings[i].tensor);
         uint64_t items = slot->is_shared ? 1 : b->count;
         if (bindings[i].item >= items)
             return wn_fail(err, WN_E_ARG, "graph \"%s\": \"%s\" is bound for item %u of %llu", b->p->name, slot->name,

@@ -2,8 +2,8 @@
  *
  * The kernels (kernels_*.h) are written once over these names and compiled once for each instruction set: the files
  * isa_*.c say which by defining VEC_AVX512, VEC_AVX2 or nothing before they include them. vf holds VL floats, vi VL
- * 32-bit integers. Partial loads fill with zeros, so that the tail of a row runs through the same arithmetic as the rest
- * and a value never depends on its place in a row. vf_max and vf_min return b when either operand is NaN.
+ * 32-bit integers. Partial loads fill with zeros, so that the tail of a row runs through the same arithmetic as the
+ * rest and a value never depends on its place in a row. vf_max and vf_min return b when either operand is NaN.
  */
 #ifndef WINNOW_CPU_VEC_H
 #define WINNOW_CPU_VEC_H
@@ -16,6 +16,9 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline, unused))
+
+/* One line for each operation: */
+/* clang-format off */
 
 #if defined(VEC_AVX512)
 
@@ -161,10 +164,18 @@ INLINE vi vi_load_16(const void *p)
 
 #endif
 
+/* clang-format on */
+
 /* ---- the same for all ---------------------------------------------------------------------------------------- */
 
-INLINE vf vf_abs(vf a) { return vf_bits(vi_and(vi_bits(a), vi_set(0x7fffffff))); }
-INLINE vf vf_with_sign_of(vf a, vf s) { return vf_bits(vi_or(vi_bits(a), vi_and(vi_bits(s), vi_set(INT32_MIN)))); }
+INLINE vf vf_abs(vf a)
+{
+    return vf_bits(vi_and(vi_bits(a), vi_set(0x7fffffff)));
+}
+INLINE vf vf_with_sign_of(vf a, vf s)
+{
+    return vf_bits(vi_or(vi_bits(a), vi_and(vi_bits(s), vi_set(INT32_MIN))));
+}
 
 #ifndef VEC_AVX512
 INLINE float vf_sum(vf v)
@@ -197,6 +208,9 @@ INLINE vi vi_bf16_from(vf a)
     return vi_bits(vf_if_less(vf_set(-1.0f), vf_abs(a), vf_bits(rounded), vf_bits(vi_set(0x7fc0))));
 }
 
-INLINE vf vf_from_bf16(const void *p) { return vf_bits(vi_shl(vi_load_16(p), 16)); }
+INLINE vf vf_from_bf16(const void *p)
+{
+    return vf_bits(vi_shl(vi_load_16(p), 16));
+}
 
 #endif

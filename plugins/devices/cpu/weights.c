@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define HUGE_PAGE (UINT64_C(2) << 20)
+#define HUGE_PAGE   (UINT64_C(2) << 20)
 #define SLAB_PANELS 32
 
 struct packer {
@@ -146,7 +146,8 @@ static struct packed *describe(const wn_weight *weight, int32_t packing, uint64_
     p->taps = taps;
     p->channels = packing == PACK_BF16 ? round_up(channels, 2) : channels;
     p->panel_bytes = p->channels * taps * PANEL * (packing == PACK_BF16 ? 2 : 4);
-    p->bytes = packing == PACK_VECTOR ? weight->rows * weight->cols * 4 : p->panel_bytes * ceil_div(weight->rows, PANEL);
+    p->bytes =
+        packing == PACK_VECTOR ? weight->rows * weight->cols * 4 : p->panel_bytes * ceil_div(weight->rows, PANEL);
     return p;
 }
 
@@ -184,7 +185,8 @@ wn_status weights_get(wn_device *device, const wn_weight *weight, int32_t packin
     *packed = p;
     if (!p)
         return wn_fail(err, WN_E_MEMORY, "out of memory for weight \"%s\" [%llu, %llu], %llu bytes when packed",
-                       weight->name ? weight->name : "", (unsigned long long)weight->rows, (unsigned long long)weight->cols,
+                       weight->name ? weight->name : "", (unsigned long long)weight->rows,
+                       (unsigned long long)weight->cols,
                        (unsigned long long)(weight->rows * weight->cols * (packing == PACK_BF16 ? 2 : 4)));
     return WN_OK;
 }
