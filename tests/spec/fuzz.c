@@ -1,7 +1,7 @@
-/* Damages a good spec in one to four places and loads it: it may be taken or refused, but a refusal says why and where,
+/* Damages a good spec in one to three places and loads it: it may be taken or refused, but a refusal says why and where,
  * and what is taken can be written and read again. Memory is for the sanitizers to watch.
  *
- * WINNOW_FUZZ_ROUNDS sets the rounds (default 3000), WINNOW_FUZZ_SEED the seed. */
+ * WINNOW_FUZZ_ROUNDS sets the rounds (default 10000), WINNOW_FUZZ_SEED the seed. */
 #include "plugin/registry.h"
 #include "spec/spec.h"
 
@@ -44,7 +44,7 @@ static void damage(char *text)
 {
     char piece[40];
     size_t size = strlen(text), at = below(size + 1);
-    switch (below(4)) {
+    switch (below(8)) {
     case 0:
         splice(text, at, below(12), "");
         break;
@@ -55,8 +55,12 @@ static void damage(char *text)
         snprintf(piece, 1 + below(sizeof piece - 1), "%s", text + at);
         splice(text, below(size + 1), 0, piece);
         break;
-    default:
-        if (at < size)
+    default: /* a digit or a letter becomes another one, so that much stays JSON */
+        if (at < size && text[at] >= '0' && text[at] <= '9')
+            text[at] = (char)('0' + below(10));
+        else if (at < size && text[at] >= 'a' && text[at] <= 'z')
+            text[at] = (char)('a' + below(26));
+        else if (at < size)
             text[at] = (char)(1 + below(255));
     }
 }
@@ -90,10 +94,10 @@ int main(void)
     wn_error err = { 0 };
     char text[TEXT_MAX];
     CHECK_OK(registry_create(WINNOW_BUILD_DIR "/tests/spec-plugins", &registry, &err), err);
-    for (uint64_t i = 0, n = rounds ? strtoull(rounds, NULL, 10) : 3000; i < n && !check_failures; i++) {
+    for (uint64_t i = 0, n = rounds ? strtoull(rounds, NULL, 10) : 10000; i < n && !check_failures; i++) {
         state = first + i;
         snprintf(text, sizeof text, "%s", good);
-        for (uint32_t k = 1 + below(4); k > 0; k--)
+        for (uint32_t k = 1 + below(3); k > 0; k--)
             damage(text);
         try_text(registry, text);
         if (check_failures)
