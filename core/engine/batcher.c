@@ -1,7 +1,10 @@
 /* The problem: searches hand in samples at any moment, a few at a time, and a sampler earns its keep only when its
- * batches are full. So one thread owns the sampler. It keeps a ring of waves from which samples are admitted in turn,
- * and an array of active slots; every round is one velocity call over the slots, one solver step for each of them, and
- * one report of those that have arrived. Locks are taken once in a round, memory never.
+ * batches are full. So one thread owns the sampler. It keeps a queue of waves from which samples are admitted, and an
+ * array of active slots; every round is one velocity call over the slots, one solver step for each of them, and one
+ * report of those that have arrived. Locks are taken once in a round, memory never.
+ *
+ * The oldest wave goes first: it is finished soonest, and is decoded and scored while the next is sampled. A search has
+ * one wave at a time, so none can starve another.
  *
  * Encoding is [serial] with velocity, so it happens here too, between rounds. */
 #include "engine/batcher.h"
@@ -27,8 +30,9 @@ struct batcher {
     bool is_closed;
 
     /* The engine thread's own. */
-    struct wave *ring; /* last of a circle; ring->link takes its turn next */
-    uint32_t limit;    /* batch, halved whenever memory runs out */
+    struct wave *waiting; /* oldest first */
+    struct wave **waiting_end;
+    uint32_t limit; /* batch, halved whenever memory runs out */
     uint32_t active_count;
     uint32_t ended_count;
     struct slot *active;     /* [batch] */
@@ -38,33 +42,20 @@ struct batcher {
     float *z;                /* [values] */
 };
 
-/* ---- the ring ------------------------------------------------------------------------------------------------- */
+/* ---- the queue ------------------------------------------------------------------------------------------------ */
 
-static void ring_add(struct batcher *b, struct wave *w)
+/* The next task of the oldest wave; NULL when none is waiting. */
+static struct task *take_waiting(struct batcher *b)
 {
-    w->next = 0;
-    if (b->ring) {
-        w->link = b->ring->link;
-        b->ring->link = w;
-    } else {
-        w->link = w;
-    }
-    b->ring = w;
-}
-
-/* The next task in turn; NULL when none is waiting. */
-static struct task *ring_take(struct batcher *b)
-{
-    if (!b->ring)
+    struct wave *w = b->waiting;
+    if (!w)
         return NULL;
-    struct wave *w = b->ring->link;
     struct task *t = w->tasks[w->next++];
-    if (w->next < w->count)
-        b->ring = w;
-    else if (w->link == w)
-        b->ring = NULL;
-    else
-        b->ring->link = w->link;
+    if (w->next == w->count) {
+        b->waiting = w->link;
+        if (!b->waiting)
+            b->waiting_end = &b->waiting;
+    }
     return t;
 }
 
@@ -88,7 +79,7 @@ static void end_everything(struct batcher *b, wn_status status, const wn_error *
     for (uint32_t i = 0; i < b->active_count; i++)
         report(b, 1, &b->active[i].task, status, err);
     b->active_count = 0;
-    for (struct task *t = ring_take(b); t; t = ring_take(b))
+    for (struct task *t = take_waiting(b); t; t = take_waiting(b))
         report(b, 1, &t, status, err);
 }
 
@@ -124,7 +115,7 @@ static bool settle(struct batcher *b, struct task *t, float *sigma)
 static void admit(struct batcher *b)
 {
     while (b->active_count + b->ended_count < b->limit) {
-        struct task *t = ring_take(b);
+        struct task *t = take_waiting(b);
         if (!t)
             break;
         wn_error err = { 0 };
@@ -242,17 +233,16 @@ static void free_leaving(struct batcher *b)
 static bool collect(struct batcher *b)
 {
     pthread_mutex_lock(&b->mutex);
-    while (!b->incoming && !b->leaving && !b->ring && b->active_count == 0 && !b->is_closed)
+    while (!b->incoming && !b->leaving && !b->waiting && b->active_count == 0 && !b->is_closed)
         pthread_cond_wait(&b->work, &b->mutex);
-    for (struct wave *w = b->incoming; w;) {
-        struct wave *next = w->link;
-        ring_add(b, w);
-        w = next;
+    if (b->incoming) {
+        *b->waiting_end = b->incoming;
+        b->waiting_end = b->incoming_end;
+        b->incoming = NULL;
+        b->incoming_end = &b->incoming;
     }
-    b->incoming = NULL;
-    b->incoming_end = &b->incoming;
     free_leaving(b);
-    const bool goes_on = b->ring || b->active_count > 0 || !b->is_closed;
+    const bool goes_on = b->waiting || b->active_count > 0 || !b->is_closed;
     pthread_mutex_unlock(&b->mutex);
     return goes_on;
 }
@@ -307,6 +297,7 @@ wn_status batcher_create(const struct batcher_setup *setup, struct batcher **out
     b->setup = *setup;
     b->limit = setup->batch;
     b->incoming_end = &b->incoming;
+    b->waiting_end = &b->waiting;
     pthread_mutex_init(&b->mutex, NULL);
     pthread_cond_init(&b->work, NULL);
     pthread_cond_init(&b->released, NULL);
@@ -338,6 +329,7 @@ void batcher_destroy(struct batcher *b)
 void batcher_submit(struct batcher *b, struct wave *wave)
 {
     wave->link = NULL;
+    wave->next = 0;
     pthread_mutex_lock(&b->mutex);
     *b->incoming_end = wave;
     b->incoming_end = &wave->link;

@@ -1,8 +1,8 @@
 /* batcher.h - the one thread that drives a sampler: tasks of all searches share its velocity calls.
  *
  * Batching is continuous: after each call, samples that have arrived leave and waiting ones take their places, so a
- * batch holds samples of different prompts at different noise levels. Waves take turns, one sample each, so no search
- * starves another. What a sample becomes does not depend on who shares its batches.
+ * batch holds samples of different prompts at different noise levels. The oldest wave goes first; a search
+ * has one at a time, so none starves another. What a sample becomes does not depend on who shares its batches.
  */
 #ifndef WINNOW_ENGINE_BATCHER_H
 #define WINNOW_ENGINE_BATCHER_H

@@ -157,6 +157,7 @@ void set_guide_done(struct set *set, struct job *job)
         set->seconds += job->scores[i].seconds;
     entry->score = t->engine->guide_sign * job->scores[0].value;
     entry->is_done = true;
+    stats_add(&t->engine->stats.candidates_done, entry->is_judged && !atomic_load(&job->is_discarded));
     const uint32_t first = set->decided;
     set_decide(set);
     const uint32_t end = set->decided;

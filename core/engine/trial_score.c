@@ -157,7 +157,8 @@ static void take_answers(struct call *c)
         a->sample->unsampled_nfe = 0;
         if (!a->is_answered)
             continue;
-        stats_add(&e->stats.candidates_replayed, a->is_finished);
+        stats_add(&e->stats.candidates_replayed, entry->is_judged);
+        stats_add(&e->stats.candidates_done, entry->is_judged);
         t->budget.seconds += a->seconds;
         for (uint32_t m = 0; m < e->guide_columns; m++)
             t->budget.seconds += a->scores[m].seconds;
@@ -283,7 +284,6 @@ static void hand_out(struct call *c, double *scores)
         scores[i] = c->entries[i].score;
         a->sample->scored = a->id;
         a->sample->is_scored = true;
-        stats_add(&t->engine->stats.candidates_done, a->is_finished && !a->was_seen);
     }
 }
 
