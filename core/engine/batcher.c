@@ -197,7 +197,7 @@ static void round_of(struct batcher *b)
     prepare_items(b, n);
     wn_error err = { 0 };
     const wn_status status = call(b, 0, n, &err);
-    if (status == WN_E_CANCELLED) {
+    if (status == WN_E_CANCELLED && b->setup.stopping(b->setup.arg)) {
         end_everything(b, status, &err);
     } else if (status == WN_E_MEMORY && n > 1) {
         b->limit = n / 2;

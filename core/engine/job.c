@@ -157,6 +157,7 @@ void set_guide_done(struct set *set, struct job *job)
         set->seconds += job->scores[i].seconds;
     entry->score = t->engine->guide_sign * job->scores[0].value;
     entry->is_done = true;
+    t->has_guide_spoken |= job->scores[0].metric && !atomic_load(&job->is_discarded);
     stats_add(&t->engine->stats.candidates_done, entry->is_judged && !atomic_load(&job->is_discarded));
     const uint32_t first = set->decided;
     set_decide(set);
@@ -171,7 +172,14 @@ void set_guide_done(struct set *set, struct job *job)
     count_down(set); /* last: the trial may take the set away now */
 }
 
-void set_judge_done(struct set *set)
+void set_hold(struct set *set)
+{
+    pthread_mutex_lock(&set->trial->mutex);
+    set->remaining++;
+    pthread_mutex_unlock(&set->trial->mutex);
+}
+
+void set_release(struct set *set)
 {
     count_down(set);
 }

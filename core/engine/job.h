@@ -22,7 +22,8 @@ struct job {
     struct ledger_candidate record;
     char *lineage;
     uint32_t score_count;
-    struct ledger_score *scores; /* [score_count]: the columns, of which an unfinished sample has the guide's */
+    struct ledger_score *scores; /* [score_count]: the columns, of which an unfinished sample has the guide's; without a
+                                  * metric where the verifier failed */
     struct job **next;           /* one link for each queue */
 };
 
@@ -42,7 +43,7 @@ struct set {
     uint32_t count;
     struct entry *entries;
     uint32_t decided;   /* entries of whose pictures is known whether they are kept */
-    uint32_t remaining; /* jobs without the guide's word, and comparative judges still reading the set */
+    uint32_t remaining; /* jobs without the guide's word, and those who still read the set */
     uint32_t judges;    /* comparative ones that read the set */
     uint32_t undecoded; /* jobs that neither have an image nor failed; kept where someone compares */
     double seconds;     /* the jobs', as budgets count them */
@@ -78,8 +79,10 @@ void job_free(struct job *job);
 void set_decide(struct set *set);
 /* The guide has spoken of the job (or it failed): its score stands in job->scores. Wakes the trial after the last. */
 void set_guide_done(struct set *set, struct job *job);
-/* A comparative judge has read the set. */
-void set_judge_done(struct set *set);
+/* The set stays while somebody reads it: released by comparative judges, which make_jobs counts in, and whoever holds
+ * it. */
+void set_hold(struct set *set);
+void set_release(struct set *set);
 /* The first failure is the set's. */
 void set_note_failure(struct set *set, wn_status status, const wn_error *err);
 /* The job cannot be scored. */

@@ -1,6 +1,8 @@
 /* One verifier at work. A lane takes whatever waits, up to the verifier's batch, whichever search it came from; what a
  * verifier says of an image does not depend on its neighbours unless the verifier is comparative, and then the lane's
- * request is exactly one set. A verifier that fails has no opinion: its candidates get NaN, the ledger an event. */
+ * request is exactly one set. Where several fail together each is tried alone, so that one bad picture costs only its
+ * own score. What still fails has none: the search is told NaN, the ledger gets an event and no row, so that the next
+ * start asks again. */
 #include "engine/job.h"
 #include "engine/scoring.h"
 
@@ -8,6 +10,14 @@
 #include <stdlib.h>
 
 enum { LANE_BATCH = 256, LANE_EVENTS = 8 };
+
+struct request {
+    uint32_t capacity;
+    struct job **jobs;
+    const wn_prompt **prompts;
+    wn_image *images;
+    double *scores; /* [capacity][metric_count] */
+};
 
 struct lane {
     struct lane_setup setup;
@@ -17,55 +27,59 @@ struct lane {
     struct job_queue queue;
     bool is_comparative;
     uint32_t failures;
-    uint32_t capacity; /* of the request's arrays */
-    struct job **jobs;
-    const wn_prompt **prompts;
-    wn_image *images;
-    double *scores; /* [capacity][metric_count] */
+    struct request request;
 };
 
-static void free_request(struct lane *l)
+static void free_request(struct request *r)
 {
-    free(l->jobs);
-    free(l->prompts);
-    free(l->images);
-    free(l->scores);
+    free(r->jobs);
+    free(r->prompts);
+    free(r->images);
+    free(r->scores);
 }
 
 static bool reserve(struct lane *l, uint32_t count)
 {
-    if (count <= l->capacity)
+    if (count <= l->request.capacity)
         return true;
-    free_request(l);
-    l->jobs = calloc(count, sizeof(struct job *));
-    l->prompts = calloc(count, sizeof(wn_prompt *));
-    l->images = calloc(count, sizeof *l->images);
-    l->scores = calloc(count * l->verifier->metric_count, sizeof *l->scores);
-    l->capacity = l->jobs && l->prompts && l->images && l->scores ? count : 0;
-    return l->capacity > 0;
+    struct request r = {
+        .capacity = count,
+        .jobs = calloc(count, sizeof(struct job *)),
+        .prompts = calloc(count, sizeof(wn_prompt *)),
+        .images = calloc(count, sizeof *r.images),
+        .scores = calloc(count * l->verifier->metric_count, sizeof *r.scores),
+    };
+    const bool has_memory = r.jobs && r.prompts && r.images && r.scores;
+    free_request(has_memory ? &l->request : &r); /* without memory the old one stays */
+    if (has_memory)
+        l->request = r;
+    return has_memory;
 }
 
 /* ---- one request ----------------------------------------------------------------------------------------------- */
 
-static wn_status ask(struct lane *l, uint32_t count, wn_error *err)
+/* Asks about jobs [first, first + count) of the request. */
+static wn_status ask(struct lane *l, uint32_t first, uint32_t count, wn_error *err)
 {
+    struct request *r = &l->request;
+    const uint64_t metrics = l->verifier->metric_count;
     if (l->verifier->max_batch > 0 && count > l->verifier->max_batch)
         return wn_fail(
             err, WN_E_ARG,
             "a set of %u candidates to compare, but it takes %llu at most; let the search score fewer at once", count,
             (unsigned long long)l->verifier->max_batch);
-    for (uint32_t i = 0; i < count; i++) {
-        l->prompts[i] = l->jobs[i]->trial->prompt;
-        l->images[i] = l->jobs[i]->image;
+    for (uint32_t i = first; i < first + count; i++) {
+        r->prompts[i] = r->jobs[i]->trial->prompt;
+        r->images[i] = r->jobs[i]->image;
+        for (uint64_t m = 0; m < metrics; m++)
+            r->scores[i * metrics + m] = NAN;
     }
-    for (uint64_t i = 0; i < count * l->verifier->metric_count; i++)
-        l->scores[i] = NAN;
     const wn_score_request request = {
         .struct_size = sizeof request,
         .count = count,
-        .prompts = l->prompts,
-        .images = l->images,
-        .scores = l->scores,
+        .prompts = r->prompts + first,
+        .images = r->images + first,
+        .scores = r->scores + first * metrics,
     };
     pthread_mutex_lock(l->setup.serial);
     const wn_status status = l->verifier->score(l->self, &request, err);
@@ -84,25 +98,45 @@ static void tell_failure(struct lane *l, uint32_t count, const wn_error *err)
                      err->message);
 }
 
-/* Scores the lane's first `count` jobs and writes the values into them. */
-static wn_status score_jobs(struct lane *l, uint32_t count)
+/* A failed guide's word is told to the trial too, which may have nothing else to go by. */
+static void note_failure(struct lane *l, uint32_t first, uint32_t count, const wn_error *err)
+{
+    tell_failure(l, count, err);
+    for (uint32_t i = first; l->setup.is_guide && i < first + count; i++)
+        trial_note_guide_fault(l->request.jobs[i]->trial, err);
+}
+
+static void write_scores(struct lane *l, uint32_t first, uint32_t count, bool has_failed, double seconds)
+{
+    const uint64_t metrics = l->verifier->metric_count;
+    for (uint32_t i = first; i < first + count; i++) {
+        struct ledger_score *to = l->request.jobs[i]->scores + l->setup.first_column;
+        for (uint64_t m = 0; m < metrics; m++) {
+            to[m].value = has_failed ? NAN : l->request.scores[i * metrics + m];
+            to[m].seconds += seconds / ((double)count * (double)metrics);
+            if (has_failed)
+                to[m].metric = NULL; /* not to be recorded */
+        }
+    }
+}
+
+/* Scores jobs [first, first + count) of the request and writes the values into them. */
+static wn_status score_jobs(struct lane *l, uint32_t first, uint32_t count)
 {
     wn_error err = { 0 };
     const double start = stats_now();
-    const wn_status status = ask(l, count, &err);
-    const uint64_t metrics = l->verifier->metric_count;
-    const double share = (stats_now() - start) / ((double)count * (double)metrics);
-    if (status == WN_E_CANCELLED)
-        return status;
-    if (status != WN_OK)
-        tell_failure(l, count, &err);
-    for (uint32_t i = 0; i < count; i++) {
-        struct ledger_score *to = l->jobs[i]->scores + l->setup.first_column;
-        for (uint64_t m = 0; m < metrics; m++) {
-            to[m].value = status == WN_OK ? l->scores[i * metrics + m] : NAN;
-            to[m].seconds = share;
-        }
+    const wn_status status = ask(l, first, count, &err);
+    const double seconds = stats_now() - start;
+    if (status != WN_OK && engine_is_stopping(l->setup.engine))
+        return WN_E_CANCELLED;
+    if (status != WN_OK && count > 1 && !l->is_comparative) {
+        for (uint32_t i = first; i < first + count; i++)
+            WN_TRY(score_jobs(l, i, 1));
+        return WN_OK;
     }
+    if (status != WN_OK)
+        note_failure(l, first, count, &err);
+    write_scores(l, first, count, status != WN_OK, seconds);
     return WN_OK;
 }
 
@@ -123,9 +157,9 @@ static void serve_jobs(struct lane *l, uint32_t count)
     wn_error err;
     wn_fail(&err, WN_E_CANCELLED, "the run was interrupted");
     const bool stops = engine_is_stopping(l->setup.engine);
-    const wn_status status = stops ? WN_E_CANCELLED : score_jobs(l, count);
+    const wn_status status = stops ? WN_E_CANCELLED : score_jobs(l, 0, count);
     for (uint32_t i = 0; i < count; i++)
-        let_go(l, l->jobs[i], status, &err);
+        let_go(l, l->request.jobs[i], status, &err);
 }
 
 /* Whether this lane is to see the entry's job. */
@@ -134,14 +168,16 @@ static bool concerns(const struct lane *l, const struct entry *entry)
     return entry->job && (l->setup.is_guide || entry->is_judged);
 }
 
-/* No memory to look at the set: its jobs fail. The set is gone after the last of them. */
+/* No memory to look at the set: its jobs fail. */
 static void give_up(struct lane *l, struct set *set)
 {
     wn_error err;
     wn_fail(&err, WN_E_MEMORY, "no memory to compare %u candidates", set->count);
-    for (uint32_t i = 0, n = set->count; i < n; i++)
+    set_hold(set);
+    for (uint32_t i = 0; i < set->count; i++)
         if (concerns(l, &set->entries[i]))
             let_go(l, set->entries[i].job, WN_E_MEMORY, &err);
+    set_release(set);
 }
 
 static void serve_set(struct lane *l, struct set *set)
@@ -150,13 +186,13 @@ static void serve_set(struct lane *l, struct set *set)
     if (reserve(l, set->count)) {
         for (uint32_t i = 0; i < set->count; i++)
             if (concerns(l, &set->entries[i]))
-                l->jobs[count++] = set->entries[i].job;
+                l->request.jobs[count++] = set->entries[i].job;
         serve_jobs(l, count);
     } else {
         give_up(l, set);
     }
     if (!l->setup.is_guide)
-        set_judge_done(set);
+        set_release(set);
 }
 
 static void *lane_main(void *arg)
@@ -165,9 +201,9 @@ static void *lane_main(void *arg)
     const uint64_t max = l->verifier->max_batch;
     const uint32_t batch = l->is_comparative ? 1 : max > 0 && max < LANE_BATCH ? (uint32_t)max : LANE_BATCH;
     uint32_t count;
-    while ((count = job_queue_pop(&l->queue, batch, l->jobs)) > 0) {
+    while ((count = job_queue_pop(&l->queue, batch, l->request.jobs)) > 0) {
         if (l->is_comparative)
-            serve_set(l, l->jobs[0]->set);
+            serve_set(l, l->request.jobs[0]->set);
         else
             serve_jobs(l, count);
     }
@@ -187,7 +223,7 @@ wn_status lane_create(const struct lane_setup *setup, struct lane **out, wn_erro
     l->is_comparative = (l->verifier->flags & WN_VERIFIER_COMPARATIVE) != 0;
     job_queue_init(&l->queue, setup->link);
     if (!reserve(l, LANE_BATCH) || pthread_create(&l->thread, NULL, lane_main, l) != 0) {
-        free_request(l);
+        free_request(&l->request);
         job_queue_finish(&l->queue);
         free(l);
         return wn_fail(err, WN_E_MEMORY, "no memory or thread for verifier %s",
@@ -204,7 +240,7 @@ void lane_destroy(struct lane *l)
     job_queue_close(&l->queue);
     pthread_join(l->thread, NULL);
     job_queue_finish(&l->queue);
-    free_request(l);
+    free_request(&l->request);
     free(l);
 }
 

@@ -28,11 +28,22 @@ static wn_status encode_picture(struct recorder *r, const struct job *job, wn_er
     return recipe_png(&recipe, &job->image, &r->png, err);
 }
 
+/* What a verifier failed to say is no score. */
+static uint64_t keep_scores(struct ledger_score *scores, uint64_t count)
+{
+    uint64_t kept = 0;
+    for (uint64_t i = 0; i < count; i++)
+        if (scores[i].metric)
+            scores[kept++] = scores[i];
+    return kept;
+}
+
 static wn_status record(struct recorder *r, const struct job *job, wn_error *err)
 {
+    const uint64_t score_count = keep_scores(job->scores, job->score_count);
     WN_TRY(encode_picture(r, job, err));
     const void *png = r->png.size > 0 ? r->png.data : NULL;
-    return ledger_record(r->engine->ledger, job->trial->prompt->id, &job->record, png, r->png.size, job->score_count,
+    return ledger_record(r->engine->ledger, job->trial->prompt->id, &job->record, png, r->png.size, score_count,
                          job->scores, err);
 }
 

@@ -74,14 +74,16 @@ static void let_set_go(struct scoring *s, struct set *set)
 {
     const bool guide = s->engine->guide_is_comparative;
     const uint32_t judges = set->judges;
+    set_hold(set); /* the last job to fail would let the trial take it away */
     for (uint32_t i = 0; i < set->count; i++)
         for (uint32_t j = 0; j < judges && set->entries[i].is_decoded && set->entries[i].is_judged; j++)
             job_release(set->entries[i].job);
-    for (uint32_t i = 0, n = set->count; guide && i < n; i++)
+    for (uint32_t i = 0; guide && i < set->count; i++)
         if (set->entries[i].is_decoded)
             set_fail(set->entries[i].job, set->status, &set->err);
     for (uint32_t j = 0; j < judges; j++)
-        set_judge_done(set);
+        set_release(set);
+    set_release(set);
 }
 
 /* One more job of a set that comparative verifiers read has its image, or never will. */

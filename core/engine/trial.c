@@ -85,11 +85,35 @@ static wn_status write_row(const struct trial *t, const char *state, const char 
     return ledger_trial(t->engine->ledger, &row, err);
 }
 
+void trial_note_guide_fault(struct trial *t, const wn_error *err)
+{
+    pthread_mutex_lock(&t->mutex);
+    t->guide_fault = *err;
+    pthread_mutex_unlock(&t->mutex);
+}
+
+/* What a search without a single score found is no result. */
+static void check_guide(struct trial *t)
+{
+    const struct spec *spec = t->engine->spec;
+    if (t->guide_fault.code != WN_OK && !t->has_guide_spoken)
+        wn_fail(&t->fault, t->guide_fault.code,
+                "verifier %s, the guide, failed on every candidate, the last with: %.900s",
+                spec->verifiers[spec->guide].name, t->guide_fault.message);
+}
+
 static wn_status search(struct trial *t, wn_error *err)
 {
     const struct instance *search = &t->engine->instances->search;
     const wn_search *vtable = search->use->plugin->vtable;
     const wn_status status = vtable->run(search->self, &t->env, err);
+    if (status == WN_E_CANCELLED && !engine_is_stopping(t->engine)) {
+        const wn_error inner = *err;
+        return wn_fail(err, WN_E_INTERNAL, "a plugin says that it was cancelled, which nobody did: %.900s",
+                       inner.message);
+    }
+    if (status == WN_OK || status == WN_E_BUDGET)
+        check_guide(t);
     if (t->fault.code != WN_OK && status != WN_E_CANCELLED) {
         *err = t->fault;
         return err->code;
@@ -97,7 +121,7 @@ static wn_status search(struct trial *t, wn_error *err)
     return status;
 }
 
-/* Sampler faults in a row mean that the next prompt will fare no better. */
+/* Faults of the sampler or the guide in a row mean that the next prompt will fare no better. */
 static void count_faults(struct engine *e, const struct trial *t)
 {
     pthread_mutex_lock(&e->mutex);

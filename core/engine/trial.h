@@ -17,6 +17,7 @@ struct sample {
     uint32_t generation; /* tells a dropped sample from a new one in its place */
     uint32_t point;      /* where the search has it; walk.point may lag behind */
     uint32_t next_free;
+    uint64_t asked_in; /* the last call that named it */
     struct walk walk;
     struct identity noise;
     uint64_t stream;        /* of its noise, when has_stream */
@@ -65,27 +66,35 @@ struct trial {
         uint64_t stream_plus_1;
     } origins[ORIGIN_SLOTS]; /* streams of noises that env handed out, to be named in lineages */
 
-    uint64_t set_count; /* calls of score */
+    uint64_t call_count; /* of those that name many samples */
+    uint64_t set_count;  /* calls of score */
     uint64_t offer_count;
     double best_offer; /* NaN until one has a score */
     bool has_picture;  /* of a finished candidate */
     double best_picture;
 
-    wn_error fault; /* of the sampler, told the search through env; code WN_OK while there is none */
+    wn_error fault; /* of the sampler, told the search through env, or of the guide; code WN_OK while there is none */
     wn_env env;
     struct arena *arena;
-    pthread_mutex_t mutex; /* guards the set under way and `jobs` */
+    pthread_mutex_t mutex; /* guards the set under way and what follows */
     pthread_cond_t changed;
-    uint64_t jobs; /* not yet recorded or given up */
+    bool has_guide_spoken; /* of any candidate, were it only to say that it has no opinion */
+    wn_error guide_fault;  /* its last failure; code WN_OK while there is none */
+    uint64_t jobs;         /* not yet recorded or given up */
 };
 
 /* Runs the search on prompt `index` to its end and records how it ended. Returns what ended it: WN_OK (also after
  * WN_E_BUDGET), WN_E_CANCELLED, or the failure of the trial. [any] */
 wn_status trial_run(struct engine *e, uint32_t index, wn_error *err);
 
+/* The guide failed on a candidate of the trial: all may go well without its word, but not if it never speaks. [any] */
+void trial_note_guide_fault(struct trial *t, const wn_error *err);
+
 /* trial_env.c: the functions of wn_env. */
 void trial_bind_env(struct trial *t);
 struct sample *trial_sample(struct trial *t, wn_sample handle, wn_error *err); /* NULL: dropped, or never one */
+/* The same for one of several in a call, after call_count++: NULL also when the call has named it before. */
+struct sample *trial_sample_once(struct trial *t, wn_sample handle, wn_error *err);
 wn_status trial_goes_on(const struct trial *t, wn_error *err); /* WN_E_CANCELLED, or the sampler's fault */
 void trial_charge(struct sample *s, uint64_t nfe);
 void trial_free_samples(struct trial *t);

@@ -24,6 +24,19 @@ struct sample *trial_sample(struct trial *t, wn_sample handle, wn_error *err)
     return NULL;
 }
 
+struct sample *trial_sample_once(struct trial *t, wn_sample handle, wn_error *err)
+{
+    struct sample *s = trial_sample(t, handle, err);
+    if (s && s->asked_in == t->call_count) {
+        wn_fail(err, WN_E_ARG, "the search names sample %llu twice in one call; clone it, or name it once",
+                (unsigned long long)handle);
+        return NULL;
+    }
+    if (s)
+        s->asked_in = t->call_count;
+    return s;
+}
+
 static struct sample *new_slot(struct trial *t)
 {
     if (t->free_slot) {
@@ -249,8 +262,9 @@ static wn_status advance_cost(struct trial *t, uint64_t count, const wn_sample *
                               wn_error *err)
 {
     *nfe = 0;
+    t->call_count++;
     for (uint64_t i = 0; i < count; i++) {
-        const struct sample *s = trial_sample(t, samples[i], err);
+        const struct sample *s = trial_sample_once(t, samples[i], err);
         if (!s)
             return err->code;
         if (s->point > point)

@@ -49,7 +49,7 @@ static wn_status look_at(struct call *c, uint32_t i, wn_sample handle, wn_error 
     struct trial *t = c->trial;
     const struct engine *e = t->engine;
     struct asked *a = &c->asked[i];
-    a->sample = trial_sample(t, handle, err);
+    a->sample = trial_sample_once(t, handle, err);
     if (!a->sample)
         return err->code;
     a->id = identity_of(t, a->sample);
@@ -157,6 +157,7 @@ static void take_answers(struct call *c)
         a->sample->unsampled_nfe = 0;
         if (!a->is_answered)
             continue;
+        t->has_guide_spoken = true;
         stats_add(&e->stats.candidates_replayed, entry->is_judged);
         stats_add(&e->stats.candidates_done, entry->is_judged);
         t->budget.seconds += a->seconds;
@@ -290,6 +291,7 @@ static void hand_out(struct call *c, double *scores)
 static wn_status run_call(struct call *c, const wn_sample *samples, double *scores, wn_error *err)
 {
     struct trial *t = c->trial;
+    t->call_count++;
     for (uint32_t i = 0; i < c->count; i++)
         WN_TRY(look_at(c, i, samples[i], err));
     WN_TRY(budget_take(&t->budget, c->charge, err));

@@ -53,6 +53,19 @@ static void check_samplers(void)
     run_in(SPEC("{ \"memory_over\": 3 }", "{ \"mode\": \"nan\" }", JUDGED), "memory", 4, 0);
 }
 
+/* A set to be compared loses some of its pictures: the others are let go. */
+static void check_lost_pictures(void)
+{
+    struct harness_run run = { .spec = SPEC("{ \"is_moody\": true }", "{ \"mode\": \"nan\" }",
+                                            RANDOM("rank") ", \"judge\": [\"sulk\"]"),
+                               .directory = harness_directory("faults", "lost") };
+    const char *const set[] = { "prompts={\"list\":[\"a\",\"b\"]}", "search.options.candidates=100", NULL };
+    run.set = set;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.failed, 2);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM candidates"), 0);
+}
+
 /* Three in a row say that nothing will go better. */
 static void check_hopeless(void)
 {
@@ -65,29 +78,63 @@ static void check_hopeless(void)
     CHECK_INT(run.result.failed, 3);
 }
 
-static void check_verifiers(void)
+/* What a judge failed to say is not recorded: the next start asks again, and records what was missing. */
+static void check_judge(void)
 {
-    const char *dir = run_in(SPEC("{}", "{ \"mode\": \"error\" }", JUDGED), "judge", 4, 0);
-    CHECK_INT(harness_number(dir, "SELECT count(*) FROM scores WHERE verifier = 'sulk' AND value IS NULL"), 24);
+    struct harness_run run = { .spec = SPEC("{}", "{ \"mode\": \"picky\" }", JUDGED),
+                               .directory = harness_directory("faults", "judge") };
+    const char *dir = run.directory;
+    CHECK_OK(harness_execute(&run), run.err);
+    const double bright = harness_number(dir, "SELECT count(*) FROM scores WHERE verifier = 'sulk'");
+    CHECK(bright > 0 && bright < 24);
+    CHECK_INT(harness_number(dir, "SELECT count(*) FROM scores WHERE verifier = 'sulk' AND value < 128"), 0);
     CHECK_INT(harness_number(dir, "SELECT count(*) FROM scores WHERE verifier = 'near' AND value IS NOT NULL"), 24);
-    CHECK(harness_number(dir, "SELECT count(*) FROM events WHERE kind = 'warning' AND text LIKE '%told to fail%'") >=
-          1);
-    dir = run_in(SPEC("{}", "{ \"mode\": \"error\" }", RANDOM("sulk")), "guide", 4, 0);
+    CHECK(harness_number(dir, "SELECT count(*) FROM events WHERE text LIKE '%no opinion on 1 cand%on dark ones%'") > 0);
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.status.nfe_sampled, 4 * (24 - bright));
+}
+
+/* A guide that fails now and then costs its candidates their scores; one that never speaks costs the run. */
+static void check_guide(void)
+{
+    const char *dir = run_in(SPEC("{}", "{ \"mode\": \"picky\" }", RANDOM("sulk")), "picky", 4, 0);
     CHECK_INT(harness_number(dir, "SELECT count(*) FROM offers"), 24);
+    CHECK_INT(harness_number(dir, "SELECT count(*) FROM scores WHERE value IS NULL"), 0);
+    struct harness_run run = { .spec = SPEC("{}", "{ \"mode\": \"error\" }", RANDOM("sulk")),
+                               .directory = harness_directory("faults", "guide") };
+    CHECK_INT(harness_execute(&run), WN_E_IO);
+    CHECK_CONTAINS(run.err.message, "verifier sulk, the guide, failed on every candidate");
+    CHECK_CONTAINS(run.err.message, "told to fail");
+    CHECK_INT(run.result.done, 0);
     dir = run_in(SPEC("{}", "{ \"mode\": \"dark\" }",
                       "{ \"use\": \"zero_order\", \"guide\": \"sulk\", \"options\": { \"iterations\": 6 } }"),
                  "partly", 4, 0);
     CHECK_INT(harness_number(dir, "SELECT count(*) FROM scores WHERE verifier = 'sulk'"), 4 * 13);
     CHECK(harness_number(dir, "SELECT count(*) FROM scores WHERE value IS NULL") > 0);
+    dir = run_in(SPEC("{}", "{ \"mode\": \"cancelled\" }", JUDGED), "not_cancelled", 4, 0);
+    CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates"), 24);
 }
 
-static void check_search(void)
+static void check_search(const char *how, const char *message)
 {
-    const char *dir = run_in(SPEC("{}", "{}",
-                                  "{ \"use\": \"probe_walk\", \"guide\": \"near\", \"options\":"
-                                  " { \"misbehave\": true } }"),
-                             "search", 0, 4);
-    CHECK_INT(harness_number(dir, "SELECT count(*) FROM trials WHERE ended LIKE '%dropped or never spawned%'"), 4);
+    char set[100], sql[200];
+    struct harness_run run = { .spec = SPEC("{}", "{}", "{ \"use\": \"probe_walk\", \"guide\": \"near\" }"),
+                               .directory = harness_directory("faults", "search") };
+    const char *const sets[] = { set, NULL };
+    run.set = sets;
+    snprintf(set, sizeof set, "search.options.misbehave=%s", how);
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM trials WHERE state = 'failed' AND ended LIKE '%%%s%%'", message);
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.failed, 4);
+    CHECK_INT(harness_number(run.directory, sql), 4);
+}
+
+static void check_searches(void)
+{
+    check_search("dropped", "dropped or never spawned");
+    check_search("advance", "twice in one call");
+    check_search("score", "twice in one call");
+    check_search("cancelled", "which nobody did: the search was told");
 }
 
 /* A judge that is also another judge's input, and the guide's: no two threads are ever in it. */
@@ -108,9 +155,11 @@ static void check_serial(void)
 int main(void)
 {
     check_samplers();
+    check_lost_pictures();
     check_hopeless();
-    check_verifiers();
-    check_search();
+    check_judge();
+    check_guide();
+    check_searches();
     check_serial();
     return CHECK_DONE();
 }

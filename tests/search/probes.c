@@ -31,6 +31,7 @@ struct fail_options {
     const char *decode;
     const char *nan;
     int64_t memory_over;
+    int32_t is_moody;
 };
 
 static const wn_option fail_table[] = {
@@ -39,6 +40,7 @@ static const wn_option fail_table[] = {
     WN_STRING(struct fail_options, decode, "\"\"", "decode fails for pictures of them"),
     WN_STRING(struct fail_options, nan, "\"\"", "velocity is NaN for them"),
     WN_INT(struct fail_options, memory_over, "0", 0, 1e6, "velocity runs out of memory over this count; 0 = never"),
+    WN_BOOL(struct fail_options, is_moody, "false", "decode fails for latents whose first value is positive"),
     WN_OPTIONS_END
 };
 
@@ -121,10 +123,11 @@ static wn_status fail_velocity(void *self, const wn_canvas *canvas, uint64_t cou
 static wn_status fail_decode(void *self, const wn_canvas *canvas, uint64_t count, const float *const *x0,
                              int32_t quality, uint8_t *const *rgb, wn_error *err)
 {
-    (void)self, (void)quality;
+    const struct fail_options *o = self;
+    (void)quality;
     const uint32_t columns = canvas->width_px / 8;
     for (uint64_t i = 0; i < count; i++) {
-        if (x0[i][0] > 500)
+        if (x0[i][0] > 500 || (o->is_moody && x0[i][0] > 0))
             return wn_fail(err, WN_E_DEVICE, "decode was told to fail");
         for (uint32_t y = 0; y < canvas->height_px; y++)
             for (uint32_t x = 0; x < canvas->width_px; x++)
@@ -164,8 +167,10 @@ struct sulk_options {
     const char *mode;
 };
 
-static const wn_option sulk_table[] = { WN_ENUM(struct sulk_options, mode, "\"error\"", "error|nan|dark",
-                                                "what it does: fail, have no opinion, or only on dark ones"),
+static const wn_option sulk_table[] = { WN_ENUM(struct sulk_options, mode, "\"error\"",
+                                                "error|nan|dark|picky|cancelled",
+                                                "what it does: fail, have no opinion, or only on dark ones; "
+                                                "fail on a batch with a dark one; say that it was cancelled"),
                                         WN_OPTIONS_END };
 
 static double brightness(const wn_image *image)
@@ -181,9 +186,13 @@ static wn_status sulk_score(void *self, const wn_score_request *request, wn_erro
     const struct sulk_options *o = self;
     if (strcmp(o->mode, "error") == 0)
         return wn_fail(err, WN_E_IO, "the verifier was told to fail");
+    if (strcmp(o->mode, "cancelled") == 0)
+        return wn_fail(err, WN_E_CANCELLED, "the verifier was told to say so");
     for (uint64_t i = 0; i < request->count; i++) {
         const double light = brightness(&request->images[i]);
-        if (strcmp(o->mode, "dark") == 0 && light >= 128)
+        if (strcmp(o->mode, "picky") == 0 && light < 128)
+            return wn_fail(err, WN_E_IO, "the verifier fails on dark ones");
+        if (strcmp(o->mode, "nan") != 0 && light >= 128)
             request->scores[i] = light;
     }
     return WN_OK;
@@ -321,13 +330,15 @@ static const wn_plugin wrap_plugin = {
 struct walk_options {
     int64_t rounds;
     int64_t width;
-    int32_t misbehave;
+    const char *misbehave;
 };
 
 static const wn_option walk_table[] = {
     WN_INT(struct walk_options, rounds, "3", 1, 1000, "rounds"),
     WN_INT(struct walk_options, width, "4", 1, 16, "samples in a round"),
-    WN_BOOL(struct walk_options, misbehave, "false", "uses a sample that it dropped"), WN_OPTIONS_END
+    WN_ENUM(struct walk_options, misbehave, "\"no\"", "no|dropped|advance|score|cancelled",
+            "uses a sample that it dropped, names one twice, or says that it was cancelled"),
+    WN_OPTIONS_END
 };
 
 enum { WALK_MAX = 16, WALK_STREAMS = 1000 };
@@ -380,6 +391,23 @@ static wn_status walk_round(const wn_env *env, uint64_t width, uint64_t round, u
     return WN_OK;
 }
 
+static wn_status misbehave(const char *how, const wn_env *env, const float *noise, wn_error *err)
+{
+    wn_sample twice[2];
+    double scores[2];
+    if (strcmp(how, "no") == 0)
+        return WN_OK;
+    if (strcmp(how, "cancelled") == 0)
+        return wn_fail(err, WN_E_CANCELLED, "the search was told to say so");
+    WN_TRY(env->spawn(env->ctx, noise, 0, &twice[0], err));
+    twice[1] = twice[0];
+    if (strcmp(how, "dropped") == 0)
+        env->drop(env->ctx, twice[0]);
+    if (strcmp(how, "score") == 0)
+        return env->score(env->ctx, 2, twice, scores, err);
+    return env->advance(env->ctx, 2, twice, 1, err);
+}
+
 static wn_status walk_run(void *self, const wn_env *env, wn_error *err)
 {
     const struct walk_options *o = self;
@@ -388,13 +416,10 @@ static wn_status walk_run(void *self, const wn_env *env, wn_error *err)
     if (!noise)
         return wn_fail(err, WN_E_MEMORY, "no memory");
     wn_status status = WN_OK;
-    wn_sample gone;
     for (int64_t i = 0; i < o->rounds && status == WN_OK; i++)
         status = walk_round(env, (uint64_t)o->width, (uint64_t)i, &stream, noise, err);
-    if (status == WN_OK && o->misbehave && (status = env->spawn(env->ctx, noise, 0, &gone, err)) == WN_OK) {
-        env->drop(env->ctx, gone);
-        status = env->advance(env->ctx, 1, &gone, 1, err);
-    }
+    if (status == WN_OK)
+        status = misbehave(o->misbehave, env, noise, err);
     free(noise);
     return status;
 }

@@ -19,7 +19,8 @@
  *         }
  *     }
  *
- * Samples are small integers, owned by the env; all that are left when run returns are dropped by the host.
+ * Samples are small integers, owned by the env; all that are left when run returns are dropped by the host. A call that
+ * takes several wants each of them once.
  * Points are indices into sigma: 0 = pure noise, steps = clean image.
  */
 #ifndef WINNOW_SEARCH_H
