@@ -7,6 +7,7 @@
 #include "spec/prompts.h"
 
 #include "base/sha256.h"
+#include "base/utf8.h"
 #include "plugin/instance.h"
 #include "plugin/options.h"
 #include "spec/shape.h"
@@ -24,7 +25,6 @@ struct reading {
     uint64_t limit;              /* 0 = all */
     uint64_t seen;               /* records so far, taken or not */
     uint64_t capacity;
-    uint32_t ids_found;
 };
 
 static bool is_good_id(const char *id)
@@ -69,7 +69,6 @@ static void take(struct reading *r, const char *text, const char *id, const char
 {
     if (!is_wanted(r, id) || is_full(r))
         return;
-    r->ids_found++;
     wn_prompt *p = next_prompt(r);
     if (!p)
         return;
@@ -131,7 +130,7 @@ static void write_json(struct buffer *out, const struct tree_node *node)
 static void read_jsonl_line(struct reading *r, struct arena *scratch, const char *path, uint32_t line, const char *text,
                             uint64_t bytes)
 {
-    struct tree_fault fault;
+    struct tree_fault fault = { .column = 1, .what = "no memory" };
     struct tree_node *record = tree_parse(scratch, path, text, bytes, &fault);
     const char *json = arena_copy(scratch, text, bytes);
     if (!record || !json) {
@@ -144,12 +143,38 @@ static void read_jsonl_line(struct reading *r, struct arena *scratch, const char
     read_record(r, record, json);
 }
 
+/* What JSON's reader would refuse, found in plain text; a tab may stand there. False, with *fault filled. */
+static bool check_text(const char *text, uint64_t bytes, struct tree_fault *fault)
+{
+    fault->column = 1;
+    if (bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        snprintf(fault->what, sizeof fault->what, "a byte order mark; save the file as UTF-8 without one");
+        return false;
+    }
+    for (uint64_t i = 0, length; i < bytes; i += length, fault->column++) {
+        unsigned byte = (unsigned char)text[i];
+        length = utf8_length(text + i, bytes - i);
+        if (length && (byte >= 0x20 || byte == '\t'))
+            continue;
+        snprintf(fault->what, sizeof fault->what,
+                 length ? "control character 0x%02x" : "byte 0x%02x is not UTF-8", byte);
+        return false;
+    }
+    return true;
+}
+
 static void read_txt_line(struct reading *r, struct arena *scratch, const char *path, uint32_t line, const char *text,
                           uint64_t bytes)
 {
+    struct tree_fault fault;
     struct tree_node *record = tree_new(scratch, TREE_OBJECT);
     const char *copy = arena_copy(scratch, text, bytes);
     struct buffer json = BUFFER_INIT(2 * MAX_LINE_BYTES);
+    if (!check_text(text, bytes, &fault)) {
+        problems_add_line(&r->l->problems, WN_E_ARG, "%s:%u:%u: /: not a prompt: %s", path, line, fault.column,
+                          fault.what);
+        return;
+    }
     if (record && copy && tree_put(record, "prompt", tree_new_string(scratch, copy))) {
         record->source = path;
         record->line = line;
