@@ -5,6 +5,7 @@
  * in a directory of its own under TMPDIR that is removed afterwards. Operations are measured through the device
  * interface, as a model sees it. Best of several, because a busy machine only ever makes things slower.
  */
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/pool.h"
 #include "cli/commands.h"
@@ -17,7 +18,6 @@
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* One line of the result. */
@@ -33,13 +33,6 @@ struct bench {
     struct measurement rows[64];
     uint32_t count;
 };
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 WN_PRINTF(4, 5) static void add(struct bench *b, double value, const char *unit, const char *format, ...)
 {
@@ -146,13 +139,13 @@ static wn_status time_program(struct bench *b, const wn_device_api *api, wn_prog
     float *x = malloc(sizeof *x * ROWS * WIDTH), *out = malloc(sizeof *out * ROWS * WIDTH);
     wn_binding bindings[] = { { 0, 0, x }, { 1, 0, out } };
     wn_status status = x && out ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory");
-    double started = now_seconds(), best = 1e30;
+    double started = clock_seconds(), best = 1e30;
     if (!status)
         fill(x, (uint64_t)ROWS * WIDTH);
-    for (int i = 0; !status && (i < 3 || now_seconds() - started < b->seconds); i++) {
-        double before = now_seconds();
+    for (int i = 0; !status && (i < 3 || clock_seconds() - started < b->seconds); i++) {
+        double before = clock_seconds();
         status = api->run(program, 1, bindings, 2, err);
-        double took = now_seconds() - before;
+        double took = clock_seconds() - before;
         best = took < best ? took : best;
     }
     *gflops = flops / best * 1e-9;

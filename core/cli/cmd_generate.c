@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/paint.h"
 #include "cli/terminal.h"
+#include "spec/shape.h"
 
 #include <string.h>
 
@@ -19,7 +20,7 @@ static const struct cli_option options[] = {
     { "prompt", 'p', "TEXT", "what the picture shall show" },
     { "seed", 0, "N", "64 bits; 0 when not given" },
     { "stream", 0, "N", "which noise of the seed; 0 when not given" },
-    { "noise-mode", 0, "MODE", "philox, torch-cpu, torch-cpu-bf16, torch-cuda or torch-cpu-bf16-legacy" },
+    { "noise-mode", 0, "MODE", SHAPE_NOISE_CHOICES },
     { "width", 0, "PX", "width of the picture" },
     { "height", 0, "PX", "height of the picture" },
     { "steps", 0, "N", "denoising steps" },

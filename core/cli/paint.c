@@ -1,6 +1,7 @@
 /* The walk is the engine's kernel called in a plain loop: no batch, no search, no ledger. */
 #include "cli/paint.h"
 
+#include "base/clock.h"
 #include "base/json_text.h"
 #include "engine/identity.h"
 #include "engine/solver.h"
@@ -9,7 +10,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const wn_sampler *vtable(const struct paint *p)
 {
@@ -59,7 +59,7 @@ void paint_end(struct paint *p)
 
 static struct noise_source source(const struct paint *p)
 {
-    return (struct noise_source){ .mode = (enum spec_noise)p->spec->noise, .seed = p->spec->seed };
+    return (struct noise_source){ .mode = (enum spec_noise)p->spec->noise, .seed = p->spec->seed, .aux_seed = p->spec->seed };
 }
 
 void paint_draw_noise(struct paint *p, uint64_t stream)
@@ -104,13 +104,6 @@ wn_status paint_read_noise(struct paint *p, const char *path, wn_error *err)
 
 /* ---- the walk ---- */
 
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void show(const struct paint *p, uint32_t done, double seconds)
 {
     char what[100];
@@ -136,11 +129,11 @@ static wn_status step(struct paint *p, const wn_cond *cond, uint32_t i, wn_error
 
 static wn_status walk(struct paint *p, const wn_cond *cond, wn_error *err)
 {
-    const double start = now_seconds();
+    const double start = clock_seconds();
     memcpy(p->x, p->noise, p->values * sizeof *p->x);
     for (uint32_t i = 0; i < p->spec->canvas.steps; i++) {
         WN_TRY(step(p, cond, i, err));
-        show(p, i + 1, now_seconds() - start);
+        show(p, i + 1, clock_seconds() - start);
     }
     const float *x0 = p->x;
     return vtable(p)->decode(p->instance->self, &p->spec->canvas, 1, &x0, WN_QUALITY_FULL, &p->rgb, err);

@@ -1,13 +1,13 @@
 /* terminal.c - one lock, one line at the bottom. A message erases the line, is printed, and the line drawn again. */
 #include "cli/terminal.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LINE_BYTES = 512, SECONDS_BETWEEN_LINES = 5 };
@@ -17,13 +17,6 @@ static bool is_quiet, is_live, is_drawn;
 static enum terminal_colour wanted_colour = TERMINAL_AUTO;
 static char current[LINE_BYTES];
 static double last_printed = -1e9;
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static bool is_dumb(void)
 {
@@ -114,7 +107,7 @@ void terminal_progress(const char *line)
 {
     pthread_mutex_lock(&lock);
     snprintf(current, sizeof current, "%s", line);
-    double now = now_seconds();
+    double now = clock_seconds();
     if (is_live) {
         draw();
     } else if (!is_quiet && now - last_printed >= SECONDS_BETWEEN_LINES) {

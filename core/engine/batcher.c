@@ -147,9 +147,9 @@ static void prepare_items(struct batcher *b, uint32_t n)
 static wn_status call(struct batcher *b, uint32_t first, uint32_t n, wn_error *err)
 {
     const struct batcher_setup *s = &b->setup;
-    const double start = stats_now();
+    const double start = clock_seconds();
     const wn_status status = s->sampler->velocity(s->self, s->canvas, n, b->items + first, err);
-    const double share = (stats_now() - start) / n;
+    const double share = (clock_seconds() - start) / n;
     for (uint32_t i = first; i < first + n; i++)
         b->active[i].task->seconds += share;
     if (status != WN_OK)

@@ -249,7 +249,7 @@ static void fill_status(struct experiment *x, struct experiment_status *out)
         .nfe_sampled = items * e->info.evals_per_velocity,
         .nfe_replayed = atomic_load(&s->nfe_replayed),
         .best_mean = e->trials_with_best ? e->best_sum / e->trials_with_best : NAN,
-        .seconds = stats_now() - x->started,
+        .seconds = clock_seconds() - x->started,
         .batch_fill = calls ? (double)items / ((double)calls * e->batch) : NAN,
         .eta_seconds = NAN,
     };
@@ -344,7 +344,7 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
     e->sampler_self = instances->sampler.self;
     pthread_mutex_init(&e->mutex, NULL);
     pthread_cond_init(&x->ended, NULL);
-    x->started = stats_now();
+    x->started = clock_seconds();
     wn_status status = set_up(x, err);
     if (status == WN_OK) {
         x->planned = plan(e);

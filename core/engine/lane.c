@@ -124,9 +124,9 @@ static void write_scores(struct lane *l, uint32_t first, uint32_t count, bool ha
 static wn_status score_jobs(struct lane *l, uint32_t first, uint32_t count)
 {
     wn_error err = { 0 };
-    const double start = stats_now();
+    const double start = clock_seconds();
     const wn_status status = ask(l, first, count, &err);
-    const double seconds = stats_now() - start;
+    const double seconds = clock_seconds() - start;
     if (status != WN_OK && engine_is_stopping(l->setup.engine))
         return WN_E_CANCELLED;
     if (status != WN_OK && count > 1 && !l->is_comparative) {

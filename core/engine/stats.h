@@ -2,6 +2,8 @@
 #ifndef WINNOW_ENGINE_STATS_H
 #define WINNOW_ENGINE_STATS_H
 
+#include "base/clock.h"
+
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -20,8 +22,5 @@ static inline void stats_add(atomic_uint_least64_t *counter, uint64_t n)
 {
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
-
-/* Seconds of a clock that only goes forward. */
-double stats_now(void);
 
 #endif

@@ -5,34 +5,13 @@
 #include "base/build.h"
 #include "base/json_text.h"
 #include "base/png.h"
+#include "spec/shape.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { RECIPE_FORMAT = 1, MAX_RECIPE_BYTES = 4 << 20 };
-
-static const char *solver_name(const struct spec *spec)
-{
-    return spec->solver == SPEC_SOLVER_EULER ? "euler" : "unknown";
-}
-
-static const char *noise_name(const struct spec *spec)
-{
-    switch (spec->noise) {
-    case SPEC_NOISE_PHILOX:
-        return "philox";
-    case SPEC_NOISE_TORCH_CPU:
-        return "torch-cpu";
-    case SPEC_NOISE_TORCH_CPU_BF16:
-        return "torch-cpu-bf16";
-    case SPEC_NOISE_TORCH_CPU_BF16_LEGACY:
-        return "torch-cpu-bf16-legacy";
-    case SPEC_NOISE_TORCH_CUDA:
-        return "torch-cuda";
-    default:
-        return "unknown";
-    }
-}
 
 /* ---- option tables ---- */
 
@@ -120,8 +99,10 @@ static uint64_t shown_seed(const struct recipe *r)
 void recipe_parameters(const struct recipe *r, struct buffer *out)
 {
     const wn_canvas *canvas = &r->spec->canvas;
-    buffer_printf(out, "%s\nSteps: %u, Sampler: %s", r->prompt->text, canvas->steps,
-                  r->spec->solver == SPEC_SOLVER_EULER ? "Euler" : solver_name(r->spec));
+    char solver[SHAPE_WORD];
+    shape_choice(SHAPE_SOLVER_CHOICES, r->spec->solver, solver);
+    solver[0] = (char)toupper((unsigned char)solver[0]);
+    buffer_printf(out, "%s\nSteps: %u, Sampler: %s", r->prompt->text, canvas->steps, solver);
     put_guidance(r, out);
     buffer_printf(out, ", Seed: %llu, Size: %ux%u", (unsigned long long)shown_seed(r), canvas->width_px,
                   canvas->height_px);
@@ -134,11 +115,12 @@ void recipe_parameters(const struct recipe *r, struct buffer *out)
 static void put_canvas(struct json_text *j, const struct spec *spec)
 {
     const wn_sampler *sampler = spec->sampler.plugin->vtable;
+    char solver[SHAPE_WORD];
     json_key(j, "canvas"), json_object(j);
     json_key(j, "width"), json_u64(j, spec->canvas.width_px);
     json_key(j, "height"), json_u64(j, spec->canvas.height_px);
     json_key(j, "steps"), json_u64(j, spec->canvas.steps);
-    json_key(j, "solver"), json_string(j, solver_name(spec));
+    json_key(j, "solver"), json_string(j, shape_choice(SHAPE_SOLVER_CHOICES, spec->solver, solver));
     for (const wn_option *o = spec->canvas.extra ? sampler->canvas_options : NULL; o && o->name; o++)
         json_key(j, o->name), option_value(j, o, spec->canvas.extra);
     json_end(j);
@@ -156,6 +138,7 @@ static void put_candidate(struct json_text *j, const struct ledger_candidate *c)
 void recipe_json(const struct recipe *r, struct buffer *out)
 {
     struct json_text j = json_begin(out, 0);
+    char noise[SHAPE_WORD];
     json_object(&j);
     json_key(&j, "format"), json_u64(&j, RECIPE_FORMAT);
     json_key(&j, "winnow"), json_string(&j, build_version());
@@ -164,7 +147,7 @@ void recipe_json(const struct recipe *r, struct buffer *out)
     json_key(&j, "prompt"), json_string(&j, r->prompt->text);
     put_candidate(&j, r->candidate);
     json_key(&j, "seed"), json_u64(&j, r->spec->seed);
-    json_key(&j, "noise"), json_string(&j, noise_name(r->spec));
+    json_key(&j, "noise"), json_string(&j, shape_choice(SHAPE_NOISE_CHOICES, r->spec->noise, noise));
     json_key(&j, "sampler"), json_string(&j, r->spec->sampler.plugin->name);
     json_key(&j, "model"), json_string(&j, r->model_key);
     put_canvas(&j, r->spec);

@@ -94,15 +94,6 @@ static void check_name(struct loader *l, const char *name)
                      name);
 }
 
-static int32_t index_of_choice(const char *choices, const char *word)
-{
-    int32_t i = 1; /* enums begin with 1, in the order of the row's choices */
-    uint64_t length = strlen(word);
-    for (const char *c = choices; strncmp(c, word, length) != 0 || (c[length] && c[length] != '|'); i++)
-        c = strchr(c, '|') + 1;
-    return i;
-}
-
 static void load_top(struct loader *l)
 {
     const wn_option *table = shape_top_options;
@@ -124,7 +115,7 @@ static void load_top(struct loader *l)
     s->name = top->name;
     s->output = top->output;
     s->seed = top->seed;
-    s->noise = index_of_choice(SHAPE_NOISE_CHOICES, top->noise);
+    s->noise = shape_choice_index(SHAPE_NOISE_CHOICES, top->noise);
 }
 
 /* The canvas has core's keys and those that the sampler adds. */
@@ -142,13 +133,13 @@ static void load_canvas(struct loader *l)
     wn_canvas *canvas = &l->spec->canvas;
     if (sampler && sampler->canvas_options)
         canvas->extra = load_bind(l, tables[1], sampler->canvas_options_size, object, object, NULL, resolved);
-    if (!shape)
+    if (!shape || !shape->solver)
         return;
     canvas->struct_size = sizeof *canvas;
     canvas->width_px = (uint32_t)shape->width;
     canvas->height_px = (uint32_t)shape->height;
     canvas->steps = (uint32_t)shape->steps;
-    l->spec->solver = SPEC_SOLVER_EULER;
+    l->spec->solver = shape_choice_index(SHAPE_SOLVER_CHOICES, shape->solver);
 }
 
 static void load_sampler(struct loader *l)

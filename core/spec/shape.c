@@ -1,6 +1,8 @@
 /* shape.c - core's rows. Helps are one sentence each: they are shown in errors, in editors and in the manual. */
 #include "spec/shape.h"
 
+#include <string.h>
+
 const wn_option shape_top_options[] = {
     WN_INT(struct shape_top, winnow, NULL, 0, 0, "version of the spec's format, which is 0"),
     WN_STRING(struct shape_top, name, "\"\"", "name of the experiment; the file's name when not given"),
@@ -16,7 +18,7 @@ const wn_option shape_canvas_options[] = {
     WN_INT(struct shape_canvas, width, NULL, 16, 16384, "width of the images in pixels"),
     WN_INT(struct shape_canvas, height, NULL, 16, 16384, "height of the images in pixels"),
     WN_INT(struct shape_canvas, steps, NULL, 1, 1000, "denoising steps from noise to image"),
-    WN_ENUM(struct shape_canvas, solver, "\"euler\"", "euler", "how a step is taken"),
+    WN_ENUM(struct shape_canvas, solver, "\"euler\"", SHAPE_SOLVER_CHOICES, "how a step is taken"),
     WN_OPTIONS_END
 };
 
@@ -56,3 +58,21 @@ const wn_option shape_engine_options[] = {
             "keep every finished candidate's image, not only each prompt's first and every new best"),
     WN_OPTIONS_END
 };
+
+int32_t shape_choice_index(const char *choices, const char *word)
+{
+    int32_t i = 1;
+    uint64_t length = strlen(word);
+    for (const char *c = choices; strncmp(c, word, length) != 0 || (c[length] && c[length] != '|'); i++)
+        c = strchr(c, '|') + 1;
+    return i;
+}
+
+const char *shape_choice(const char *choices, int32_t index, char word[SHAPE_WORD])
+{
+    const char *c = index < 1 ? NULL : choices;
+    for (int32_t i = 1; c && i < index; i++)
+        c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL;
+    snprintf(word, SHAPE_WORD, "%.*s", c ? (int)strcspn(c, "|") : 7, c ? c : "unknown");
+    return word;
+}

@@ -56,8 +56,14 @@ extern const wn_option shape_use_options[];
 extern const wn_option shape_budget_options[];
 extern const wn_option shape_engine_options[];
 
-/* In the order of enum spec_noise. */
+/* In the order of enum spec_noise and enum spec_solver, which begin with 1. */
 #define SHAPE_NOISE_CHOICES "philox|torch-cpu|torch-cpu-bf16|torch-cuda|torch-cpu-bf16-legacy"
+#define SHAPE_SOLVER_CHOICES "euler"
+
+enum { SHAPE_WORD = 32 };
+/* The place, from 1, of a word that is one of the choices; and the word at a place, "unknown" where there is none. */
+int32_t shape_choice_index(const char *choices, const char *word);
+const char *shape_choice(const char *choices, int32_t index, char word[SHAPE_WORD]);
 
 /* Keys beside those of the tables: objects and lists that are read by code, separated by '|'. */
 #define SHAPE_TOP_KEYS "$schema|prompts|canvas|sampler|verifiers|search|judge|budget|engine"
