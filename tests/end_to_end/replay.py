@@ -46,10 +46,25 @@ def check(winnow, folder, mode):
     return len(rows)
 
 
+def check_seeds(winnow, folder):
+    """Two seeds are two pictures, on the streams of auxiliary draws too."""
+    for stream in ("0", str(2**32)):
+        pictures = set()
+        for seed in ("1", "2"):
+            path = folder / "seed.png"
+            subprocess.run([winnow, "generate", "--sampler", "analytic", "--prompt", "one", "--width", "64", "--height", "64",
+                            "--steps", "2", "--seed", seed, "--stream", stream, "--output", path, "--quiet"],
+                           check=True, stdout=subprocess.DEVNULL)
+            pictures.add(pixels(path))
+        if len(pictures) != 2:
+            sys.exit(f"--stream {stream}: --seed makes no difference")
+
+
 def main():
     winnow, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    check_seeds(winnow, folder)
     for mode in MODES:
         print(f"{mode}: {check(winnow, folder, mode)} pictures made again")
 
