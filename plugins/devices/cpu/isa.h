@@ -70,11 +70,12 @@ struct isa {
     void (*pair_bf16)(const float *a, const float *b, float *out, uint64_t n);
 };
 
-/* The best path of this processor, or the one that WINNOW_CPU_ISA names (portable|avx2|avx512|avx512_bf16); NULL when
+/* The best path of this processor, or the one that WINNOW_CPU_ISA names (portable|openblas|avx2|avx512|avx512_bf16); NULL when
  * that one is unknown or the processor lacks it, with `reason` filled. */
 const struct isa *isa_choose(char *reason, uint64_t reason_size);
 
-extern const struct isa isa_portable;
+extern const struct isa isa_portable, isa_openblas;
+void isa_openblas_begin(void); /* before isa_openblas is used: tells the library to leave threads to us */
 #if defined(__x86_64__)
 extern const struct isa isa_avx2, isa_avx512, isa_avx512_bf16;
 #endif

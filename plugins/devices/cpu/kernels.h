@@ -1,5 +1,6 @@
 /* kernels.h - compiles every kernel for the instruction set that the including file chose, into `const struct isa
- * NAME`. Included by isa_*.c only, with ISA_SYMBOL and ISA_NAME defined. */
+ * NAME`. Included by isa_*.c only, with ISA_SYMBOL and ISA_NAME defined (and ISA_GEMM_F32 by those that bring
+ * their own). */
 #include "isa.h"
 
 #include <winnow/device.h>
@@ -20,9 +21,13 @@
 
 #include "kernels_rows.h"
 
+#ifndef ISA_GEMM_F32
+#define ISA_GEMM_F32 gemm_f32
+#endif
+
 const struct isa ISA_SYMBOL = {
     .name = ISA_NAME,
-    .gemm_f32 = gemm_f32,
+    .gemm_f32 = ISA_GEMM_F32,
     .gemm_bf16 = gemm_bf16,
     .finish_row = finish_row,
     .unary = unary,

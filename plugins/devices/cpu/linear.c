@@ -12,7 +12,7 @@
  * Each output is one chain over k in a fixed order, so neither chunks, groups nor batch mates change its bits. Measured
  * on one Zen 4 core, the kernels alone: 113 to 116 GFLOP/s f32 from 48x768x192 to 384x512x3072, which is all its
  * multipliers can do (OpenBLAS 0.3.21 reaches 93 to 101 on large shapes, and less on small ones), and 228 GFLOP/s bf16.
- * Hence there is no BLAS here, and one rule for all shapes.
+ * Hence own kernels where we have them, and OpenBLAS on every other processor (isa_openblas.c).
  */
 #include "cpu.h"
 

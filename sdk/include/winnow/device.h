@@ -179,7 +179,7 @@ typedef struct wn_device_info {
     char vendor[64];
     char driver[128];
     char uuid[64];
-    char paths[512]; /* which kernel paths it will use, for people: "f32 openblas zen, bf16 avx512_bf16" */
+    char paths[512]; /* which kernel paths it will use, for people: "avx512_bf16, 2 threads" */
 } wn_device_info;
 
 typedef struct wn_device wn_device;
