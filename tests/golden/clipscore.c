@@ -122,6 +122,42 @@ static void test_batches(struct host *h, const wn_plugin *plugin, const char *fo
     plugin->destroy(self);
 }
 
+/* The folder as it is when only the fast tokenizer was saved: every other file stays. */
+static void make_one_file_tokenizer(const char *folder)
+{
+    char path[4096], line[256];
+    char *vocab = tiny_alloc(65536, 1);
+    snprintf(path, sizeof path, "%s/vocab.json", folder);
+    FILE *from = fopen(path, "r");
+    CHECK(from && fread(vocab, 1, 65535, from) > 0 && fclose(from) == 0 && remove(path) == 0);
+    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+    FILE *to = fopen(path, "w");
+    snprintf(path, sizeof path, "%s/merges.txt", folder);
+    from = fopen(path, "r");
+    CHECK(from && to && fgets(line, sizeof line, from)); /* the version */
+    fprintf(to, "{\"model\":{\"vocab\":%s,\"merges\":[", vocab);
+    for (int i = 0; fgets(line, sizeof line, from); i++)
+        fprintf(to, "%s\"%.*s\"", i ? "," : "", (int)strcspn(line, "\n"), line);
+    fprintf(to, "]}}");
+    CHECK(fclose(to) == 0 && fclose(from) == 0 && remove(path) == 0);
+}
+
+/* Scores as with two files, and tells of the files that are there (host.c sees to that), not of usual ones. */
+static void test_one_file_tokenizer(struct host *h, const wn_plugin *plugin, const char *folder, struct request *q)
+{
+    char options[256];
+    wn_error err;
+    const double before = q->score[1];
+    const wn_verifier *v = plugin->vtable;
+    const uint64_t files = h->files;
+    make_one_file_tokenizer(folder);
+    void *self = host_create(h, plugin, options, (const char *const[]){ "model", folder, NULL }, NULL);
+    CHECK_INT(h->files - files, 5); /* config, preprocessor_config, tokenizer_config, tokenizer, weights */
+    CHECK_OK(v->score(self, &q->r, &err), err);
+    CHECK_NEAR(q->score[1], before, 0);
+    plugin->destroy(self);
+}
+
 static void test_refusals(struct host *h, const wn_plugin *plugin)
 {
     char options[256];
@@ -140,6 +176,7 @@ int main(int argc, char **argv)
     fill_request(&q);
     test_cosines(&host, plugin, folder, &q);
     test_batches(&host, plugin, folder, &q);
+    test_one_file_tokenizer(&host, plugin, folder, &q);
     test_refusals(&host, plugin);
     host_close(&host);
     return CHECK_DONE();

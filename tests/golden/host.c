@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <winnow/device.h>
 
@@ -64,7 +65,8 @@ static wn_status host_device(void *ctx, const char *name, const struct wn_device
 
 static void host_file(void *ctx, const char *path)
 {
-    (void)path;
+    if (access(path, R_OK) != 0)
+        die(path, "a plugin says that it uses this file, which is not there");
     ((struct host *)ctx)->files++;
 }
 

@@ -11,7 +11,7 @@ struct host {
     wn_host table;
     char log[8192]; /* lines so far */
     int log_size;
-    uint64_t files; /* told through uses_file */
+    uint64_t files; /* told through uses_file: all must be there */
     nn_device device;
     void *driver;
     const wn_plugin *cpu;

@@ -100,6 +100,36 @@ static void test_configs(struct refusals *r)
               "use_karras_sigmas", "");
 }
 
+static void read_key(struct refusals *r, char key[72])
+{
+    wn_sampler_info info = { .struct_size = sizeof info };
+    void *self = host_create(&r->host, r->plugin, r->options, (const char *const[]){ "model", r->folder, NULL }, NULL);
+    CHECK_OK(((const wn_sampler *)r->plugin->vtable)->describe(self, &info, &r->err), r->err);
+    r->plugin->destroy(self);
+    memcpy(key, info.model_key, sizeof info.model_key);
+}
+
+/* What decides a velocity is in the model's name. */
+static void test_key(struct refusals *r)
+{
+    static const struct {
+        const char *name, *from, *to;
+    } edits[] = { { "tokenizer/tokenizer_config.json", "\"model_max_length\": 20", "\"model_max_length\": 10" },
+                  { "tokenizer_2/tokenizer_config.json", "\"model_max_length\": 37", "\"model_max_length\": 36" },
+                  { "text_encoder/config.json", "quick_gelu", "gelu" } };
+    char key[72], other[72];
+    read_key(r, key);
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        char *before = edit(r, edits[i].name, edits[i].from, edits[i].to);
+        read_key(r, other);
+        restore(r, edits[i].name, before);
+        if (strcmp(key, other) == 0)
+            CHECK_FAIL("%s changes nothing in the model's key %s", edits[i].name, key);
+    }
+    read_key(r, other);
+    CHECK_STR(other, key);
+}
+
 static void test_files(struct refusals *r)
 {
     static const char f[] = "transformer/diffusion_pytorch_model.safetensors";
@@ -128,6 +158,7 @@ int main(void)
     host_open(&r.host, 1);
     CHECK(run(&r, (const char *const[]){ "model", r.folder, NULL }) == WN_OK);
     test_configs(&r);
+    test_key(&r);
     test_files(&r);
     host_close(&r.host);
     return CHECK_DONE();

@@ -54,6 +54,7 @@ static void toy(void)
     write_text("merges.txt", toy_merges);
     write_text("tokenizer_config.json", "{\"unk_token\": {\"content\": \"<unk>\"}, \"model_max_length\": 1e30}");
     nn_clip_bpe *t = must_open(folder);
+    CHECK_INT(nn_clip_bpe_files(t)->count, 3); /* tokenizer_config.json, vocab.json, merges.txt */
     CHECK_INT(nn_clip_bpe_start(t), 18);
     CHECK_INT(nn_clip_bpe_end(t), 19);
     CHECK_INT(nn_clip_bpe_pad(t), 19);
@@ -84,6 +85,8 @@ static void toy_as_one_file(void)
              toy_vocab);
     write_text("one/tokenizer.json", json);
     nn_clip_bpe *t = must_open(in_folder("one"));
+    CHECK_INT(nn_clip_bpe_files(t)->count, 1);
+    CHECK_STR(nn_clip_bpe_files(t)->path[0], in_folder("one/tokenizer.json"));
     CHECK_IDS(t, "lower newer", 77, false, 18, 10, 2, 16, 9, 3, 2, 16, 19);
     nn_clip_bpe_close(t);
 }

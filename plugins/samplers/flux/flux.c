@@ -157,6 +157,7 @@ static wn_status prepare(struct flux *f, wn_error *err)
     WN_TRY(open_device(f, err));
     WN_TRY(parts_open(f, err));
     WN_TRY(read_models(f, err));
+    parts_tell_tokenizers(f);
     WN_TRY(check_fit(f, err));
     WN_TRY(check_tensors(f, err));
     f->text_length = (uint64_t)f->options->text_length;

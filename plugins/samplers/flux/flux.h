@@ -129,8 +129,9 @@ struct wn_cond {
     uint64_t extra_count;
 };
 
-/* parts.c: finds the parts of the model and opens their weights; tells the host of every file. */
+/* parts.c: finds the parts of the model and opens their weights; tells the host of the files. */
 wn_status parts_open(struct flux *f, wn_error *err);
+void parts_tell_tokenizers(const struct flux *f); /* once they are open */
 void parts_close(struct flux_parts *p);
 
 /* key.c: what the model is, as a short text: weights, tokenizers, type and text length. */

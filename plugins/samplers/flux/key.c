@@ -6,7 +6,9 @@
 
 #include <hash.h>
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static const uint64_t whole_below = UINT64_C(128) << 20; /* bytes of a part */
 static const uint64_t sample = 4096;
@@ -35,14 +37,12 @@ static void add_weights(nn_hash *h, const nn_weights *w)
     }
 }
 
-static wn_status add_file(nn_hash *h, const char *folder, const char *name, wn_error *err)
+static wn_status add_file(nn_hash *h, const char *path, wn_error *err)
 {
-    char path[PATH_SIZE + 64];
     char block[4096];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "rb");
     if (!file)
-        return WN_OK; /* tokenizers come in several shapes; theirs to complain */
+        return wn_fail(err, WN_E_IO, "%s: cannot open: %s", path, strerror(errno));
     for (size_t n; (n = fread(block, 1, sizeof block, file)) > 0;)
         nn_hash_add(h, block, n);
     const int is_bad = ferror(file);
@@ -50,19 +50,32 @@ static wn_status add_file(nn_hash *h, const char *folder, const char *name, wn_e
     return is_bad ? wn_fail(err, WN_E_IO, "cannot read %s", path) : WN_OK;
 }
 
+static wn_status add_files(nn_hash *h, const nn_files *files, wn_error *err)
+{
+    for (uint64_t i = 0; i < files->count; i++)
+        WN_TRY(add_file(h, files->path[i], err));
+    return WN_OK;
+}
+
+/* config.json of a part that is a folder; a single file's settings are its tensors. */
+static wn_status add_config(nn_hash *h, const char *part, wn_error *err)
+{
+    char path[PATH_SIZE + 64];
+    snprintf(path, sizeof path, "%s/config.json", part);
+    return access(path, F_OK) == 0 ? add_file(h, path, err) : WN_OK;
+}
+
 wn_status model_key(struct flux *f, wn_error *err)
 {
-    static const char *const clip_files[] = { "vocab.json", "merges.txt", "tokenizer.json" };
     nn_hash h = nn_hash_begin();
     char text[33];
     for (int part = 0; part < PART_COUNT; part++)
         if (f->parts.weights[part])
             add_weights(&h, f->parts.weights[part]);
-    for (int i = 0; i < 3; i++)
-        WN_TRY(add_file(&h, f->parts.path[PART_TOKENIZER], clip_files[i], err));
-    WN_TRY(add_file(&h, f->parts.path[PART_TOKENIZER_2], "spiece.model", err));
+    WN_TRY(add_files(&h, nn_clip_bpe_files(f->clip_tokenizer), err));
+    WN_TRY(add_files(&h, nn_t5_spm_files(f->t5_tokenizer), err));
     for (int part = 0; part < PART_TOKENIZER; part++)
-        WN_TRY(add_file(&h, f->parts.path[part], "config.json", err));
+        WN_TRY(add_config(&h, f->parts.path[part], err));
     nn_hash_add(&h, &f->text_length, sizeof f->text_length);
     nn_hash_text(&h, text);
     snprintf(f->model_key, sizeof f->model_key, "flux-%s-%s", f->options->dtype, text);

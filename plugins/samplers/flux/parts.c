@@ -90,10 +90,10 @@ static wn_status open_part(struct flux *f, int part, const char *model, const nn
     return WN_OK;
 }
 
+/* The tokenizers say themselves what they have read. */
 static void tell_files(const struct flux *f, int part)
 {
-    static const char *const names[] = { "config.json", "scheduler_config.json", "vocab.json",
-                                         "merges.txt",  "tokenizer_config.json", "spiece.model" };
+    static const char *const names[] = { "config.json", "scheduler_config.json" };
     const char *path = f->parts.path[part];
     const nn_weights *w = f->parts.weights[part];
     char file[PATH_SIZE + 64];
@@ -104,6 +104,14 @@ static void tell_files(const struct flux *f, int part)
     }
     for (uint64_t i = 0; w && i < nn_weights_file_count(w); i++)
         f->host->uses_file(f->host->ctx, nn_weights_file(w, i));
+}
+
+void parts_tell_tokenizers(const struct flux *f)
+{
+    const nn_files *files[] = { nn_clip_bpe_files(f->clip_tokenizer), nn_t5_spm_files(f->t5_tokenizer) };
+    for (int k = 0; k < 2; k++)
+        for (uint64_t i = 0; i < files[k]->count; i++)
+            f->host->uses_file(f->host->ctx, files[k]->path[i]);
 }
 
 wn_status parts_open(struct flux *f, wn_error *err)

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RING = 256, FILES = 8, MAX_BATCH = 16 };
+enum { RING = 256, MAX_BATCH = 16 };
 
 struct image_key {
     nn_hash hash;
@@ -40,8 +40,7 @@ struct nn_clip {
     uint64_t ring_next;
     float *pixels;           // [max_items, image_px * image_px, 3]
     const wn_image **wanted; // [max_items], images of the batch in the making
-    char file[FILES][4096];
-    uint64_t file_count;
+    nn_files files;
 };
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
@@ -58,6 +57,7 @@ static void end(void *object)
     nn_program_end(&c->text_program);
     nn_program_end(&c->image_program);
     nn_clip_bpe_close(c->tokenizer);
+    nn_files_finish(&c->files);
     nn_weights_close(c->weights);
     pthread_mutex_destroy(&c->text_lock);
     pthread_mutex_destroy(&c->image_lock);
@@ -108,10 +108,16 @@ static wn_status compile(nn_clip *c, const struct request *r, wn_error *err)
     return WN_OK;
 }
 
-static void note_file(nn_clip *c, const char *folder, const char *name)
+static wn_status note_files(nn_clip *c, const char *folder, wn_error *err)
 {
-    if (c->file_count < FILES)
-        snprintf(c->file[c->file_count++], sizeof c->file[0], "%s%s%s", folder, *name ? "/" : "", name);
+    const nn_files *tokenizer = nn_clip_bpe_files(c->tokenizer);
+    WN_TRY(nn_files_add(&c->files, folder, "config.json", err));
+    WN_TRY(nn_files_add(&c->files, folder, "preprocessor_config.json", err));
+    for (uint64_t i = 0; i < tokenizer->count; i++)
+        WN_TRY(nn_files_add(&c->files, tokenizer->path[i], "", err));
+    for (uint64_t i = 0; i < nn_weights_file_count(c->weights); i++)
+        WN_TRY(nn_files_add(&c->files, nn_weights_file(c->weights, i), "", err));
+    return WN_OK;
 }
 
 static wn_status read_folder(nn_clip *c, const char *folder, wn_error *err)
@@ -122,13 +128,7 @@ static wn_status read_folder(nn_clip *c, const char *folder, wn_error *err)
     WN_TRY(nn_preprocess_open(folder, &c->preprocess, err));
     WN_TRY(nn_clip_bpe_open(folder, &c->tokenizer, err));
     WN_TRY(check(c, folder, err));
-    note_file(c, folder, "config.json");
-    note_file(c, folder, "preprocessor_config.json");
-    note_file(c, folder, "vocab.json");
-    note_file(c, folder, "merges.txt");
-    for (uint64_t i = 0; i < nn_weights_file_count(c->weights); i++)
-        note_file(c, nn_weights_file(c->weights, i), "");
-    return WN_OK;
+    return note_files(c, folder, err);
 }
 
 static wn_status make(const void *arg, void **object, wn_error *err)
@@ -175,7 +175,7 @@ uint64_t nn_clip_width(const nn_clip *c)
 
 const char *nn_clip_file(const nn_clip *c, uint64_t i)
 {
-    return i < c->file_count ? c->file[i] : NULL;
+    return i < c->files.count ? c->files.path[i] : NULL;
 }
 
 void nn_clip_counts(nn_clip *c, uint64_t *texts, uint64_t *images)

@@ -236,16 +236,19 @@ static wn_status build(struct bpe_merges *m, const char *file, const cJSON *obje
 }
 
 static wn_status open_pair(const char *vocab, const char *merges, struct bpe_merges *m, const struct bpe_specials *s,
-                           wn_error *err)
+                           nn_files *files, wn_error *err)
 {
     cJSON *root;
     WN_TRY(nn_json_read(vocab, &root, err));
     wn_status status = build(m, vocab, root, merges, NULL, s, err);
     cJSON_Delete(root);
-    return status;
+    WN_TRY(status);
+    WN_TRY(nn_files_add(files, vocab, "", err));
+    return nn_files_add(files, merges, "", err);
 }
 
-static wn_status open_one(const char *file, struct bpe_merges *m, const struct bpe_specials *s, wn_error *err)
+static wn_status open_one(const char *file, struct bpe_merges *m, const struct bpe_specials *s, nn_files *files,
+                          wn_error *err)
 {
     cJSON *root;
     WN_TRY(nn_json_read(file, &root, err));
@@ -254,10 +257,11 @@ static wn_status open_one(const char *file, struct bpe_merges *m, const struct b
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(model, "merges");
     wn_status status = build(m, file, object, NULL, list, s, err);
     cJSON_Delete(root);
-    return status;
+    return status == WN_OK ? nn_files_add(files, file, "", err) : status;
 }
 
-wn_status bpe_merges_open(const char *folder, const struct bpe_specials *specials, struct bpe_merges *m, wn_error *err)
+wn_status bpe_merges_open(const char *folder, const struct bpe_specials *specials, struct bpe_merges *m, nn_files *files,
+                          wn_error *err)
 {
     char *vocab = NULL, *merges = NULL, *one = NULL;
     wn_status status;
@@ -266,9 +270,9 @@ wn_status bpe_merges_open(const char *folder, const struct bpe_specials *special
         asprintf(&one, "%s/tokenizer.json", folder) < 0)
         status = wn_fail(err, WN_E_MEMORY, "%s: no memory", folder);
     else if (access(vocab, F_OK) == 0)
-        status = open_pair(vocab, merges, m, specials, err);
+        status = open_pair(vocab, merges, m, specials, files, err);
     else if (access(one, F_OK) == 0)
-        status = open_one(one, m, specials, err);
+        status = open_one(one, m, specials, files, err);
     else
         status = wn_fail(err, WN_E_MISSING, "%s: holds no tokenizer: looked for vocab.json and tokenizer.json", folder);
     free(vocab);

@@ -2,7 +2,7 @@
 #ifndef WINNOW_NN_BPE_MERGES_H
 #define WINNOW_NN_BPE_MERGES_H
 
-#include "../nn.h"
+#include "../files.h"
 
 /* What merging two symbols gives. */
 struct bpe_merge {
@@ -22,9 +22,10 @@ struct bpe_specials {
     const char *start, *end, *pad, *unknown; /* start and end must be tokens; the others fall back to end */
 };
 
-/* Reads vocab.json and merges.txt, or else tokenizer.json, of a folder. Free with bpe_merges_finish, even after a
- * failure. */
-wn_status bpe_merges_open(const char *folder, const struct bpe_specials *specials, struct bpe_merges *m, wn_error *err);
+/* Reads vocab.json and merges.txt, or else tokenizer.json, of a folder, and notes in files which. Free with
+ * bpe_merges_finish, even after a failure. */
+wn_status bpe_merges_open(const char *folder, const struct bpe_specials *specials, struct bpe_merges *m, nn_files *files,
+                          wn_error *err);
 void bpe_merges_finish(struct bpe_merges *m);
 
 /* NULL when the two do not merge. */

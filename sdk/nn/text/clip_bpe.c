@@ -29,6 +29,7 @@
 struct nn_clip_bpe {
     struct bpe_merges merges;
     uint32_t max_length;
+    nn_files files;
 };
 
 /* ---- opening ---- */
@@ -41,7 +42,7 @@ static wn_status open_with(const char *folder, const nn_config *c, nn_clip_bpe *
     WN_TRY(tokenizer_config_token(c, "pad_token", NULL, &s.pad, err));
     WN_TRY(tokenizer_config_token(c, "unk_token", NULL, &s.unknown, err));
     WN_TRY(tokenizer_config_max_length(c, 77, &t->max_length, err));
-    return bpe_merges_open(folder, &s, &t->merges, err);
+    return bpe_merges_open(folder, &s, &t->merges, &t->files, err);
 }
 
 wn_status nn_clip_bpe_open(const char *folder, nn_clip_bpe **out, wn_error *err)
@@ -51,7 +52,7 @@ wn_status nn_clip_bpe_open(const char *folder, nn_clip_bpe **out, wn_error *err)
     nn_clip_bpe *t = calloc(1, sizeof *t);
     if (!t)
         return wn_fail(err, WN_E_MEMORY, "%s: no memory", folder);
-    wn_status status = tokenizer_config_open(folder, &c, err);
+    wn_status status = tokenizer_config_open(folder, &t->files, &c, err);
     if (status == WN_OK)
         status = open_with(folder, c, t, err);
     nn_config_close(c);
@@ -68,7 +69,13 @@ void nn_clip_bpe_close(nn_clip_bpe *t)
     if (!t)
         return;
     bpe_merges_finish(&t->merges);
+    nn_files_finish(&t->files);
     free(t);
+}
+
+const nn_files *nn_clip_bpe_files(const nn_clip_bpe *t)
+{
+    return &t->files;
 }
 
 int32_t nn_clip_bpe_start(const nn_clip_bpe *t)

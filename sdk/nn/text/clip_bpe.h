@@ -1,12 +1,12 @@
 /* clip_bpe.h - CLIP's tokenizer: lower-cased byte-pair encoding framed by start and end tokens.
  *
- * Reads vocab.json and merges.txt of a tokenizer folder (and tokenizer_config.json where present). Text is put in NFC,
+ * Reads vocab.json and merges.txt, or else tokenizer.json, of a folder (and tokenizer_config.json where present). Text is put in NFC,
  * white space collapsed and lower-cased as the fast tokenizer of transformers does. [any]; a tokenizer is read-only.
  */
 #ifndef WINNOW_NN_CLIP_BPE_H
 #define WINNOW_NN_CLIP_BPE_H
 
-#include "../nn.h"
+#include "../files.h"
 
 #include <stdbool.h>
 
@@ -15,6 +15,7 @@ typedef struct nn_clip_bpe nn_clip_bpe;
 NN_API wn_status nn_clip_bpe_open(const char *folder, nn_clip_bpe **out, wn_error *err);
 NN_API void nn_clip_bpe_close(nn_clip_bpe *t); /* NULL is fine */
 
+NN_API const nn_files *nn_clip_bpe_files(const nn_clip_bpe *t); /* what it was read from */
 NN_API int32_t nn_clip_bpe_start(const nn_clip_bpe *t);       /* id of <|startoftext|> */
 NN_API int32_t nn_clip_bpe_end(const nn_clip_bpe *t);         /* id of <|endoftext|> */
 NN_API int32_t nn_clip_bpe_pad(const nn_clip_bpe *t);         /* id of pad_token; the end token when none is named */

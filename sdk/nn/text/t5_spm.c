@@ -21,6 +21,7 @@ struct nn_t5_spm {
     int32_t end, pad, unknown;
     int32_t extra_ids; /* sentinels behind the model's pieces */
     uint32_t max_length;
+    nn_files files;
 };
 
 /* ---- opening ---- */
@@ -62,6 +63,8 @@ static wn_status open_model(nn_t5_spm *t, const char *folder, wn_error *err)
     if (asprintf(&path, "%s/spiece.model", folder) < 0)
         return wn_fail(err, WN_E_MEMORY, "%s: no memory", folder);
     wn_status status = open_checked(t, path, err);
+    if (status == WN_OK)
+        status = nn_files_add(&t->files, path, "", err);
     free(path);
     WN_TRY(status);
     WN_TRY(find_special(t, folder, "</s>", &t->end, err));
@@ -76,7 +79,7 @@ wn_status nn_t5_spm_open(const char *folder, nn_t5_spm **out, wn_error *err)
     nn_t5_spm *t = calloc(1, sizeof *t);
     if (!t)
         return wn_fail(err, WN_E_MEMORY, "%s: no memory", folder);
-    wn_status status = tokenizer_config_open(folder, &c, err);
+    wn_status status = tokenizer_config_open(folder, &t->files, &c, err);
     if (status == WN_OK)
         status = read_config(t, c, err);
     nn_config_close(c);
@@ -95,7 +98,13 @@ void nn_t5_spm_close(nn_t5_spm *t)
     if (!t)
         return;
     spm_close(t->model);
+    nn_files_finish(&t->files);
     free(t);
+}
+
+const nn_files *nn_t5_spm_files(const nn_t5_spm *t)
+{
+    return &t->files;
 }
 
 int32_t nn_t5_spm_end(const nn_t5_spm *t)

@@ -5,7 +5,7 @@
 #ifndef WINNOW_NN_T5_SPM_H
 #define WINNOW_NN_T5_SPM_H
 
-#include "../nn.h"
+#include "../files.h"
 
 #include <stdbool.h>
 
@@ -14,6 +14,7 @@ typedef struct nn_t5_spm nn_t5_spm;
 NN_API wn_status nn_t5_spm_open(const char *folder, nn_t5_spm **out, wn_error *err);
 NN_API void nn_t5_spm_close(nn_t5_spm *t); /* NULL is fine */
 
+NN_API const nn_files *nn_t5_spm_files(const nn_t5_spm *t); /* what it was read from */
 NN_API int32_t nn_t5_spm_end(const nn_t5_spm *t);         /* id of </s> */
 NN_API int32_t nn_t5_spm_pad(const nn_t5_spm *t);         /* id of <pad> */
 NN_API uint32_t nn_t5_spm_max_length(const nn_t5_spm *t); /* model_max_length; 512 when none is given */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-wn_status tokenizer_config_open(const char *folder, nn_config **out, wn_error *err)
+wn_status tokenizer_config_open(const char *folder, nn_files *files, nn_config **out, wn_error *err)
 {
     char *path = NULL;
     wn_status status = WN_OK;
@@ -14,6 +14,8 @@ wn_status tokenizer_config_open(const char *folder, nn_config **out, wn_error *e
         return wn_fail(err, WN_E_MEMORY, "%s: no memory", folder);
     if (access(path, F_OK) == 0)
         status = nn_config_open(path, out, err);
+    if (*out)
+        status = nn_files_add(files, path, "", err);
     free(path);
     return status;
 }

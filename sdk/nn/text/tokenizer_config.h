@@ -3,9 +3,10 @@
 #define WINNOW_NN_TOKENIZER_CONFIG_H
 
 #include "../config.h"
+#include "../files.h"
 
-/* *out = NULL when the folder has no such file. */
-wn_status tokenizer_config_open(const char *folder, nn_config **out, wn_error *err);
+/* *out = NULL when the folder has no such file; else it is noted in files. */
+wn_status tokenizer_config_open(const char *folder, nn_files *files, nn_config **out, wn_error *err);
 
 /* A token is given as a string or as an object with "content". c may be NULL. */
 wn_status tokenizer_config_token(const nn_config *c, const char *key, const char *fallback, const char **out,
