@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MIN_PX = 16, MAX_PX = 8192 };
+enum { MIN_PX = 16, MAX_PX = 8192, MAX_TEXT = 4096 };
 
 static const wn_option options[] = {
     WN_PATH(struct flux_options, model, NULL,
@@ -27,7 +27,7 @@ static const wn_option options[] = {
     WN_ENUM(struct flux_options, dtype, "\"f32\"", "f32|bf16", "Type of the matrix products; sums are float32."),
     WN_ENUM(struct flux_options, encoders, "\"auto\"", "auto|keep|release",
             "Keep the text encoders in memory, or release them after each prompt; auto keeps them where all fits."),
-    WN_INT(struct flux_options, text_length, "0", 0, 4096,
+    WN_INT(struct flux_options, text_length, "0", 0, MAX_TEXT,
            "Tokens of T5, padding included; 0 = the tokenizer's model_max_length. Another length, another image."),
     WN_INT(struct flux_options, batch, "16", 1, 256, "Most images in one network evaluation."),
     WN_OPTIONS_END
@@ -163,6 +163,9 @@ static wn_status prepare(struct flux *f, wn_error *err)
     f->text_length = (uint64_t)f->options->text_length;
     if (f->text_length == 0)
         f->text_length = nn_t5_spm_max_length(f->t5_tokenizer);
+    if (f->text_length > MAX_TEXT)
+        return wn_fail(err, WN_E_UNSUPPORTED, "%s: model_max_length is %llu, at most %d can be; set text_length",
+                       f->parts.path[PART_TOKENIZER_2], (unsigned long long)f->text_length, MAX_TEXT);
     f->release_encoders = strcmp(f->options->encoders, "release") == 0;
     if (strcmp(f->options->encoders, "auto") == 0)
         f->release_encoders = is_memory_short(f);
