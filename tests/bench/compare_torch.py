@@ -1,6 +1,7 @@
 """Times winnow's FLUX velocity against diffusers' on the same cores, alternately, in one run, and prints the ratios.
 
-Development only. BUILD is a build tree with bench_velocity; SCRATCH has room for 2 GB.
+Development only. ONLY names what to run, "pebble blocks" by default; SECONDS for each measurement, 0 = one run
+after one to warm up; THREADS. BUILD is a build tree with bench_velocity; SCRATCH has room for 2 GB.
 
     python tests/bench/compare_torch.py BUILD SCRATCH [PEBBLE_TRANSFORMER]
 
@@ -22,6 +23,8 @@ from diffusers import FluxTransformer2DModel
 BUILD, SCRATCH = sys.argv[1:3]
 PEBBLE = sys.argv[3] if len(sys.argv) > 3 else "examples/pebble/transformer"
 THREADS = int(os.environ.get("THREADS", "2"))
+SECONDS = float(os.environ.get("SECONDS", "3"))
+ONLY = os.environ.get("ONLY", "pebble blocks")
 torch.set_num_threads(THREADS)
 
 
@@ -49,7 +52,7 @@ def theirs(model, batch, text, rows, cols, seconds):
     x = inputs(model, batch, text, rows, cols)
     model(**x)
     times, end, cpu = [], time.perf_counter() + seconds, time.process_time()
-    while len(times) < 3 or time.perf_counter() < end:
+    while len(times) < (3 if seconds else 1) or time.perf_counter() < end:
         start = time.perf_counter()
         model(**x)
         times.append(time.perf_counter() - start)
@@ -73,15 +76,16 @@ print(f"torch {torch.__version__}, {THREADS} threads")
 print("| what | type | batch | winnow ms | torch ms | ratio of medians | ratio of bests | of CPU times | GFLOP/s |")
 print("|---|---|---|---|---|---|---|---|---|")
 pebble = FluxTransformer2DModel.from_pretrained(PEBBLE, torch_dtype=torch.float32).eval()
-for batch in (1, 16):
-    compare("pebble velocity", PEBBLE, pebble, "f32", batch, 32, 4, 4, 2, 5)
+for batch in (1, 16) if "pebble" in ONLY else ():
+    compare("pebble velocity", PEBBLE, pebble, "f32", batch, 32, 4, 4, SECONDS, 5)
 folder = f"{SCRATCH}/blocks"
 if not os.path.exists(f"{folder}/config.json"):
     with torch.inference_mode():
         torch.manual_seed(0)
         FluxTransformer2DModel(num_layers=1, num_single_layers=1, guidance_embeds=False).to(
             torch.bfloat16).save_pretrained(folder)
-for dtype, kind in (("f32", torch.float32), ("bf16", torch.bfloat16)):
+for dtype, kind in (("f32", torch.float32), ("bf16", torch.bfloat16)) if "blocks" in ONLY else ():
     blocks = FluxTransformer2DModel.from_pretrained(folder, torch_dtype=kind).eval()
-    compare("one double and one single block, 1024 + 512 tokens", folder, blocks, dtype, 1, 512, 32, 32, 4, 2)
+    compare("one double and one single block, 1024 + 512 tokens", folder, blocks, dtype, 1, 512, 32, 32, SECONDS,
+            2 if SECONDS else 1)
     del blocks

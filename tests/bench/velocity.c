@@ -4,7 +4,7 @@
  *     bench_velocity TRANSFORMER DTYPE BATCH TEXT_TOKENS ROWS COLUMNS SECONDS THREADS
  *
  * TRANSFORMER is what the flux sampler takes (a folder or a file); ROWS x COLUMNS image tokens. The modulation vectors
- * are made once before, as in a run. Repeats until SECONDS have passed, three times at least; "median" and "best" are
+ * are made once before, as in a run. Repeats until SECONDS have passed, three times at least (0: once); "median" and "best" are
  * seconds for one velocity of the whole batch, "cpu" its seconds of processor time: on a busy machine, the number to
  * trust. With PROFILE set, the longest operations go to stderr.
  */
@@ -104,7 +104,7 @@ static void measure(const nn_program *p, uint64_t batch, void **data, double lim
     if (is_profiled)
         print_profile(p); /* begins measuring */
     const double end = now() + limit, cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID);
-    while (n < 3 || (now() < end && n < MAX_RUNS)) {
+    while (n < (limit > 0 ? 3 : 1) || (now() < end && n < MAX_RUNS)) {
         const double start = now();
         must(nn_program_run(p, batch, data, &err), &err);
         seconds[n++] = now() - start;
