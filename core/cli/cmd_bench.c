@@ -66,12 +66,17 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 
 static wn_status run_engine(struct bench *b, const struct spec *spec, struct process *process, wn_error *err)
 {
-    struct instances *instances;
+    struct instances *instances = NULL;
+    struct ledger *ledger;
     struct experiment_result result = { 0 };
-    WN_TRY(
-        instances_create(spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH, &instances, err));
-    wn_status status = experiment_run(spec, instances, process, NULL, NULL, &result, err);
+    wn_error ignored;
+    WN_TRY(ledger_open(spec->output, spec->hash, &ledger, err));
+    wn_status status =
+        instances_create(spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH, &instances, err);
+    if (!status)
+        status = experiment_run(spec, instances, process, ledger, NULL, NULL, &result, err);
     instances_destroy(instances);
+    (void)ledger_close(ledger, &ignored);
     const struct experiment_status *s = &result.status;
     if (!status)
         add(b, (double)s->nfe_sampled / s->seconds, "steps/s", "engine, analytic sampler, batch 256");

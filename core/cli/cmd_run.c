@@ -25,7 +25,7 @@ struct run {
     struct cli *c;
     struct spec *spec;
     struct instances *instances;
-    struct ledger *ledger; /* until the experiment opens it itself */
+    struct ledger *ledger;
 };
 
 /* ---- progress ---- */
@@ -96,15 +96,9 @@ static wn_status write_manifest(struct run *r, struct process *process, wn_error
         .threads = pool_threads(process->pool),
         .hash_weights = cli_flag(r->c, "hash-weights"),
         .process = process,
+        .ledger = r->ledger,
     };
     return manifest_append(r->spec->output, &start, err);
-}
-
-static wn_status release_ledger(struct run *r, wn_error *err)
-{
-    struct ledger *ledger = r->ledger;
-    r->ledger = NULL;
-    return ledger_close(ledger, err);
 }
 
 /* ---- the run ---- */
@@ -115,8 +109,16 @@ static wn_status execute(struct run *r, struct process *process, struct experime
     WN_TRY(instances_create(r->spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH,
                             &r->instances, err));
     WN_TRY(write_manifest(r, process, err));
-    WN_TRY(release_ledger(r, err));
-    return experiment_run(r->spec, r->instances, process, show_status, NULL, result, err);
+    return experiment_run(r->spec, r->instances, process, r->ledger, show_status, NULL, result, err);
+}
+
+/* Before the report, so that what plugins say at their end does not follow it. Returns the first failure of all. */
+static wn_status let_go(struct run *r, wn_status status, wn_error *err)
+{
+    wn_error second;
+    instances_destroy(r->instances);
+    wn_status closed = ledger_close(r->ledger, status ? &second : err);
+    return status ? status : closed;
 }
 
 static wn_status write_report(const struct run *r, wn_error *err)
@@ -145,10 +147,10 @@ static int finish(const struct run *r, const struct experiment_result *result)
         snprintf(line, sizeof line, "report: %s/report.html", r->spec->output);
         terminal_message(line);
     }
-    if (!result->failed)
+    if (result->done == r->spec->prompt_count)
         return EXIT_FINE;
-    snprintf(line, sizeof line, "%u of %u prompts failed; %s/log.txt says why", result->failed, r->spec->prompt_count,
-             r->spec->output);
+    snprintf(line, sizeof line, "%u of %u prompts failed; %s/log.txt says why", r->spec->prompt_count - result->done,
+             r->spec->prompt_count, r->spec->output);
     terminal_message(line);
     return EXIT_FAILED;
 }
@@ -162,10 +164,9 @@ static int run_spec(struct run *r)
         return EXIT_FAILED;
     wn_status status = execute(r, process, &result, &err);
     terminal_stop();
+    status = let_go(r, status, &err);
     int code = status ? cli_fail(r->c, status, &err) : finish(r, &result);
-    instances_destroy(r->instances);
     wn_error ignored;
-    (void)ledger_close(r->ledger, &ignored);
     (void)log_set_file(NULL, &ignored);
     return code;
 }

@@ -174,12 +174,11 @@ static wn_status set_up(struct experiment *x, wn_error *err)
     WN_TRY(describe(x, err));
     WN_TRY(make_schedule(x, err));
     WN_TRY(make_columns(e, err));
-    WN_TRY(ledger_open(e->spec->output, e->spec->hash, &e->ledger, err));
     return start_workers(e, err);
 }
 
 /* The order matters: each may still hand work to those after it. */
-static wn_status take_down(struct experiment *x, wn_error *err)
+static void take_down(struct experiment *x)
 {
     struct engine *e = &x->engine;
     batcher_destroy(e->batcher);
@@ -188,7 +187,6 @@ static wn_status take_down(struct experiment *x, wn_error *err)
     free(e->columns);
     free(x->sigma);
     free(x->threads);
-    return ledger_close(e->ledger, err);
 }
 
 /* ---- running --------------------------------------------------------------------------------------------------- */
@@ -330,8 +328,8 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
 }
 
 wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
-                         void (*report_status)(void *arg, const struct experiment_status *s), void *arg,
-                         struct experiment_result *result, wn_error *err)
+                         struct ledger *ledger, void (*report_status)(void *arg, const struct experiment_status *s),
+                         void *arg, struct experiment_result *result, wn_error *err)
 {
     struct experiment *x = calloc(1, sizeof *x);
     if (!x)
@@ -340,6 +338,7 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
     e->spec = spec;
     e->instances = instances;
     e->process = process;
+    e->ledger = ledger;
     e->sampler = spec->sampler.plugin->vtable;
     e->sampler_self = instances->sampler.self;
     pthread_mutex_init(&e->mutex, NULL);
@@ -355,12 +354,9 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
         sum_up(x, result);
         tell_stop(x, result);
     }
-    wn_error close_err;
-    const wn_status closed = take_down(x, &close_err);
+    take_down(x);
     if (e->failure.code != WN_OK)
         status = (*err = e->failure).code;
-    else if (status == WN_OK && closed != WN_OK)
-        status = (*err = close_err).code;
     pthread_mutex_destroy(&e->mutex);
     pthread_cond_destroy(&x->ended);
     free(x);

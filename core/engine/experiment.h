@@ -7,6 +7,7 @@
 #ifndef WINNOW_ENGINE_EXPERIMENT_H
 #define WINNOW_ENGINE_EXPERIMENT_H
 
+#include "ledger/ledger.h"
 #include "plugin/instance.h"
 #include "spec/spec.h"
 
@@ -28,10 +29,11 @@ struct experiment_result {
     struct experiment_status status;
 };
 
-/* Runs to the end, to the first interrupt (process->cancelled), or to a failure of the ledger. report_status is called
- * about 4 times a second from one thread; may be NULL. Failing prompts are recorded and do not end the run. */
+/* Records in the ledger of the spec, which the caller opened and closes. Runs to the end, to the first interrupt
+ * (process->cancelled), or to a failure of the ledger. report_status is called about 4 times a second from one thread;
+ * may be NULL. Failing prompts are recorded and do not end the run. */
 wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
-                         void (*report_status)(void *arg, const struct experiment_status *s), void *arg,
-                         struct experiment_result *result, wn_error *err);
+                         struct ledger *ledger, void (*report_status)(void *arg, const struct experiment_status *s),
+                         void *arg, struct experiment_result *result, wn_error *err);
 
 #endif

@@ -151,6 +151,14 @@ bool ledger_find(struct ledger *l, uint64_t trial, const char *candidate, uint64
     return is_there;
 }
 
+uint64_t ledger_candidates(struct ledger *l)
+{
+    pthread_rwlock_rdlock(&l->index_lock);
+    const uint64_t count = index_count(l->index);
+    pthread_rwlock_unlock(&l->index_lock);
+    return count;
+}
+
 wn_status ledger_flush(struct ledger *l, wn_error *err)
 {
     return writer_flush(l->writer, err);

@@ -72,7 +72,7 @@ wn_status ledger_open(const char *run_dir, const char *spec_hash, struct ledger 
 /* Commits what is queued, checkpoints, gives up the lock. */
 wn_status ledger_close(struct ledger *l, wn_error *err); /* NULL is fine */
 
-/* Insert or update a trial's row. [any] */
+/* Insert or update a trial's row; one that is done is never open again. [any] */
 wn_status ledger_trial(struct ledger *l, const struct ledger_trial *t, wn_error *err);
 
 /* Whether a trial's candidate is recorded with all `count` scores named by verifier and metric; fills their values.
@@ -88,6 +88,8 @@ wn_status ledger_record(struct ledger *l, const char *prompt_id, const struct le
 wn_status ledger_offer(struct ledger *l, uint64_t trial, uint64_t ordinal, const char *candidate,
                        wn_error *err);                                                       /* [any] */
 wn_status ledger_event(struct ledger *l, const char *kind, const char *text, wn_error *err); /* [any] */
+
+uint64_t ledger_candidates(struct ledger *l); /* how many are recorded. [any] */
 
 /* Waits until everything recorded before is durable. [any] */
 wn_status ledger_flush(struct ledger *l, wn_error *err);

@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/build.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "base/sha256.h"
 #include "ledger/facts.h"
 #include "plugin/registry.h"
@@ -172,6 +173,88 @@ static wn_status put_file(cJSON *files, const char *path, const struct manifest_
     return WN_OK;
 }
 
+/* ---- what changed since the last start ---- */
+
+static const cJSON *list_of(const cJSON *start, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(start, key);
+}
+
+/* The item of the list that has the same text under `key`. */
+static const cJSON *counterpart(const cJSON *list, const char *key, const cJSON *item)
+{
+    const cJSON *old;
+    cJSON_ArrayForEach(old, list) if (strcmp(text_of(old, key), text_of(item, key)) == 0) return old;
+    return NULL;
+}
+
+static bool differ(const cJSON *a, const cJSON *b, const char *key)
+{
+    return !cJSON_Compare(cJSON_GetObjectItemCaseSensitive(a, key), cJSON_GetObjectItemCaseSensitive(b, key), true);
+}
+
+WN_PRINTF(3, 4) static wn_status warn(struct ledger *ledger, wn_error *err, const char *format, ...)
+{
+    char text[1500];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    log_line(WN_LOG_WARN, text);
+    return ledger_event(ledger, "warning", text, err);
+}
+
+static wn_status compare_file(const cJSON *old, const cJSON *file, struct ledger *ledger, wn_error *err)
+{
+    const char *path = text_of(file, "path"), *hash = text_of(file, "sha256"), *old_hash = text_of(old, "sha256");
+    if (!old)
+        return warn(ledger, err, "%s is in use now and was not at the last start: scores may mix", path);
+    if (differ(old, file, "bytes") || (*hash && *old_hash && strcmp(hash, old_hash) != 0))
+        return wn_fail(err, WN_E_ARG,
+                       "%s has changed since the last start (%.16s, %.0f bytes; now %.16s, %.0f bytes) and the run's "
+                       "scores would mix: put the old file back, or choose another output",
+                       path, *old_hash ? old_hash : "not hashed",
+                       cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(old, "bytes")),
+                       *hash ? hash : "not hashed",
+                       cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(file, "bytes")));
+    if (!*hash && differ(old, file, "modified"))
+        return warn(ledger, err, "%s was written since the last start (%s, now %s): if it changed, scores mix", path,
+                    text_of(old, "modified"), text_of(file, "modified"));
+    return WN_OK;
+}
+
+static wn_status compare_files(const cJSON *last, const cJSON *now, struct ledger *ledger, wn_error *err)
+{
+    const cJSON *file;
+    cJSON_ArrayForEach(file, list_of(now, "files"))
+        WN_TRY(compare_file(counterpart(list_of(last, "files"), "path", file), file, ledger, err));
+    return WN_OK;
+}
+
+static wn_status compare_plugins(const cJSON *last, const cJSON *now, struct ledger *ledger, wn_error *err)
+{
+    const cJSON *plugin;
+    cJSON_ArrayForEach(plugin, list_of(now, "plugins"))
+    {
+        const cJSON *old = counterpart(list_of(last, "plugins"), "use", plugin);
+        if (old && differ(old, plugin, "sha256"))
+            WN_TRY(warn(ledger, err,
+                        "%s: plugin %s %s (%.16s) is another build than at the last start, %s (%.16s): scores may mix",
+                        text_of(plugin, "use"), text_of(plugin, "name"), text_of(plugin, "version"),
+                        text_of(plugin, "sha256"), text_of(old, "version"), text_of(old, "sha256")));
+    }
+    return WN_OK;
+}
+
+static wn_status compare_builds(const cJSON *last, const cJSON *now, struct ledger *ledger, wn_error *err)
+{
+    const cJSON *old = list_of(last, "winnow"), *build = list_of(now, "winnow");
+    if (!differ(old, build, "version") && !differ(old, build, "commit"))
+        return WN_OK;
+    return warn(ledger, err, "winnow %s (%s) goes on with a run of winnow %s (%s): results may mix",
+                text_of(build, "version"), text_of(build, "commit"), text_of(old, "version"), text_of(old, "commit"));
+}
+
 /* ---- the whole ---- */
 
 static wn_status fill(cJSON *start, const struct manifest_start *m, const cJSON *starts, wn_error *err)
@@ -186,6 +269,16 @@ static wn_status fill(cJSON *start, const struct manifest_start *m, const cJSON 
     for (uint32_t i = 0; i < m->instances->file_count; i++)
         WN_TRY(put_file(files, m->instances->files[i], m, starts, err));
     return WN_OK;
+}
+
+static wn_status compare(const cJSON *starts, const cJSON *now, struct ledger *ledger, wn_error *err)
+{
+    const cJSON *last = cJSON_GetArrayItem(starts, cJSON_GetArraySize(starts) - 1);
+    if (!last || !ledger || ledger_candidates(ledger) == 0)
+        return WN_OK;
+    WN_TRY(compare_files(last, now, ledger, err));
+    WN_TRY(compare_plugins(last, now, ledger, err));
+    return compare_builds(last, now, ledger, err);
 }
 
 static cJSON *fresh(const char *spec_hash)
@@ -241,6 +334,8 @@ wn_status manifest_append(const char *run_dir, const struct manifest_start *m, w
     cJSON *starts = cJSON_GetObjectItemCaseSensitive(root, "starts");
     if (status == WN_OK)
         status = fill(start, m, starts, err);
+    if (status == WN_OK)
+        status = compare(starts, start, m->ledger, err);
     if (status == WN_OK && m->spec->search.plugin)
         facts_put(root, m->spec);
     if (status == WN_OK && cJSON_AddItemToArray(starts, start)) {

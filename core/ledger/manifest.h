@@ -9,10 +9,13 @@
  *       "report": facts.h }
  *
  * sha256_from is "read", "link" (a hub cache's blob name), "before" (an earlier start read the same path, bytes and
- * time), or "not asked": then sha256 is null and size and time are all that is known. */
+ * time), or "not asked": then sha256 is null and size and time are all that is known.
+ *
+ * A start that goes on with recorded candidates is compared with the one before it: old and new scores must not mix. */
 #ifndef WINNOW_LEDGER_MANIFEST_H
 #define WINNOW_LEDGER_MANIFEST_H
 
+#include "ledger/ledger.h"
 #include "plugin/instance.h"
 
 #include <winnow/device.h>
@@ -27,9 +30,13 @@ struct manifest_start {
     uint32_t device_count;
     uint32_t threads;
     bool hash_weights;       /* --hash-weights: all files, whatever their size */
+    struct ledger *ledger;   /* the run's; NULL: nothing is compared */
     struct process *process; /* progress and cancelled while files are hashed; may be NULL */
 };
 
+/* WN_E_ARG names a file that has changed under candidates that the ledger has, both hashes and the remedy. What may
+ * change results but need not (another build of a plugin or of winnow, another file in use) is a warning in the log and
+ * the ledger. */
 wn_status manifest_append(const char *run_dir, const struct manifest_start *start, wn_error *err);
 
 #endif

@@ -97,7 +97,13 @@ static void rows_come_back(void)
         CHECK_STR(found.lineage, want.lineage);
         CHECK_STR(found.parent, "");
     }
+    t.state = "open", t.ended = "", t.nfe = 0;
+    CHECK_OK(ledger_trial(l, &t, &err), err); /* as the next start does: what is done stays done */
+    t.id = 1;
+    CHECK_OK(ledger_trial(l, &t, &err), err);
     CHECK_OK(ledger_close(l, &err), err);
+    CHECK_INT(count("SELECT nfe FROM trials WHERE state='done' AND ended='finished'"), 160);
+    CHECK_INT(count("SELECT count(*) FROM trials WHERE state='open'"), 1);
 }
 
 static void recording_again_adds(void)

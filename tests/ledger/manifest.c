@@ -6,6 +6,8 @@
 
 #include "scratch.h"
 
+#include <sqlite3.h>
+
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 static wn_error err;
@@ -16,6 +18,21 @@ static int count(const char *text, const char *part)
     int n = 0;
     for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
         n++;
+    return n;
+}
+
+static int count_events(const char *part)
+{
+    struct sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    int n = -1;
+    CHECK_OK(ledger_read(scratch, &db, &err), err);
+    if (sqlite3_prepare_v2(db, "SELECT count(*) FROM events WHERE kind='warning' AND instr(text, ?1)", -1, &q, NULL) ==
+            0 &&
+        sqlite3_bind_text(q, 1, part, -1, SQLITE_STATIC) == 0 && sqlite3_step(q) == SQLITE_ROW)
+        n = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    sqlite3_close(db);
     return n;
 }
 
@@ -43,6 +60,30 @@ static void read_manifest(struct buffer *text)
     CHECK_OK(buffer_read_file(text, path, &err), err);
 }
 
+/* A start that goes on with recorded candidates wants the files that made them. */
+static void check_changes(struct manifest_start *start, struct registry_module *module)
+{
+    const char *before = module->path;
+    const struct ledger_candidate candidate = { .id = "ab", .ordinal = 1 };
+    CHECK_OK(ledger_open(scratch, "0123", &start->ledger, &err), err);
+    CHECK_OK(file_write(weights, "abcd", 4, &err), err);
+    CHECK_OK(manifest_append(scratch, start, &err), err); /* nothing is recorded yet */
+    CHECK_OK(ledger_record(start->ledger, "p", &candidate, NULL, 0, 0, NULL, &err), err);
+    CHECK_OK(file_write(weights, "abcde", 5, &err), err);
+    CHECK_INT(manifest_append(scratch, start, &err), WN_E_ARG);
+    CHECK_CONTAINS(err.message, weights);
+    CHECK_CONTAINS(err.message, "choose another output");
+    CHECK_CONTAINS(err.message, "88d4266fd4e6338d"); /* of abcd */
+    CHECK_CONTAINS(err.message, "36bbe50ed96841d1"); /* of abcde */
+    CHECK_OK(file_write(weights, "abcd", 4, &err), err);
+    module->path = weights; /* another build of both plugins */
+    CHECK_OK(manifest_append(scratch, start, &err), err);
+    module->path = before;
+    CHECK_OK(ledger_close(start->ledger, &err), err);
+    CHECK_INT(count_events("another build"), 2);
+    start->ledger = NULL;
+}
+
 int main(int argc, char **argv)
 {
     wn_search search = { .struct_size = sizeof search, .flags = WN_SEARCH_POOL_IS_IID };
@@ -60,7 +101,7 @@ int main(int argc, char **argv)
     const char *files[] = { weights, linked, large };
     struct instances instances = { .files = files, .file_count = 3 };
     wn_device_info device = { .name = "a \"processor\"", .memory_bytes = 1 << 30 };
-    struct manifest_start start = { &spec, &instances, &device, 1, 2, false, NULL };
+    struct manifest_start start = { &spec, &instances, &device, 1, 2, false, NULL, NULL };
     struct buffer text = BUFFER_INIT(1 << 20);
     scratch_make(scratch);
     make_files();
@@ -82,11 +123,13 @@ int main(int argc, char **argv)
     CHECK_INT(count(buffer_string(&text), ABC), 2);
     CHECK_INT(count(buffer_string(&text), "\"before\""), 1);
 
+    check_changes(&start, &module);
+
     unlink(weights);
     CHECK_INT(manifest_append(scratch, &start, &err), WN_E_IO);
     CHECK_CONTAINS(err.message, weights);
     read_manifest(&text); /* a failed start leaves what was there */
-    CHECK_INT(count(buffer_string(&text), "\"time\""), 2);
+    CHECK_INT(count(buffer_string(&text), "\"time\""), 4);
     buffer_free(&text);
     scratch_remove(scratch);
     return CHECK_DONE();

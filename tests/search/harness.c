@@ -40,7 +40,14 @@ static wn_status run_with_cancel(struct harness_run *run, const struct spec *spe
     struct canceller canceller = { .process = process, .after_ms = run->cancel_after_ms };
     pthread_t thread;
     const bool has_thread = run->cancel_after_ms > 0 && pthread_create(&thread, NULL, cancel, &canceller) == 0;
-    const wn_status status = experiment_run(spec, instances, process, NULL, NULL, &run->result, &run->err);
+    struct ledger *ledger;
+    wn_error close_err;
+    wn_status status = ledger_open(spec->output, spec->hash, &ledger, &run->err);
+    if (status == WN_OK) {
+        status = experiment_run(spec, instances, process, ledger, NULL, NULL, &run->result, &run->err);
+        if (ledger_close(ledger, &close_err) != WN_OK && status == WN_OK)
+            status = (run->err = close_err).code;
+    }
     atomic_store(&canceller.is_over, true);
     if (has_thread)
         pthread_join(thread, NULL);
