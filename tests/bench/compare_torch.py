@@ -68,13 +68,15 @@ def compare(name, folder, model, dtype, batch, text, rows, cols, seconds, rounds
     mine, their = min(x["best"] for x in a), min(x["best"] for x in b)
     mc, tc = min(x["cpu"] for x in a), min(x["cpu"] for x in b)
     mm, tm = statistics.median(x["median"] for x in a), statistics.median(x["median"] for x in b)
-    print(f"| {name} | {dtype} | {batch} | {mm * 1e3:.2f} | {tm * 1e3:.2f} | {tm / mm:.2f} | {their / mine:.2f} | {tc / mc:.2f} | "
-          f"{a[0]['gflop'] / mm:.0f} |", flush=True)
+    cells = [name, dtype, str(batch)] + [f"{x:.2f}" for x in (mm * 1e3, tm * 1e3, tm / mm, their / mine, mc * 1e3,
+                                                              tc * 1e3, tc / mc)]
+    print("| " + " | ".join(cells) + f" | {a[0]['gflop'] / mm:.0f} |", flush=True)
 
 
 print(f"torch {torch.__version__}, {THREADS} threads")
-print("| what | type | batch | winnow ms | torch ms | ratio of medians | ratio of bests | of CPU times | GFLOP/s |")
-print("|---|---|---|---|---|---|---|---|---|")
+print("| what | type | batch | winnow ms | torch ms | ratio of medians | ratio of bests | winnow CPU ms | torch CPU ms | "
+      "ratio | GFLOP/s |")
+print("|" + "---|" * 11)
 pebble = FluxTransformer2DModel.from_pretrained(PEBBLE, torch_dtype=torch.float32).eval()
 for batch in (1, 16) if "pebble" in ONLY else ():
     compare("pebble velocity", PEBBLE, pebble, "f32", batch, 32, 4, 4, SECONDS, 5)
