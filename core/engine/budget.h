@@ -9,7 +9,8 @@ struct budget {
     uint64_t nfe;
     uint64_t verifier_calls;
     uint64_t candidates;
-    double seconds; /* the device's and the guide's time for this prompt, that of recorded candidates included */
+    double seconds; /* the device's and the guide's time for this prompt's candidates, recorded ones included: a peek's
+                     * counts with the score that follows it, so that a resumed search stops where the first did */
 };
 
 struct charge {

@@ -24,9 +24,11 @@ struct sample {
     uint64_t nfe;           /* of its own path */
     uint64_t unscored_nfe;  /* charged since it was scored last: no candidate has it in its total yet */
     uint64_t unsampled_nfe; /* charged but not yet evaluated or answered */
+    double peek_seconds;    /* of peeks since it was scored last: they count with the score that follows */
     bool is_scored;         /* as it stands */
-    struct identity parent; /* candidate it was derived from, "" = none */
-    struct identity scored; /* itself, when it was scored last */
+    wn_sample origin;       /* of which it was spawned while that had no score; 0 = none */
+    struct identity parent; /* candidate it was derived from, "" = none, or the origin */
+    struct identity scored; /* itself, when its score was asked for last */
 };
 
 /* A candidate that this trial has scored, as it was the first time. */

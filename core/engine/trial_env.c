@@ -141,17 +141,20 @@ static wn_status env_spawn(void *ctx, const float *noise, wn_sample parent, wn_s
 {
     struct trial *t = ctx;
     struct identity parent_id = { "" };
+    wn_sample origin = 0;
     if (parent) {
         const struct sample *p = trial_sample(t, parent, err);
         if (!p)
             return err->code;
         parent_id = p->scored;
+        origin = p->scored.text[0] ? 0 : parent;
     }
     struct sample *s = new_sample(t, noise, err);
     if (!s)
         return err->code;
     s->noise = identity_noise(noise, t->engine->solver.values);
     s->parent = parent_id;
+    s->origin = origin;
     find_origin(t, s);
     *out = handle_of(t, s);
     return WN_OK;
@@ -192,6 +195,7 @@ static wn_status env_clone(void *ctx, wn_sample sample, wn_sample *out, wn_error
     s->nfe = from->nfe;
     s->unscored_nfe = 0; /* the original answers for them */
     s->unsampled_nfe = 0;
+    s->peek_seconds = 0;
     if (copy_walk(t, &s->walk, &from->walk, err) != WN_OK) {
         free_slot(t, s);
         return err->code;
@@ -250,8 +254,10 @@ static wn_status move_sample(struct sample *s, struct move move, uint64_t nfe, w
 {
     WN_TRY(walk_append(&s->walk, move, err));
     trial_charge(s, nfe);
-    if (s->is_scored)
+    if (s->is_scored) {
         s->parent = s->scored;
+        s->origin = 0;
+    }
     s->is_scored = false;
     s->has_paid_velocity = false;
     s->point = move.point;

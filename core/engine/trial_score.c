@@ -91,6 +91,14 @@ static void total_up(struct call *c)
     }
 }
 
+/* A sample may be spawned of one that is scored only now, with it. */
+static struct identity parent_of(struct trial *t, const struct sample *s)
+{
+    wn_error gone;
+    const struct sample *origin = s->origin ? trial_sample(t, s->origin, &gone) : NULL;
+    return origin ? origin->scored : s->parent;
+}
+
 static wn_status enter(struct call *c, struct asked *a, wn_error *err)
 {
     struct seen_table *table = &c->trial->seen;
@@ -99,7 +107,7 @@ static wn_status enter(struct call *c, struct asked *a, wn_error *err)
         return wn_fail(err, WN_E_MEMORY, "no memory for %llu candidates", (unsigned long long)table->count + 1);
     if (a->was_seen || seen->nfe_total > 0)
         return WN_OK;
-    seen->parent = a->sample->parent;
+    seen->parent = parent_of(c->trial, a->sample);
     seen->nfe = a->sample->nfe;
     seen->nfe_total = a->nfe_total;
     return WN_OK;
@@ -209,6 +217,7 @@ static wn_status make_job(struct set *set, uint32_t i, const struct asked *a, wn
     job->task.conditioning = &t->conditioning;
     job->task.walk = &a->sample->walk;
     job->task.want_velocity = !a->is_finished;
+    job->task.seconds = a->sample->peek_seconds;
     fill_record(t, job, a);
     return WN_OK;
 }
@@ -283,8 +292,8 @@ static void hand_out(struct call *c, double *scores)
         struct asked *a = &c->asked[i];
         seen_find(&t->seen, &a->id)->score = c->entries[i].score;
         scores[i] = c->entries[i].score;
-        a->sample->scored = a->id;
         a->sample->is_scored = true;
+        a->sample->peek_seconds = 0;
     }
 }
 
@@ -297,6 +306,8 @@ static wn_status run_call(struct call *c, const wn_sample *samples, double *scor
     WN_TRY(budget_take(&t->budget, c->charge, err));
     t->set_count++;
     total_up(c);
+    for (uint32_t i = 0; i < c->count; i++)
+        c->asked[i].sample->scored = c->asked[i].id;
     for (uint32_t i = 0; i < c->count; i++) {
         WN_TRY(enter(c, &c->asked[i], err));
         WN_TRY(name_scores(c, &c->asked[i], err));
@@ -362,7 +373,7 @@ static wn_status bring_up(struct trial *t, struct sample *s, bool wants_velocity
     struct wave wave = { .tasks = &task, .count = 1 };
     batcher_submit(t->engine->batcher, &wave);
     wait_for(t, &p.remaining);
-    t->budget.seconds += p.task.seconds;
+    s->peek_seconds += p.task.seconds;
     s->unsampled_nfe = 0;
     return hand_up(t, p.status, &p.err, err);
 }

@@ -137,28 +137,35 @@ static const char *text_at(struct data *d, sqlite3_stmt *s, int column)
     return text ? arena_string(d->memory, (const char *)text) : "";
 }
 
-/* Steps through a statement, one call of `row` for each row, and ends the statement. */
-static wn_status each_row(struct sqlite3 *db, struct data *d, sqlite3_stmt *s, void *arg,
-                          bool (*row)(struct data *d, sqlite3_stmt *s, void *arg), wn_error *err)
+/* More rows than were counted: not the plain tables that winnow writes. */
+static wn_status too_many(const struct data *d, uint64_t capacity, wn_error *err)
 {
-    int code;
-
-    while ((code = sqlite3_step(s)) == SQLITE_ROW)
-        if (!row(d, s, arg)) {
-            sqlite3_finalize(s);
-            return no_memory(d, err);
-        }
-    if (code != SQLITE_DONE)
-        sql_failed(db, d, err);
-    sqlite3_finalize(s);
-    return code == SQLITE_DONE ? WN_OK : WN_E_FORMAT;
+    return wn_fail(err, WN_E_FORMAT, "%s/ledger.db is damaged: it counts %llu rows where there are more", d->directory,
+                   (unsigned long long)capacity);
 }
 
-static bool trial_row(struct data *d, sqlite3_stmt *s, void *arg)
+/* Steps through a statement, one call of `row` for each row, and ends the statement. */
+static wn_status each_row(struct sqlite3 *db, struct data *d, sqlite3_stmt *s, void *arg,
+                          wn_status (*row)(struct data *d, sqlite3_stmt *s, void *arg, wn_error *err), wn_error *err)
 {
-    struct data_trial *t = &d->trials[d->trial_count++];
+    int code = SQLITE_DONE;
+    wn_status status = WN_OK;
+
+    while (status == WN_OK && (code = sqlite3_step(s)) == SQLITE_ROW)
+        status = row(d, s, arg, err);
+    if (status == WN_OK && code != SQLITE_DONE)
+        status = sql_failed(db, d, err);
+    sqlite3_finalize(s);
+    return status;
+}
+
+static wn_status trial_row(struct data *d, sqlite3_stmt *s, void *arg, wn_error *err)
+{
+    struct data_trial *t = &d->trials[d->trial_count];
 
     (void)arg;
+    if (d->trial_count++ == d->trial_capacity)
+        return too_many(d, d->trial_capacity, err);
     t->id = number_at(s, 0);
     t->prompt_id = text_at(d, s, 1);
     t->prompt = text_at(d, s, 2);
@@ -168,15 +175,19 @@ static bool trial_row(struct data *d, sqlite3_stmt *s, void *arg)
     t->nfe = number_at(s, 6);
     t->verifier_calls = number_at(s, 7);
     t->seconds = sqlite3_column_double(s, 8);
-    t->candidates = arena_array(d->memory, number_at(s, 9) + 1, sizeof *t->candidates);
-    return t->prompt_id && t->prompt && t->category && t->state && t->ended && t->candidates;
+    t->candidate_capacity = number_at(s, 9);
+    t->candidates = arena_array(d->memory, t->candidate_capacity + 1, sizeof *t->candidates);
+    return t->prompt_id && t->prompt && t->category && t->state && t->ended && t->candidates ? WN_OK
+                                                                                             : no_memory(d, err);
 }
 
-static bool candidate_row(struct data *d, sqlite3_stmt *s, void *arg)
+static wn_status candidate_row(struct data *d, sqlite3_stmt *s, void *arg, wn_error *err)
 {
     struct data_trial *t = arg;
-    struct data_candidate *c = &t->candidates[t->candidate_count++];
+    struct data_candidate *c = &t->candidates[t->candidate_count];
 
+    if (t->candidate_count++ == t->candidate_capacity)
+        return too_many(d, t->candidate_capacity, err);
     c->id = text_at(d, s, 0);
     c->ordinal = number_at(s, 1);
     c->point = number_at(s, 2);
@@ -190,25 +201,26 @@ static bool candidate_row(struct data *d, sqlite3_stmt *s, void *arg)
     c->values = arena_array(d->memory, d->metric_count, sizeof *c->values);
     for (uint64_t i = 0; c->values && i < d->metric_count; i++)
         c->values[i] = NAN;
-    return c->id && c->parent && c->lineage && c->image && c->values;
+    return c->id && c->parent && c->lineage && c->image && c->values ? WN_OK : no_memory(d, err);
 }
 
-static bool score_row(struct data *d, sqlite3_stmt *s, void *arg)
+static wn_status score_row(struct data *d, sqlite3_stmt *s, void *arg, wn_error *err)
 {
     struct data_candidate *c = arg;
     const char *verifier = (const char *)sqlite3_column_text(s, 0), *metric = (const char *)sqlite3_column_text(s, 1);
 
+    (void)err;
     for (uint64_t i = 0; verifier && metric && i < d->metric_count; i++) {
         struct data_metric *m = &d->metrics[i];
         if (strcmp(m->verifier, verifier) != 0 || strcmp(m->name, metric) != 0)
             continue;
         if (sqlite3_column_type(s, 2) == SQLITE_NULL)
-            return true;
+            return WN_OK;
         c->values[i] = sqlite3_column_double(s, 2);
         m->largest = fmax(m->largest, fabs(c->values[i]));
         m->is_yes_or_no &= c->values[i] == 0 || c->values[i] == 1;
     }
-    return true;
+    return WN_OK;
 }
 
 static wn_status read_scores(struct sqlite3 *db, struct data *d, const struct data_trial *t, wn_error *err)
@@ -240,12 +252,11 @@ static wn_status read_trial(struct sqlite3 *db, struct data *d, struct data_tria
 static wn_status read_trials(struct sqlite3 *db, struct data *d, wn_error *err)
 {
     sqlite3_stmt *s;
-    uint64_t count;
 
     WN_TRY(prepare(db, d, "SELECT count(*) FROM trials", &s, err));
-    count = sqlite3_step(s) == SQLITE_ROW ? number_at(s, 0) : 0;
+    d->trial_capacity = sqlite3_step(s) == SQLITE_ROW ? number_at(s, 0) : 0;
     sqlite3_finalize(s);
-    d->trials = arena_array(d->memory, count + 1, sizeof *d->trials);
+    d->trials = arena_array(d->memory, d->trial_capacity + 1, sizeof *d->trials);
     if (!d->trials)
         return no_memory(d, err);
     WN_TRY(prepare(db, d,
@@ -292,13 +303,15 @@ static void choose(const struct data *d, struct data_trial *t)
     bool has_offers = false;
 
     for (uint64_t i = 0; i < t->candidate_count; i++)
-        has_offers |= t->candidates[i].offer > 0;
+        has_offers |= t->candidates[i].finished && t->candidates[i].offer > 0;
     for (uint64_t i = 0; i < t->candidate_count; i++) {
         const struct data_candidate *c = &t->candidates[i];
-        if (!c->finished || (has_offers && c->offer == 0))
+        if (!c->finished)
             continue;
-        if (!t->first || c->offer < t->first->offer)
+        if (!t->first)
             t->first = c;
+        if (has_offers && c->offer == 0)
+            continue;
         if (!t->winner || is_better(d, c, t->winner))
             t->winner = c;
     }

@@ -42,8 +42,8 @@ struct data_trial {
     uint64_t verifier_calls;
     double seconds;
     struct data_candidate *candidates; /* by ordinal */
-    uint64_t candidate_count;
-    const struct data_candidate *first;  /* what there would be without search; NULL while nothing is finished */
+    uint64_t candidate_count, candidate_capacity;
+    const struct data_candidate *first;  /* finished: what there would be without search; NULL while nothing is */
     const struct data_candidate *winner; /* the best offer by the guide; the best finished one before any offer */
 };
 
@@ -55,7 +55,7 @@ struct data {
     struct data_metric *metrics; /* [0] is the guide's */
     uint64_t metric_count;
     struct data_trial *trials;
-    uint64_t trial_count;
+    uint64_t trial_count, trial_capacity;
     const char *spec; /* texts, "" when the file is absent */
     const char *manifest;
     struct arena *memory;

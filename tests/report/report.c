@@ -268,6 +268,48 @@ static void table_is_aligned(void)
     free(text);
 }
 
+static void alter(const char *directory, const char *sql)
+{
+    char path[FILE_PATH_SIZE];
+    sqlite3 *db = NULL;
+    CHECK_OK(path_join(path, directory, "ledger.db", &err), err);
+    CHECK(sqlite3_open(path, &db) == SQLITE_OK && sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* Without search there would be the first candidate, in whatever order a search offers. */
+static void order_of_offers(void)
+{
+    char directory[128];
+    struct fixture f = { directory, 3, 5, true, false };
+    char *before, *after;
+
+    snprintf(directory, sizeof directory, "%s/offers", scratch);
+    make(&f);
+    CHECK_OK(report_write(directory, &err), err);
+    before = read_all(directory, "summary.json");
+    alter(directory, "UPDATE offers SET ordinal = 1000 - ordinal");
+    CHECK_OK(report_write(directory, &err), err);
+    after = read_all(directory, "summary.json");
+    CHECK_STR(after, before);
+    free(before);
+    free(after);
+}
+
+/* A view can answer each question with other rows: what was counted is not what comes. */
+static void rows_that_change(const char *directory)
+{
+    int refused = 0;
+
+    alter(directory, "ALTER TABLE candidates RENAME TO real; CREATE VIEW candidates AS WITH RECURSIVE n(i) AS (SELECT 1"
+                     " UNION ALL SELECT i + 1 FROM n WHERE i < abs(random() % 40)) SELECT real.* FROM real, n");
+    for (int i = 0; i < 200 && !refused; i++)
+        refused = report_write(directory, &err) == WN_E_FORMAT;
+    CHECK(refused);
+    CHECK_CONTAINS(err.message, "rows where there are more");
+    alter(directory, "DROP VIEW candidates; ALTER TABLE real RENAME TO candidates");
+}
+
 static void damaged_runs(void)
 {
     char directory[128], path[FILE_PATH_SIZE];
@@ -287,6 +329,7 @@ static void damaged_runs(void)
     CHECK_INT(count_of(text, "not readable"), 2);
     CHECK_INT(count_of(text, "nan"), 0);
     free(text);
+    rows_that_change(directory);
 
     CHECK_OK(path_join(path, directory, "manifest.json", &err), err);
     CHECK_OK(file_write(path, "{}", 2, &err), err);
@@ -368,6 +411,7 @@ int main(void)
     hostile_text_is_inert();
     again_gives_the_same();
     table_is_aligned();
+    order_of_offers();
     damaged_runs();
     empty_run();
     encodes_base64();

@@ -63,6 +63,16 @@ static void check_totals(void)
     CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates WHERE nfe_total = 8 * ordinal AND nfe = 8"), 24);
 }
 
+/* Neighbours are spawned of a pivot that is scored with them: it is their parent. */
+static void check_parents(void)
+{
+    const char *dir = run_in(SPEC(ZERO_ORDER, "{}"), "parents");
+    CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates WHERE parent IS NULL"), 2);
+    CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates c JOIN candidates p ON c.trial = p.trial AND"
+                                  " c.parent = p.id AND p.ordinal < c.ordinal"),
+              20);
+}
+
 /* A search that does not look at its budget is refused the call that would pass it, and spends no more. */
 static void check_careless(void)
 {
@@ -86,6 +96,7 @@ int main(void)
     check_random();
     check_zero_order();
     check_totals();
+    check_parents();
     check_careless();
     check_seconds();
     return CHECK_DONE();

@@ -92,8 +92,10 @@ typedef struct wn_env {
      * verifier sees the samples together. */
     wn_status (*score)(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err);
 
-    /* Names a finished, scored sample as a result. The best offer (by the guide) is the trial's winner; the first
-     * offered is kept too, as the "without search" image. May be called again and again; order is kept. */
+    /* Names a finished, scored sample as a result. The best offer (by the guide) is the trial's winner; what there would
+     * be without search is the first finished sample that was scored, offered or not. May be called again and again;
+     * order is kept. Where the spec does not save all images, those of the first finished sample and of each that
+     * scored better than all before it are kept: a search that offers what scored best has its winner's picture. */
     wn_status (*offer)(void *ctx, wn_sample sample, wn_error *err);
 } wn_env;
 
