@@ -1,7 +1,8 @@
 """The aesthetic head: from the small CLIP's normalised image embedding to how cleanly a scene is drawn.
 
 The layout is that of the LAION predictor (`layers.N.weight`, `layers.N.bias`), with a ReLU between
-its layers. Targets run from 1 (damage hides the scene) to 10 (a clean render).
+its layers. The target falls with the distance between a damaged render and the clean one, from 10
+(equal) towards 1; half of the pairs are compared as the autoencoder paints them.
 """
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ import clip
 import world
 from common import DEVICE, load, log, save
 
-SCENES, STEPS, HIDDEN = 12000, 1500, 64
+SCENES, STEPS, HIDDEN = 8000, 1500, 64
 CONFIG = {"model_type": "aesthetic_head", "embedding_dim": 128, "normalize_embedding": True,
           "layers": {"0": [128, HIDDEN], "2": [HIDDEN, 1]}, "activation": "relu",
           "score_range": [1.0, 10.0], "embedding_model": "../clip"}
@@ -29,18 +30,19 @@ class Head(nn.Module):
 
 @torch.no_grad()
 def examples(vae, model):
-    """(embeddings, targets): damaged renders, half of them painted by the autoencoder."""
+    """(embeddings, targets) of damaged renders."""
     rng = np.random.default_rng(41)
     xs, ys = [], []
     for start in range(0, SCENES, 200):
-        level = np.where(rng.random(200) < 0.15, 0.0, rng.random(200) ** 1.5)
-        images = np.stack([world.damage(rng, *world.sample_scene(rng, world.sample_caption(rng)), v)
-                           for v in level])
+        scenes = [world.sample_scene(rng, world.sample_caption(rng)) for _ in range(200)]
+        level = np.where(rng.random(200) < 0.15, 0.0, rng.random(200))
+        clean = np.stack([world.render(*s) for s in scenes])
+        images = np.stack([world.damage(rng, *s, v) for s, v in zip(scenes, level)])
         if start % 400:
-            images = autoencoder.decode(vae, autoencoder.encode(vae, images))
+            clean, images = (autoencoder.decode(vae, autoencoder.encode(vae, x)) for x in (clean, images))
         xs.append(clip.embed_images(model, images))
-        ys.append(torch.from_numpy(10 - 9 * level).float())
-    return torch.cat(xs), torch.cat(ys).to(DEVICE)
+        ys.append(clip.cleanliness(images, clean))
+    return torch.cat(xs), torch.cat(ys)
 
 
 def train(vae, model):

@@ -17,7 +17,7 @@ from common import DEVICE, Ema, autocast, load, log, save, to_unit, trapezoid
 from muon import Muon
 from tokenisers import LENGTH, tokenizers
 
-STEPS, PAIRS, MISSES, RATE = 2600, 24, 4, 1.5e-3
+STEPS, PAIRS, MISSES, RATE = 3400, 24, 4, 1.5e-3
 MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 FIT = 13                           # tokens; causal attention makes longer padding irrelevant
 
@@ -91,23 +91,30 @@ def near_miss(rng, caption):
 # --- batches -------------------------------------------------------------------------------
 
 def batch(rng, vae):
-    """Images [2 PAIRS], their captions, and MISSES wrong captions for each."""
+    """Images [2 PAIRS], how clean each is (1..10), their captions, MISSES wrong captions for each."""
     captions = []
     for _ in range(PAIRS):
         captions.append(world.sample_caption(rng, held_out=rng.random() < 0.2))
         captions.append(near_miss(rng, captions[-1]))
-    images = []
-    for c in captions:
-        scene = world.sample_scene(rng, c)
-        dirty = rng.random() < 0.4
-        images.append(world.damage(rng, *scene, rng.uniform(0, 0.5)) if dirty else world.render(*scene))
-    images = np.stack(images)
+    scenes = [world.sample_scene(rng, c) for c in captions]
+    clean = np.stack([world.render(*s) for s in scenes])
+    images = clean.copy()
+    for i in np.flatnonzero(rng.random(len(scenes)) < 0.4):
+        images[i] = world.damage(rng, *scenes[i], rng.uniform(0, 0.5))
     painted = rng.permutation(len(images))[:len(images) // 3]
-    z = autoencoder.encode(vae, images[painted])
+    z, plain = (autoencoder.encode(vae, x[painted]) for x in (images, clean))
     noise = torch.from_numpy(rng.standard_normal(z.shape).astype(np.float32)).to(DEVICE)
     level = torch.from_numpy(rng.uniform(0, 0.6, (len(z), 1, 1, 1)).astype(np.float32)).to(DEVICE)
     images[painted] = autoencoder.decode(vae, z + level * z.std() * noise)
-    return images, captions, [[near_miss(rng, c) for _ in range(MISSES)] for c in captions]
+    clean[painted] = autoencoder.decode(vae, plain)
+    return (images, cleanliness(images, clean), captions,
+            [[near_miss(rng, c) for _ in range(MISSES)] for c in captions])
+
+
+def cleanliness(images, clean):
+    """From 10 (equal to the clean picture) towards 1 as the difference grows."""
+    rms = np.sqrt(np.square(images.astype(np.float32) - clean).mean((1, 2, 3)))
+    return torch.from_numpy(1 + 9 * np.exp(-rms / 15)).float().to(DEVICE)
 
 
 def embed_images(model, images):
@@ -133,7 +140,7 @@ def same_meaning(captions):
     return torch.tensor(clash, device=DEVICE)
 
 
-def loss_of(model, tokenizer, images, captions, misses):
+def loss_of(model, side, tokenizer, images, clean, captions, misses):
     n = len(captions)
     texts = [c.text() for c in captions] + [m.text() for row in misses for m in row]
     with autocast(), sdpa_kernel(SDPBackend.MATH):     # the quickest for so few tokens
@@ -144,6 +151,7 @@ def loss_of(model, tokenizer, images, captions, misses):
     target = torch.arange(n, device=DEVICE)
     loss = (torch.nn.functional.cross_entropy(torch.cat([crossed, wrong], 1), target)
             + torch.nn.functional.cross_entropy(crossed.T, target)) / 2
+    loss = loss + 0.1 * (side(pictures)[:, 0] - clean).square().mean()
     right = (crossed.diagonal()[:, None] > wrong).all(1).float().mean()
     return loss, right
 
@@ -157,11 +165,14 @@ def new_model():
 
 def train(vae):
     tokenizer, model = tokenizers()[0], new_model()
-    opt = Muon(model.named_parameters(), RATE,
-               plain=lambda name, p: p.ndim < 2 or "embedding" in name or name.endswith("projection.weight"))
+    # Only here to keep the damage visible in the embedding: the aesthetic head reads it later.
+    side = torch.nn.Sequential(torch.nn.Linear(128, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1)).to(DEVICE)
+    opt = Muon([*model.named_parameters(), *side.named_parameters("projection.weight")], RATE,
+               plain=lambda name, p: p.ndim < 2 or "embedding" in name or "projection.weight" in name)
     ema, start, state = Ema(model, 0.998), 0, load("clip.pt")
     if state:
         model.load_state_dict(state["model"])
+        side.load_state_dict(state["side"])
         opt.load_state_dict(state["opt"])
         ema.shadow, start = state["ema"], state["step"]
     log("clip:", sum(p.numel() for p in model.parameters()), "parameters, step", start)
@@ -169,7 +180,7 @@ def train(vae):
     for step in range(start, STEPS):
         rng = np.random.default_rng([31, step])
         opt.scale(trapezoid(step, STEPS, 200))
-        loss, right = loss_of(model, tokenizer, *batch(rng, vae))
+        loss, right = loss_of(model, side, tokenizer, *batch(rng, vae))
         opt.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -179,8 +190,8 @@ def train(vae):
         if step % 50 == 49:
             log(f"clip {step + 1}: loss {means[0]:.3f}, right against {MISSES} near misses {means[1]:.3f}")
             means[:] = 0
-        if step % 250 == 249 or step == STEPS - 1:
-            save("clip.pt", {"model": model.state_dict(), "opt": opt.state_dict(),
+        if step % 100 == 99 or step == STEPS - 1:
+            save("clip.pt", {"model": model.state_dict(), "side": side.state_dict(), "opt": opt.state_dict(),
                              "ema": ema.shadow, "step": step + 1})
 
 

@@ -17,7 +17,7 @@ from muon import Muon
 from tokenisers import LENGTH, tokenizers
 
 CHUNKS, CHUNK = 8, 8192            # cached scenes
-STEPS, BATCH, RATE = 5600, 64, 2e-3
+STEPS, BATCH, RATE = 4900, 64, 2e-3
 SHORT, LONG_FROM = 12, 0.85        # text length before and after this share of the steps
 WIDTH, TEXT = 192, 128
 TRANSFORMER = dict(patch_size=1, in_channels=64, num_layers=3, num_single_layers=6,
@@ -37,6 +37,7 @@ class Model(torch.nn.Module):
         self.t5 = T5EncoderModel(T5Config(
             vocab_size=t5_tokens, d_model=TEXT, d_kv=32, num_heads=4, d_ff=2 * TEXT, num_layers=2,
             feed_forward_proj="gated-gelu", dropout_rate=0.0, tie_word_embeddings=False,
+            relative_attention_max_distance=32,
             decoder_start_token_id=0, is_encoder_decoder=False,
             use_cache=False))
         torch.nn.init.normal_(self.t5.shared.weight, std=1.0)
@@ -162,7 +163,7 @@ def train(vae):
     for step in range(start, STEPS):
         torch.manual_seed(1000 + step)
         length = SHORT if step < LONG_FROM * STEPS else LENGTH
-        opt.scale(trapezoid(step, STEPS))
+        opt.scale(trapezoid(step, STEPS, cool=0.5))
         loss = loss_of(model, data, torch.randint(len(data["z"]), (BATCH,)), length)
         opt.zero_grad()
         loss.backward()
