@@ -20,7 +20,6 @@ static const struct {
     { WN_KIND_VERIFIER, WN_VERIFIER_NEEDS_PREVIEW, "needs_preview" },
     { WN_KIND_VERIFIER, WN_VERIFIER_NEEDS_NETWORK, "needs_network" },
     { WN_KIND_SEARCH, WN_SEARCH_NEEDS_PREVIEW, "needs_preview" },
-    { WN_KIND_SEARCH, WN_SEARCH_NEEDS_ANY_SIGMA, "needs_any_sigma" },
     { WN_KIND_SEARCH, WN_SEARCH_POOL_IS_IID, "pool_is_iid" },
 };
 

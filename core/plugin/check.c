@@ -21,9 +21,6 @@ static wn_status check_search(const struct spec *spec, const wn_sampler_info *in
     if ((search->flags & WN_SEARCH_NEEDS_PREVIEW) && !(info->flags & WN_SAMPLER_PREVIEW))
         return wn_fail(err, WN_E_ARG, "/search/use: %s scores unfinished samples, but sampler %s has no previews; take "
                        "another search, or give the sampler its preview option", name, sampler);
-    if ((search->flags & WN_SEARCH_NEEDS_ANY_SIGMA) && !(info->flags & WN_SAMPLER_ANY_SIGMA))
-        return wn_fail(err, WN_E_ARG, "/search/use: %s leaves the noise schedule, but sampler %s answers only on it; "
-                       "take another search or sampler", name, sampler);
     return WN_OK;
 }
 

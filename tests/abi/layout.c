@@ -76,7 +76,7 @@ AT(wn_canvas, steps, 16);
 AT(wn_canvas, reserved, 20);
 AT(wn_canvas, extra, 24);
 
-SIZE(wn_sampler_info, 168);
+SIZE(wn_sampler_info, 296); /* never grows: plugins fill it */
 AT(wn_sampler_info, struct_size, 0);
 AT(wn_sampler_info, parametrisation, 8);
 AT(wn_sampler_info, flags, 16);
@@ -90,6 +90,7 @@ AT(wn_sampler_info, max_batch, 72);
 AT(wn_sampler_info, model_key, 80);
 AT(wn_sampler_info, usual_size_px, 152);
 AT(wn_sampler_info, usual_steps, 160);
+AT(wn_sampler_info, reserved, 168);
 
 SIZE(wn_velocity_item, 32);
 AT(wn_velocity_item, x, 0);
@@ -167,11 +168,12 @@ AT(wn_env, peek, 160);
 AT(wn_env, score, 168);
 AT(wn_env, offer, 176);
 
-SIZE(wn_search_plan, 32);
+SIZE(wn_search_plan, 128); /* never grows: plugins fill it */
 AT(wn_search_plan, struct_size, 0);
 AT(wn_search_plan, candidates, 8);
 AT(wn_search_plan, nfe, 16);
 AT(wn_search_plan, verifier_calls, 24);
+AT(wn_search_plan, reserved, 32);
 
 SIZE(wn_search, 32);
 AT(wn_search, struct_size, 0);
@@ -224,7 +226,7 @@ AT(wn_graph, weight_count, 40);
 AT(wn_graph, ops, 48);
 AT(wn_graph, op_count, 56);
 
-SIZE(wn_device_info, 1056);
+SIZE(wn_device_info, 1152); /* never grows: plugins fill it */
 AT(wn_device_info, struct_size, 0);
 AT(wn_device_info, kind, 8);
 AT(wn_device_info, memory_bytes, 16);
@@ -234,6 +236,7 @@ AT(wn_device_info, vendor, 288);
 AT(wn_device_info, driver, 352);
 AT(wn_device_info, uuid, 480);
 AT(wn_device_info, paths, 544);
+AT(wn_device_info, reserved, 1056);
 
 SIZE(wn_compile_options, 24);
 AT(wn_compile_options, struct_size, 0);

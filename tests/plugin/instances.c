@@ -175,11 +175,6 @@ int main(void)
         "\"search\": {\"use\": \"mockpreview\", \"guide\": \"v\"}",
         "/search/use: mockpreview scores unfinished samples, but sampler mock has no previews; take another "
         "search, or give the sampler its preview option");
-    test_sampler_checks(
-        "\"canvas\": {\"width\": 64, \"height\": 64, \"steps\": 1}, \"verifiers\": {\"v\": {\"use\": \"mockscore\"}},"
-        "\"search\": {\"use\": \"mockleap\", \"guide\": \"v\"}",
-        "/search/use: mockleap leaves the noise schedule, but sampler mock answers only on it; take another "
-        "search or sampler");
     test_resolve();
     registry_destroy(process.registry);
     pool_destroy(process.pool);

@@ -60,7 +60,7 @@ static wn_status fail_describe(void *self, wn_sampler_info *info, wn_error *err)
         .struct_size = info->struct_size,
         .parametrisation = WN_PARAMETRISATION_FLOW,
         .latent_channels = 1,
-        .flags = WN_SAMPLER_PREVIEW | WN_SAMPLER_ANY_SIGMA,
+        .flags = WN_SAMPLER_PREVIEW,
         .latent_stride_px = 8,
         .size_multiple_px = 8,
         .min_size_px = 8,
@@ -433,7 +433,7 @@ static void walk_plan(const void *options, uint64_t steps, uint64_t evals_per_ve
 }
 
 static const wn_search walk_search = { .struct_size = sizeof walk_search,
-                                       .flags = WN_SEARCH_NEEDS_PREVIEW | WN_SEARCH_NEEDS_ANY_SIGMA,
+                                       .flags = WN_SEARCH_NEEDS_PREVIEW,
                                        .plan = walk_plan,
                                        .run = walk_run };
 

@@ -206,8 +206,6 @@ static const wn_search search = { .struct_size = sizeof search, .plan = plan, .r
 static const wn_search endless = { .struct_size = sizeof endless, .plan = plan_endless, .run = run };
 static const wn_search previewing = { .struct_size = sizeof previewing, .flags = WN_SEARCH_NEEDS_PREVIEW, .plan = plan,
                                       .run = run };
-static const wn_search leaping = { .struct_size = sizeof leaping, .flags = WN_SEARCH_NEEDS_ANY_SIGMA, .plan = plan,
-                                   .run = run };
 
 #define SEARCH(variable, plugin_name, search_vtable)                                                                   \
     static const wn_plugin variable = {                                                                                \
@@ -219,10 +217,9 @@ static const wn_search leaping = { .struct_size = sizeof leaping, .flags = WN_SE
 SEARCH(search_plugin, "mockrandom", &search);
 SEARCH(endless_plugin, "mockendless", &endless);
 SEARCH(previewing_plugin, "mockpreview", &previewing);
-SEARCH(leaping_plugin, "mockleap", &leaping);
 
-static const wn_plugin *const plugins[] = { &sampler_plugin, &score_plugin,      &several_plugin, &search_plugin,
-                                            &endless_plugin, &previewing_plugin, &leaping_plugin };
+static const wn_plugin *const plugins[] = { &sampler_plugin, &score_plugin,   &several_plugin,
+                                            &search_plugin,  &endless_plugin, &previewing_plugin };
 
 WN_EXPORT extern const wn_module wn_module_v0;
-const wn_module wn_module_v0 = { sizeof(wn_module), WN_ABI_MAJOR, WN_ABI_MINOR, plugins, 7 };
+const wn_module wn_module_v0 = { sizeof(wn_module), WN_ABI_MAJOR, WN_ABI_MINOR, plugins, 6 };

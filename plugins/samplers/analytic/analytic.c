@@ -201,7 +201,7 @@ static wn_status describe(void *self, wn_sampler_info *info, wn_error *err)
     const struct options *o = ((const struct sampler *)self)->o;
     (void)err;
     info->parametrisation = WN_PARAMETRISATION_FLOW;
-    info->flags = WN_SAMPLER_PREVIEW | WN_SAMPLER_ANY_SIGMA;
+    info->flags = WN_SAMPLER_PREVIEW;
     info->latent_channels = 1;
     info->latent_stride_px = STRIDE_PX;
     info->size_multiple_px = STRIDE_PX;

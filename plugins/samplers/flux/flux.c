@@ -196,7 +196,7 @@ static wn_status describe(void *self, wn_sampler_info *info, wn_error *err)
     const struct flux *f = self;
     (void)err;
     info->parametrisation = WN_PARAMETRISATION_FLOW;
-    info->flags = WN_SAMPLER_PREVIEW | WN_SAMPLER_ANY_SIGMA;
+    info->flags = WN_SAMPLER_PREVIEW;
     info->latent_channels = f->vae.latent_channels;
     info->latent_stride_px = nn_vae_stride(&f->vae);
     info->size_multiple_px = 2 * nn_vae_stride(&f->vae);

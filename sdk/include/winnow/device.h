@@ -180,6 +180,7 @@ typedef struct wn_device_info {
     char driver[128];
     char uuid[64];
     char paths[512]; /* which kernel paths it will use, for people: "avx512_bf16, 2 threads" */
+    uint64_t reserved[12]; /* 0: later members of a struct that plugins fill */
 } wn_device_info;
 
 typedef struct wn_device wn_device;

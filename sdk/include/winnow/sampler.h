@@ -21,10 +21,7 @@ extern "C" {
 enum { WN_PARAMETRISATION_FLOW = 1 };
 enum { WN_QUALITY_FULL = 1, WN_QUALITY_PREVIEW = 2 };
 
-enum {
-    WN_SAMPLER_PREVIEW = 1 << 0, /* decode knows WN_QUALITY_PREVIEW */
-    WN_SAMPLER_ANY_SIGMA = 1 << 1 /* velocity accepts sigmas outside the schedule (re-noise, stochastic steps) */
-};
+enum { WN_SAMPLER_PREVIEW = 1 << 0 /* decode knows WN_QUALITY_PREVIEW */ };
 
 /* One image's shape. `extra` points to the struct of the sampler's canvas_options (guidance, ...), filled by the host
  * from the spec's /canvas, or is NULL. */
@@ -51,6 +48,7 @@ typedef struct wn_sampler_info {
     char model_key[72];          /* names weights + dtype: part of every candidate's id. Hex hash or short name */
     uint64_t usual_size_px;      /* what the model was made for, where a user gives no canvas; 0 = no opinion */
     uint64_t usual_steps;
+    uint64_t reserved[16]; /* 0: later members of a struct that plugins fill */
 } wn_sampler_info;
 
 /* A prompt ready for the model, made by encode. */
@@ -84,7 +82,8 @@ typedef struct wn_sampler {
                         wn_cond **cond, wn_error *err);
     void (*cond_free)(void *self, wn_cond *cond); /* NULL is fine. [serial] */
 
-    /* v for count items of one canvas; they may differ in sigma and cond. An item's result must not depend, to the
+    /* v for count items of one canvas; they may differ in sigma and cond. Any sigma in (0, 1] is answered; encode was
+     * told the schedule's, which come most often. An item's result must not depend, to the
      * last bit, on its batch mates, on count or on the number of threads. [serial] */
     wn_status (*velocity)(void *self, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items,
                           wn_error *err);

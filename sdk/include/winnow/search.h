@@ -100,9 +100,8 @@ typedef struct wn_env {
 } wn_env;
 
 enum {
-    WN_SEARCH_NEEDS_PREVIEW = 1 << 0,   /* scores unfinished samples */
-    WN_SEARCH_NEEDS_ANY_SIGMA = 1 << 1, /* kicks or re-noises */
-    WN_SEARCH_POOL_IS_IID = 1 << 2      /* its candidates are independent: exact best-of-n curves are valid */
+    WN_SEARCH_NEEDS_PREVIEW = 1 << 0, /* scores unfinished samples */
+    WN_SEARCH_POOL_IS_IID = 1 << 1    /* its candidates are independent: exact best-of-n curves are valid */
 };
 
 /* What a search will take for one prompt, for `winnow check`. */
@@ -111,6 +110,7 @@ typedef struct wn_search_plan {
     uint64_t candidates; /* finished samples */
     uint64_t nfe;
     uint64_t verifier_calls;
+    uint64_t reserved[12]; /* 0: later members of a struct that plugins fill */
 } wn_search_plan;
 
 typedef struct wn_search {
