@@ -12,7 +12,7 @@
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "engine/experiment.h"
-#include "plugin/host.h"
+#include "plugin/device.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -25,6 +25,8 @@ struct measurement {
     char what[120];
     double value;
     const char *unit;
+    double gb_per_s; /* read and written, as the device counts; 0 = not of a device */
+    uint64_t memory_bytes;
 };
 
 struct bench {
@@ -34,17 +36,10 @@ struct bench {
     uint32_t count;
 };
 
-WN_PRINTF(4, 5) static void add(struct bench *b, double value, const char *unit, const char *format, ...)
+static void add(struct bench *b, const struct measurement *m)
 {
-    if (b->count == sizeof b->rows / sizeof *b->rows)
-        return;
-    struct measurement *m = &b->rows[b->count++];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(m->what, sizeof m->what, format, args);
-    va_end(args);
-    m->value = value;
-    m->unit = unit;
+    if (b->count < sizeof b->rows / sizeof *b->rows)
+        b->rows[b->count++] = *m;
 }
 
 /* ---- the engine ---- */
@@ -79,7 +74,9 @@ static wn_status run_engine(struct bench *b, const struct spec *spec, struct pro
     (void)ledger_close(ledger, &ignored);
     const struct experiment_status *s = &result.status;
     if (!status)
-        add(b, (double)s->nfe_sampled / s->seconds, "steps/s", "engine, analytic sampler, batch 256");
+        add(b, &(struct measurement){ .what = "engine, analytic sampler, batch 256",
+                                      .value = (double)s->nfe_sampled / s->seconds,
+                                      .unit = "steps/s" });
     return status;
 }
 
@@ -110,8 +107,7 @@ enum { ROWS = 1024, WIDTH = 3072, HEADS = 24 };
 
 struct operation {
     const char *name;
-    wn_graph graph;
-    double flops;
+    wn_graph graph; /* of one op */
 };
 
 /* out[ROWS, WIDTH] = x W^T, a layer at the width of FLUX.1. */
@@ -138,22 +134,43 @@ static void fill(float *values, uint64_t count)
     }
 }
 
-static wn_status time_program(struct bench *b, const wn_device_api *api, wn_program *program, double flops,
-                              double *gflops, wn_error *err)
+/* Seconds of the quickest run, and how many there were. */
+static wn_status time_runs(const struct bench *b, const wn_device_api *api, wn_program *program, float *x, float *out,
+                           double *best, uint64_t *runs, wn_error *err)
+{
+    wn_binding bindings[] = { { 0, 0, x }, { 1, 0, out } };
+    double started = clock_seconds();
+    *best = 1e30;
+    for (*runs = 0; *runs < 3 || clock_seconds() - started < b->seconds; ++*runs) {
+        double before = clock_seconds();
+        WN_TRY(api->run(program, 1, bindings, 2, err));
+        double took = clock_seconds() - before;
+        *best = took < *best ? took : *best;
+    }
+    return WN_OK;
+}
+
+/* The work in a run and the memory are what the device says of them. */
+static wn_status measure(const struct bench *b, const wn_device_api *api, wn_program *program, struct measurement *m,
+                         wn_error *err)
 {
     float *x = malloc(sizeof *x * ROWS * WIDTH), *out = malloc(sizeof *out * ROWS * WIDTH);
-    wn_binding bindings[] = { { 0, 0, x }, { 1, 0, out } };
     wn_status status = x && out ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory");
-    double started = clock_seconds(), best = 1e30;
-    if (!status)
+    double best;
+    uint64_t runs, activation_bytes, weight_bytes;
+    wn_op_profile work = { 0 };
+    if (!status) {
         fill(x, (uint64_t)ROWS * WIDTH);
-    for (int i = 0; !status && (i < 3 || clock_seconds() - started < b->seconds); i++) {
-        double before = clock_seconds();
-        status = api->run(program, 1, bindings, 2, err);
-        double took = clock_seconds() - before;
-        best = took < best ? took : best;
+        api->profile(program, &work, 1); /* from here on it counts */
+        status = time_runs(b, api, program, x, out, &best, &runs, err);
     }
-    *gflops = flops / best * 1e-9;
+    if (!status) {
+        api->profile(program, &work, 1);
+        api->memory(program, &activation_bytes, &weight_bytes);
+        m->value = work.flops / (double)runs / best * 1e-9;
+        m->gb_per_s = work.bytes / (double)runs / best * 1e-9;
+        m->memory_bytes = activation_bytes + weight_bytes;
+    }
     free(x);
     free(out);
     return status;
@@ -163,13 +180,14 @@ static wn_status bench_operation(struct bench *b, const char *name, const wn_dev
                                  const struct operation *op, int64_t dtype, wn_error *err)
 {
     wn_program *program = NULL;
-    double gflops;
+    struct measurement m = { .unit = "GFLOP/s" };
     wn_compile_options options = { sizeof options, dtype, 1 };
+    snprintf(m.what, sizeof m.what, "%s, %s, %s", name, op->name, dtype == WN_F32 ? "f32" : "bf16");
     WN_TRY(api->compile(device, &op->graph, &options, &program, err));
-    wn_status status = time_program(b, api, program, op->flops, &gflops, err);
+    wn_status status = measure(b, api, program, &m, err);
     api->free_program(program);
     if (!status)
-        add(b, gflops, "GFLOP/s", "%s, %s, %s", name, op->name, dtype == WN_F32 ? "f32" : "bf16");
+        add(b, &m);
     return status;
 }
 
@@ -178,10 +196,9 @@ static wn_status bench_device(struct bench *b, const char *name, const wn_device
 {
     const wn_weight weight = { "W", WIDTH, WIDTH, { { weight_data, WN_F32, 1, WIDTH } }, 1 };
     const struct operation operations[] = {
-        { "linear 1024 x 3072 x 3072", { sizeof(wn_graph), "linear", linear_tensors, 2, &weight, 1, &linear_op, 1 },
-          2.0 * ROWS * WIDTH * WIDTH },
+        { "linear 1024 x 3072 x 3072", { sizeof(wn_graph), "linear", linear_tensors, 2, &weight, 1, &linear_op, 1 } },
         { "attention 1024 tokens, 24 heads of 128",
-          { sizeof(wn_graph), "attention", linear_tensors, 2, NULL, 0, &attention_op, 1 }, 4.0 * ROWS * ROWS * WIDTH },
+          { sizeof(wn_graph), "attention", linear_tensors, 2, NULL, 0, &attention_op, 1 } },
     };
     for (uint32_t i = 0; i < 2; i++) {
         terminal_progress(operations[i].name);
@@ -194,22 +211,16 @@ static wn_status bench_device(struct bench *b, const char *name, const wn_device
 static int bench_operations(struct bench *b, struct process *process)
 {
     const char *name = cli_value(b->c, "device", "cpu");
-    struct spec nothing = { .directory = "." };
-    struct host_shared shared = { .arena = arena_create(), .spec = &nothing, .process = process };
-    wn_host host;
+    struct device_session d = { 0 };
     wn_error err = { 0 };
-    const wn_device_api *api;
-    wn_device *device;
     float *weight = malloc(sizeof *weight * WIDTH * WIDTH);
-    wn_status status = weight && shared.arena && host_init(&host, &shared, "bench", NULL, 0)
-                           ? host.open_device(host.ctx, name, &api, &device, &err)
-                           : wn_fail(&err, WN_E_MEMORY, "no memory");
-    if (weight)
+    wn_status status =
+        weight ? device_open(process, name, &d, &err) : wn_fail(&err, WN_E_MEMORY, "no memory for a weight");
+    if (!status) {
         fill(weight, (uint64_t)WIDTH * WIDTH);
-    if (!status)
-        status = bench_device(b, name, api, device, weight, &err);
-    host_close_devices(&shared);
-    arena_destroy(shared.arena);
+        status = bench_device(b, name, d.api, d.device, weight, &err);
+    }
+    device_close(&d);
     free(weight);
     return status ? cli_fail(b->c, status, &err) : EXIT_FINE;
 }
@@ -227,6 +238,10 @@ static void write_json(const struct bench *b, uint32_t threads, struct buffer *o
         json_key(&j, "what"), json_string(&j, b->rows[i].what);
         json_key(&j, "value"), json_number(&j, b->rows[i].value);
         json_key(&j, "unit"), json_string(&j, b->rows[i].unit);
+        if (b->rows[i].gb_per_s > 0) {
+            json_key(&j, "gb_per_s"), json_number(&j, b->rows[i].gb_per_s);
+            json_key(&j, "memory_bytes"), json_u64(&j, b->rows[i].memory_bytes);
+        }
         json_end(&j);
     }
     json_end(&j);
@@ -237,11 +252,15 @@ static void write_json(const struct bench *b, uint32_t threads, struct buffer *o
 static void write_table(const struct bench *b, struct buffer *out)
 {
     struct table t;
-    table_start(&t, 3);
+    table_start(&t, 4);
     for (uint32_t i = 0; i < b->count; i++) {
         table_cell(&t, "%s", b->rows[i].what);
         table_cell(&t, "%12.0f", b->rows[i].value);
         table_cell(&t, "%s", b->rows[i].unit);
+        if (b->rows[i].gb_per_s > 0)
+            table_cell(&t, "%.1f GB/s, %.0f MB", b->rows[i].gb_per_s, (double)b->rows[i].memory_bytes * 1e-6);
+        else
+            table_cell(&t, "%s", "");
     }
     table_write(&t, 0, out);
 }

@@ -1,7 +1,7 @@
 /* cmd_devices.c - every compute device that a device plugin finds on this machine. */
 #include "cli/commands.h"
 #include "cli/table.h"
-#include "plugin/host.h"
+#include "plugin/device.h"
 
 #include <string.h>
 
@@ -14,8 +14,10 @@ static const char *kind_name(const wn_device_info *info)
 }
 
 struct listing {
+    struct cli *cli;
     struct json_text *json; /* or NULL */
     struct table *table;
+    int code;
 };
 
 static void list_json(struct json_text *j, const char *name, const wn_device_info *info)
@@ -47,45 +49,20 @@ static void list_row(struct table *t, const char *name, const wn_device_info *in
     table_cell(t, "%s", info->paths);
 }
 
-static void list_device(struct listing *l, const char *plugin, const wn_device_api *api, void *driver, uint64_t i)
+static void list_found(void *arg, const char *name, const wn_device_info *info)
 {
-    char name[100];
-    wn_error err = { 0 };
-    wn_device_info info = { .struct_size = sizeof info };
-    snprintf(name, sizeof name, "%s:%llu", plugin, (unsigned long long)i);
-    if (api->info(driver, i, &info, &err) != WN_OK)
-        snprintf(info.name, sizeof info.name, "(%.240s)", err.message);
+    struct listing *l = arg;
     if (l->json)
-        list_json(l->json, name, &info);
+        list_json(l->json, name, info);
     else
-        list_row(l->table, name, &info);
+        list_row(l->table, name, info);
 }
 
-static int list_plugin(struct cli *c, struct host_shared *shared, struct listing *l, const wn_plugin *plugin)
+static void list_failed(void *arg, const wn_error *err)
 {
-    wn_error err = { 0 };
-    void *driver;
-    wn_status status = host_start_driver(shared, plugin, &driver, &err);
-    if (status)
-        return cli_fail(c, status, &err);
-    const wn_device_api *api = plugin->vtable;
-    for (uint64_t i = 0, count = api->count(driver); i < count; i++)
-        list_device(l, plugin->name, api, driver, i);
-    plugin->destroy(driver);
-    return EXIT_FINE;
-}
-
-static int list_all(struct cli *c, struct host_shared *shared, struct listing *l)
-{
-    struct registry *r = c->process.registry;
-    int code = EXIT_FINE;
-    for (uint32_t i = 0; i < registry_module_count(r); i++) {
-        const struct registry_module *m = registry_module_at(r, i);
-        for (uint32_t k = 0; k < m->plugin_count; k++)
-            if (m->plugins[k]->kind == WN_KIND_DEVICE && list_plugin(c, shared, l, m->plugins[k]) != EXIT_FINE)
-                code = EXIT_ENVIRONMENT;
-    }
-    return code;
+    struct listing *l = arg;
+    cli_fail(l->cli, err->code, err);
+    l->code = EXIT_ENVIRONMENT;
 }
 
 static int run(struct cli *c)
@@ -93,22 +70,22 @@ static int run(struct cli *c)
     struct buffer out = BUFFER_INIT(1 << 20);
     struct table table;
     struct json_text json = json_begin(&out, 2);
-    bool as_json = cli_flag(c, "json");
-    struct spec nothing = { .directory = "." };
+    struct listing l = { c, cli_flag(c, "json") ? &json : NULL, &table, EXIT_FINE };
     struct process *process = cli_process(c, 0);
-    struct host_shared shared = { .arena = arena_create(), .spec = &nothing, .process = process };
-    if (!process || !shared.arena)
+    wn_error err = { 0 };
+    if (!process)
         return EXIT_FAILED;
     table_start(&table, 6);
-    if (as_json)
+    if (l.json)
         json_object(&json), json_key(&json, "devices"), json_array(&json);
-    int code = list_all(c, &shared, &(struct listing){ as_json ? &json : NULL, &table });
-    if (as_json)
+    wn_status status = devices_visit(process, &(struct device_visitor){ &l, list_found, list_failed }, &err);
+    if (l.json)
         json_end(&json), json_end(&json), buffer_byte(&out, '\n');
     table_write(&table, 0, &out);
-    arena_destroy(shared.arena);
+    if (status)
+        l.code = cli_fail(c, status, &err);
     int printed = cli_print(c, &out);
-    return code == EXIT_FINE ? printed : code;
+    return l.code == EXIT_FINE ? printed : l.code;
 }
 
 static const struct cli_option options[] = { { "json", 0, NULL, "as JSON" }, { NULL, 0, NULL, NULL } };

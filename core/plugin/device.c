@@ -3,9 +3,10 @@
  * "vulkan" is the first device of plugin vulkan, "vulkan:1" its second, "vulkan:radeon" the first one whose name holds
  * "radeon" in any case. Who asks twice, by whatever name, gets the same device.
  */
-#include "plugin/host.h"
+#include "plugin/device.h"
 
 #include "base/buffer.h"
+#include "plugin/host.h"
 #include "plugin/options.h"
 #include "plugin/registry.h"
 
@@ -29,7 +30,8 @@ static wn_status default_options(const wn_plugin *plugin, struct arena *arena, v
     return status;
 }
 
-wn_status host_start_driver(struct host_shared *s, const wn_plugin *plugin, void **driver, wn_error *err)
+/* A device plugin's instance with default options; the caller ends it with plugin->destroy. */
+static wn_status start_driver(struct host_shared *s, const wn_plugin *plugin, void **driver, wn_error *err)
 {
     void *options;
     wn_host *host = arena_alloc(s->arena, sizeof *host);
@@ -116,7 +118,7 @@ wn_status host_open_device(void *ctx, const char *name, const wn_device_api **ap
     if (same)
         d->driver = same->driver;
     else
-        WN_TRY(host_start_driver(s, d->plugin, &d->driver, err));
+        WN_TRY(start_driver(s, d->plugin, &d->driver, err));
     d->next = s->devices; /* from here on the driver is ended by host_close_devices, whatever fails */
     s->devices = d;
     WN_TRY(find_index(d, name, name[length] ? name + length + 1 : "", err));
@@ -156,4 +158,81 @@ uint32_t instances_devices(const struct instances *i, wn_device_info *info, uint
             count++;
     }
     return count;
+}
+
+/* ---- without an experiment ---- */
+
+static const struct spec nothing = { .directory = "." };
+
+/* In its own arena; NULL when memory ran out. */
+static struct host_shared *share(struct process *process)
+{
+    struct arena *arena = arena_create();
+    struct host_shared *s = arena ? arena_alloc(arena, sizeof *s) : NULL;
+    struct instances *instances = arena ? arena_alloc(arena, sizeof *instances) : NULL;
+    if (!s || !instances) {
+        arena_destroy(arena);
+        return NULL;
+    }
+    *s = (struct host_shared){ .arena = arena, .spec = &nothing, .process = process, .instances = instances };
+    return s;
+}
+
+static void visit_device(const struct device_visitor *visitor, const wn_plugin *plugin, void *driver, uint64_t index)
+{
+    const wn_device_api *api = plugin->vtable;
+    char name[100];
+    wn_error err = { 0 };
+    wn_device_info info = { .struct_size = sizeof info };
+    snprintf(name, sizeof name, "%s:%llu", plugin->name, (unsigned long long)index);
+    if (api->info(driver, index, &info, &err) != WN_OK)
+        snprintf(info.name, sizeof info.name, "(%.240s)", err.message);
+    visitor->found(visitor->arg, name, &info);
+}
+
+static void visit_plugin(const struct device_visitor *visitor, struct host_shared *s, const wn_plugin *plugin)
+{
+    wn_error err = { 0 };
+    void *driver;
+    if (start_driver(s, plugin, &driver, &err) != WN_OK) {
+        visitor->failed(visitor->arg, &err);
+        return;
+    }
+    for (uint64_t i = 0, count = ((const wn_device_api *)plugin->vtable)->count(driver); i < count; i++)
+        visit_device(visitor, plugin, driver, i);
+    plugin->destroy(driver);
+}
+
+wn_status devices_visit(struct process *process, const struct device_visitor *visitor, wn_error *err)
+{
+    struct registry *r = process->registry;
+    struct host_shared *s = share(process);
+    if (!s)
+        return wn_fail(err, WN_E_MEMORY, "no memory");
+    for (uint32_t i = 0; i < registry_module_count(r); i++) {
+        const struct registry_module *m = registry_module_at(r, i);
+        for (uint32_t k = 0; k < m->plugin_count; k++)
+            if (m->plugins[k]->kind == WN_KIND_DEVICE)
+                visit_plugin(visitor, s, m->plugins[k]);
+    }
+    arena_destroy(s->arena);
+    return WN_OK;
+}
+
+wn_status device_open(struct process *process, const char *name, struct device_session *s, wn_error *err)
+{
+    wn_host host;
+    *s = (struct device_session){ .shared = share(process) };
+    if (!s->shared || !host_init(&host, s->shared, "device", NULL, 0))
+        return wn_fail(err, WN_E_MEMORY, "no memory");
+    return host_open_device(host.ctx, name, &s->api, &s->device, err);
+}
+
+void device_close(struct device_session *s)
+{
+    if (!s->shared)
+        return;
+    host_close_devices(s->shared);
+    arena_destroy(s->shared->arena);
+    s->shared = NULL;
 }

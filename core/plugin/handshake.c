@@ -34,7 +34,7 @@ static const struct member search_members[] = { MEMBER(wn_search, plan), MEMBER(
 static const struct member device_members[] = {
     MEMBER(wn_device_api, count), MEMBER(wn_device_api, info), MEMBER(wn_device_api, open),
     MEMBER(wn_device_api, close), MEMBER(wn_device_api, compile), MEMBER(wn_device_api, free_program),
-    MEMBER(wn_device_api, run), MEMBERS_END
+    MEMBER(wn_device_api, run), MEMBER(wn_device_api, memory), MEMBER(wn_device_api, profile), MEMBERS_END
 };
 static const struct member plugin_members[] = {
     MEMBER(wn_plugin, name), MEMBER(wn_plugin, version), MEMBER(wn_plugin, summary), MEMBER(wn_plugin, create),
@@ -95,10 +95,15 @@ static wn_status check_members(const void *container, const struct member *membe
     return WN_OK;
 }
 
-static bool is_plugin_name(const char *name)
+/* 1 to 64 small letters, digits and others. */
+static bool is_name(const char *name, const char *others)
 {
-    uint64_t length = strlen(name);
-    return length >= 1 && length <= 64 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == length;
+    uint64_t length = 0;
+    for (; name[length]; length++)
+        if (length == 64 ||
+            !(strchr("abcdefghijklmnopqrstuvwxyz0123456789", name[length]) || strchr(others, name[length])))
+            return false;
+    return length > 0;
 }
 
 static wn_status check_metrics(const wn_verifier *v, wn_error *err)
@@ -106,9 +111,15 @@ static wn_status check_metrics(const wn_verifier *v, wn_error *err)
     if (v->metric_count < 1 || v->metric_count > 64)
         return wn_fail(err, WN_E_FORMAT, "the vtable has %llu metrics; 1 to 64 are possible",
                        (unsigned long long)v->metric_count);
-    for (uint64_t i = 0; i < v->metric_count; i++)
-        if (!v->metrics[i].name || !*v->metrics[i].name)
-            return wn_fail(err, WN_E_FORMAT, "metric %llu has no name", (unsigned long long)i);
+    for (uint64_t i = 0; i < v->metric_count; i++) {
+        const char *name = v->metrics[i].name;
+        if (!name || !is_name(name, "_"))
+            return wn_fail(err, WN_E_FORMAT, "metric %llu is named \"%.80s\"; a name is of the form [a-z0-9_]{1,64}",
+                           (unsigned long long)i, name ? name : "");
+        for (uint64_t k = 0; k < i; k++)
+            if (strcmp(v->metrics[k].name, name) == 0)
+                return wn_fail(err, WN_E_FORMAT, "two metrics are named \"%s\"; names must be unique", name);
+    }
     if (v->min_inputs > v->max_inputs)
         return wn_fail(err, WN_E_FORMAT, "min_inputs %llu is more than max_inputs %llu",
                        (unsigned long long)v->min_inputs, (unsigned long long)v->max_inputs);
@@ -118,7 +129,7 @@ static wn_status check_metrics(const wn_verifier *v, wn_error *err)
 static wn_status check_plugin(const wn_plugin *p, wn_error *err)
 {
     wn_error why;
-    if (!is_plugin_name(p->name))
+    if (!is_name(p->name, "_.-"))
         return wn_fail(err, WN_E_FORMAT, "plugin name \"%.80s\" is not of the form [a-z0-9_.-]{1,64}", p->name);
     wn_status status = options_check_table(p->options, p->options_size, &why);
     if (status)

@@ -42,8 +42,6 @@ bool host_init(wn_host *host, struct host_shared *shared, const char *label, wn_
 /* device.c: wn_host.open_device, and the end of all that it opened. */
 wn_status host_open_device(void *ctx, const char *name, const wn_device_api **api, wn_device **device, wn_error *err);
 void host_close_devices(struct host_shared *shared);
-/* A device plugin's instance with default options; the caller ends it with plugin->destroy. */
-wn_status host_start_driver(struct host_shared *shared, const wn_plugin *plugin, void **driver, wn_error *err);
 
 /* check.c: whether the sampler that was made can do what canvas, search and verifiers ask of it. */
 wn_status host_check_sampler(const struct spec *spec, const struct instance *sampler, wn_error *err);

@@ -55,7 +55,16 @@ WN_UNUSED static wn_status score(void *self, const wn_score_request *request, wn
     return WN_OK;
 }
 
-WN_UNUSED static const wn_metric metrics[] = { { "odd", "a number", 0, 1, WN_METRIC_HIGHER_IS_BETTER } };
+WN_UNUSED static const wn_metric metrics[] = {
+#ifdef ODD_METRIC_NAME
+    { "Odd one", "a number", 0, 1, WN_METRIC_HIGHER_IS_BETTER },
+#else
+    { "odd", "a number", 0, 1, WN_METRIC_HIGHER_IS_BETTER },
+#endif
+#ifdef ODD_METRIC_TWICE
+    { "odd", "another", 0, 1, WN_METRIC_HIGHER_IS_BETTER },
+#endif
+};
 
 /* A plugin of the future: more members than this winnow knows. */
 struct newer_verifier {
@@ -75,7 +84,7 @@ static const struct newer_verifier verifier = {
 #endif
 #ifndef ODD_NO_METRICS
         .metrics = metrics,
-        .metric_count = 1,
+        .metric_count = sizeof metrics / sizeof *metrics,
 #endif
         .max_inputs = 1,
         .preview_sigma = 0.25,

@@ -26,6 +26,8 @@ static const struct {
     { "no_name", WN_E_MISSING, "plugin \"\" has no `name`" },
     { "no_score", WN_E_MISSING, "verifier \"odd\" has no `score`" },
     { "no_metrics", WN_E_MISSING, "verifier \"odd\" has no `metrics`" },
+    { "metric_name", WN_E_MISSING, "plugin \"odd\": metric 0 is named \"Odd one\"; a name is of the form [a-z0-9_]{1,64}" },
+    { "metric_twice", WN_E_MISSING, "plugin \"odd\": two metrics are named \"odd\"; names must be unique" },
     { "name", WN_E_MISSING, "plugin name \"Odd One\" is not of the form [a-z0-9_.-]{1,64}" },
     { "empty", WN_E_MISSING, "its module lists 0 plugins" },
     { "null", WN_E_MISSING, "its list of plugins holds NULL" },

@@ -20,7 +20,7 @@ enum {
 
 /* One number that the verifier gives. The first metric is the one a search climbs. Frozen. */
 typedef struct wn_metric {
-    const char *name; /* [a-z0-9_]+ */
+    const char *name; /* [a-z0-9_]{1,64}, unique in its verifier */
     const char *help;
     double low; /* expected range; values outside are legal */
     double high;
