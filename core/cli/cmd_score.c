@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_VERIFIERS = 64, MAX_SETS = 256, CHUNK = 32, MAX_TEXT_BYTES = 256 << 20, MAX_PNG_BYTES = 1 << 30 };
+enum { MAX_VERIFIERS = 64, MAX_SETS = 256, CHUNK = 32, MAX_TEXT_BYTES = 256 << 20, MAX_PNG_BYTES = 1 << 30, LABEL_BYTES = 80 };
 
 static const struct cli_option options[] = {
     { "verifier", 0, "NAME", "verifier plugin; may be given several times" },
     { "model", 0, "MODEL", "the verifiers' option \"model\": the n-th for the n-th --verifier" },
     { "spec", 0, "SPEC", "take all verifiers of a spec" },
     { "prompt", 'p', "TEXT", "score against this; each picture's own recipe when not given" },
-    { "set", 0, "KEY=VALUE", "any other key of the spec: verifiers.NAME.options.device=cpu" },
+    { "set", 0, "KEY=VALUE", "any other key of the spec: verifiers.v1.options.device=cpu for the first --verifier" },
     { "threads", 0, "N", "threads for computing; 0 = one for each processor" },
     { "json", 0, NULL, "print JSON" },
     { NULL, 0, NULL, NULL },
@@ -36,6 +36,7 @@ struct score {
     struct cli *cli;
     struct spec *spec;
     struct instances *instances;
+    char (*labels)[LABEL_BYTES]; // [verifier_count], each another
     struct picture *pictures; // [count]
     uint32_t count;
     uint32_t columns; /* metrics of all verifiers */
@@ -50,9 +51,12 @@ static const wn_verifier *vtable(const struct score *s, uint32_t v)
 
 /* ---- the spec ---- */
 
-static void put_verifier(struct json_text *j, const char *name, const char *model)
+/* The key is a number, because a verifier may be a path, and may be given twice with different models. */
+static void put_verifier(struct json_text *j, uint32_t number, const char *name, const char *model)
 {
-    json_key(j, name), json_object(j);
+    char key[16];
+    snprintf(key, sizeof key, "v%u", number);
+    json_key(j, key), json_object(j);
     json_key(j, "use"), json_string(j, name);
     json_key(j, "options"), json_object(j);
     if (model)
@@ -70,7 +74,7 @@ static void write_spec(const struct score *s, struct buffer *text)
     json_key(&j, "winnow"), json_u64(&j, 0);
     json_key(&j, "verifiers"), json_object(&j);
     for (uint32_t i = 0; i < count; i++)
-        put_verifier(&j, names[i], i < model_count ? models[i] : NULL);
+        put_verifier(&j, i + 1, names[i], i < model_count ? models[i] : NULL);
     json_end(&j), json_end(&j);
 }
 
@@ -90,6 +94,30 @@ static int load(struct score *s)
     return code;
 }
 
+/* Under which name a verifier's scores are shown: the spec's, else its plugin's, with a number where that is not the
+ * first of its name. */
+static wn_status name_verifiers(struct score *s, wn_error *err)
+{
+    const struct spec *spec = s->spec;
+    s->labels = calloc(spec->verifier_count, sizeof *s->labels);
+    if (!s->labels)
+        return wn_fail(err, WN_E_MEMORY, "no memory for %u verifiers", spec->verifier_count);
+    for (uint32_t v = 0; v < spec->verifier_count; v++) {
+        const wn_plugin *plugin = spec->verifiers[v].plugin;
+        uint32_t same = 1;
+        char number[16] = "";
+        for (uint32_t i = 0; i < v; i++)
+            same += strcmp(spec->verifiers[i].plugin->name, plugin->name) == 0;
+        if (same > 1)
+            snprintf(number, sizeof number, "-%u", same);
+        if (cli_flag(s->cli, "spec"))
+            snprintf(s->labels[v], LABEL_BYTES, "%s", spec->verifiers[v].name);
+        else
+            snprintf(s->labels[v], LABEL_BYTES, "%s%s", plugin->name, number);
+    }
+    return WN_OK;
+}
+
 static int make_verifiers(struct score *s)
 {
     wn_error err = { 0 };
@@ -101,7 +129,9 @@ static int make_verifiers(struct score *s)
     struct process *process = cli_process(s->cli, (uint32_t)threads);
     if (!process)
         return EXIT_FAILED;
-    wn_status status = instances_create(s->spec, process, INSTANCES_VERIFIERS, &s->instances, &err);
+    wn_status status = name_verifiers(s, &err);
+    if (status == WN_OK)
+        status = instances_create(s->spec, process, INSTANCES_VERIFIERS, &s->instances, &err);
     return status == WN_OK ? EXIT_FINE : cli_fail(s->cli, status, &err);
 }
 
@@ -197,7 +227,7 @@ static wn_status score_set(const struct score *s, uint32_t v, uint32_t column, s
     wn_error why = { 0 };
     wn_status status = verifier->score(s->instances->verifiers[v].self, &request, &why);
     if (status != WN_OK)
-        return wn_fail(err, status, "verifier %s: %s", s->spec->verifiers[v].name, why.message);
+        return wn_fail(err, status, "verifier %s: %s", s->labels[v], why.message);
     for (uint32_t i = 0; i < set->count; i++)
         for (uint64_t m = 0; m < verifier->metric_count; m++)
             s->values[(uint64_t)set->index[i] * s->columns + column + m] = set->scores[i * verifier->metric_count + m];
@@ -257,7 +287,7 @@ static wn_status survey(struct score *s, uint32_t *chunk, wn_error *err)
             return wn_fail(err, WN_E_UNSUPPORTED,
                            "verifier %s looks at previews of the sampling, which finished pictures "
                            "do not have",
-                           s->spec->verifiers[v].name);
+                           s->labels[v]);
     }
     return WN_OK;
 }
@@ -299,7 +329,7 @@ static void as_json(const struct score *s, struct buffer *out)
         json_key(&j, "prompt"), json_string(&j, s->pictures[i].prompt);
         json_key(&j, "scores"), json_object(&j);
         for (uint32_t v = 0; v < s->spec->verifier_count; v++) {
-            json_key(&j, s->spec->verifiers[v].name), json_object(&j);
+            json_key(&j, s->labels[v]), json_object(&j);
             for (uint64_t m = 0; m < vtable(s, v)->metric_count; m++)
                 json_key(&j, vtable(s, v)->metrics[m].name), json_number(&j, *value++);
             json_end(&j);
@@ -312,7 +342,7 @@ static void as_json(const struct score *s, struct buffer *out)
 
 static int column_width(const struct score *s, uint32_t v, uint64_t m)
 {
-    int width = (int)(strlen(s->spec->verifiers[v].name) + strlen(vtable(s, v)->metrics[m].name)) + 1;
+    int width = (int)(strlen(s->labels[v]) + strlen(vtable(s, v)->metrics[m].name)) + 1;
     return width < 10 ? 10 : width;
 }
 
@@ -321,7 +351,7 @@ static void as_table(const struct score *s, struct buffer *out)
     for (uint32_t v = 0; v < s->spec->verifier_count; v++)
         for (uint64_t m = 0; m < vtable(s, v)->metric_count; m++) {
             char name[256];
-            snprintf(name, sizeof name, "%s.%s", s->spec->verifiers[v].name, vtable(s, v)->metrics[m].name);
+            snprintf(name, sizeof name, "%s.%s", s->labels[v], vtable(s, v)->metrics[m].name);
             buffer_printf(out, "%*s  ", column_width(s, v, m), name);
         }
     buffer_text(out, "picture\n");
@@ -379,6 +409,7 @@ static int run(struct cli *c)
     }
     free(s.pictures);
     free(s.values);
+    free(s.labels);
     instances_destroy(s.instances);
     spec_free(s.spec);
     return code;

@@ -46,9 +46,14 @@ if command -v pngcheck >/dev/null; then
     expect 0 "OK: a.png" pngcheck a.png
 fi
 
+echo '{ "winnow": 0, "verifiers": { "near": { "use": "analytic" } } }' >scores.json
 # Scores: against the picture's own prompt, or another one.
 expect 0 analytic.closeness "$winnow" score --verifier analytic a.png c.png
 json "$winnow" score --json --verifier analytic --verifier shapes --prompt "a red circle" a.png c.png
+expect 0 analytic-2.closeness "$winnow" score --verifier analytic --verifier analytic a.png
+expect 0 '"analytic-2": {' "$winnow" score --json --verifier analytic --verifier analytic a.png
+expect 0 analytic-2.closeness "$winnow" score --verifier analytic --verifier analytic --set verifiers.v2.options.target=100 a.png
+expect 0 "near.closeness" "$winnow" score --spec scores.json a.png
 expect 1 "gone.png" "$winnow" score --verifier analytic a.png gone.png
 expect 2 "give --verifier or --spec" "$winnow" score a.png
 expect 3 "did you mean" "$winnow" score --verifier analytik a.png
