@@ -31,13 +31,13 @@ static const char schema_sql[] =
 enum statement { ADD_TRIAL, ADD_CANDIDATE, ADD_SCORE, ADD_OFFER, ADD_EVENT, STATEMENTS };
 
 static const char *const statement_sql[STATEMENTS] = {
-    [ADD_TRIAL] = "INSERT INTO trials VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) ON CONFLICT(id) DO UPDATE SET"
-                  " state=?6, ended=?7, nfe=?8, verifier_calls=?9, seconds=?10"
-                  /* A start that finds a trial done goes through it again, but takes nothing back. */
-                  " WHERE state<>'done' OR ?6<>'open'",
+    /* A start that finds a trial done goes through it again, but takes nothing back. */
+    [ADD_TRIAL] = ("INSERT INTO trials VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) ON CONFLICT(id) DO UPDATE SET"
+                   " state=?6, ended=?7, nfe=?8, verifier_calls=?9, seconds=?10"
+                   " WHERE state<>'done' OR ?6<>'open'"),
     /* Recorded again, a candidate stays as it was, but may gain the image that it did not have. */
-    [ADD_CANDIDATE] = "INSERT INTO candidates VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)"
-                      " ON CONFLICT(trial, id) DO UPDATE SET image=coalesce(image, ?10)",
+    [ADD_CANDIDATE] = ("INSERT INTO candidates VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)"
+                       " ON CONFLICT(trial, id) DO UPDATE SET image=coalesce(image, ?10)"),
     [ADD_SCORE] = "INSERT OR IGNORE INTO scores VALUES(?1,?2,?3,?4,?5,?6)",
     [ADD_OFFER] = "INSERT OR REPLACE INTO offers VALUES(?1,?2,?3)",
     [ADD_EVENT] = "INSERT INTO events VALUES(?1,?2,?3)",
