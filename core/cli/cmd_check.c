@@ -1,5 +1,7 @@
 /* cmd_check.c - everything that can be said of a spec without loading a weight: is it right, and what will it take. */
 #include "base/files.h"
+#include "base/plain.h"
+#include "spec/bounds.h"
 #include "spec/tree.h"
 #include "cli/commands.h"
 
@@ -19,25 +21,15 @@ struct estimate {
     uint64_t disk_free; /* 0 = unknown */
 };
 
-static double bounded(uint64_t planned, double budget)
-{
-    double plan = planned == UINT64_MAX ? (double)INFINITY : (double)planned;
-    return plan < budget ? plan : budget;
-}
-
 /* The sampler's evaluations for each step are not known before it is loaded: one is assumed. */
 static struct estimate estimate(const struct spec *s)
 {
     struct estimate e = { 0 };
     wn_error ignored;
-    const wn_search *search = s->search.plugin->vtable;
-    wn_search_plan plan = { .struct_size = sizeof plan };
-    search->plan(s->search.options, s->canvas.steps, 1, &plan);
-    e.nfe = bounded(plan.nfe, s->budget.nfe);
-    e.candidates = bounded(plan.candidates, s->budget.candidates);
-    e.verifier_calls = bounded(plan.verifier_calls, s->budget.verifier_calls);
-    if (plan.nfe && plan.nfe != UINT64_MAX && e.nfe < (double)plan.nfe) /* fewer evaluations, fewer candidates */
-        e.candidates = fmin(e.candidates, floor(e.candidates * e.nfe / (double)plan.nfe));
+    struct spec_bounds bounds = spec_bounds(s, 1);
+    e.nfe = bounds.nfe;
+    e.candidates = bounds.candidates;
+    e.verifier_calls = bounds.verifier_calls;
     e.images = s->prompt_count * (s->engine.save_images ? e.candidates : 2);
     double raw = 3.0 * s->canvas.width_px * s->canvas.height_px;
     e.disk_bytes = e.images * (PNG_SHARE * raw + PNG_OVERHEAD) + s->prompt_count * e.candidates * LEDGER_BYTES;
@@ -106,7 +98,7 @@ static void write_json(struct buffer *out, const struct spec *s, const struct es
 
 static int run(struct cli *c)
 {
-    struct buffer out = BUFFER_INIT(TREE_MAX_BYTES * 8);
+    struct buffer out = BUFFER_INIT(TREE_MAX_BYTES * 8), text = BUFFER_INIT(TREE_MAX_BYTES * 8);
     struct spec *spec;
     int code = cli_load_spec(c, &(struct spec_request){ .path = c->arguments[0],
                                                         .output = cli_value(c, "output", NULL) }, &spec);
@@ -117,8 +109,11 @@ static int run(struct cli *c)
         buffer_text(&out, spec->resolved);
     else if (cli_flag(c, "json"))
         write_json(&out, spec, &e);
-    else
-        write_text(&out, spec, &e);
+    else {
+        write_text(&text, spec, &e);
+        plain_text(&out, buffer_string(&text), 1);
+    }
+    buffer_free(&text);
     spec_free(spec);
     return cli_print(c, &out);
 }

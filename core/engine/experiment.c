@@ -7,6 +7,7 @@
 #include "engine/recorder.h"
 #include "engine/scoring.h"
 #include "engine/trial.h"
+#include "spec/bounds.h"
 
 #include <errno.h>
 #include <math.h>
@@ -194,19 +195,8 @@ static void take_down(struct experiment *x)
 /* How many candidates the searches will make: what they plan, cut by the budget; 0 = open. */
 static uint64_t plan(const struct engine *e)
 {
-    const struct spec *spec = e->spec;
-    const wn_search *search = spec->search.plugin->vtable;
-    wn_search_plan p = { .struct_size = sizeof p };
-    search->plan(spec->search.options, e->solver.steps, e->info.evals_per_velocity, &p);
-    if (p.candidates == UINT64_MAX)
-        return 0;
-    double candidates = fmin((double)p.candidates, spec->budget.candidates);
-    if (p.nfe > 0 && p.nfe != UINT64_MAX)
-        candidates = fmin(candidates, floor(spec->budget.nfe * (double)p.candidates / (double)p.nfe));
-    if (p.verifier_calls > 0 && p.verifier_calls != UINT64_MAX)
-        candidates =
-            fmin(candidates, floor(spec->budget.verifier_calls * (double)p.candidates / (double)p.verifier_calls));
-    return (uint64_t)candidates * spec->prompt_count;
+    const double candidates = spec_bounds(e->spec, e->info.evals_per_velocity).candidates;
+    return isfinite(candidates) ? (uint64_t)candidates * e->spec->prompt_count : 0;
 }
 
 static void *trials_main(void *arg)

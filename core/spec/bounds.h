@@ -1,0 +1,18 @@
+/* bounds.h - what one prompt's search will take at most: its plan, cut where the budget runs out first. */
+#ifndef WINNOW_SPEC_BOUNDS_H
+#define WINNOW_SPEC_BOUNDS_H
+
+#include "spec/spec.h"
+
+/* For one prompt; infinite where neither plan nor budget sets a bound. */
+struct spec_bounds {
+    double candidates;
+    double nfe;
+    double verifier_calls;
+};
+
+/* evals_per_velocity: the sampler's; 1 while it is not known. A search needs its three currencies in proportion, so the
+ * scarcest one cuts all of them. */
+struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_velocity);
+
+#endif
