@@ -1,6 +1,8 @@
 /* log.c - one lock around one sink and one file, so that lines of many threads stay whole. */
 #include "base/log.h"
 
+#include "base/plain.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -58,15 +60,6 @@ wn_status log_set_file(const char *path, wn_error *err)
     return WN_OK;
 }
 
-/* A line from a plugin or a file must not move the cursor or fake further lines. */
-static void copy_printable(char *dst, const char *src)
-{
-    uint64_t n = 0;
-    for (; src[n] && n < LINE_BYTES - 1; n++)
-        dst[n] = (unsigned char)src[n] < 0x20 || src[n] == 0x7f ? ' ' : src[n];
-    dst[n] = '\0';
-}
-
 static void write_to_file(int32_t level, const char *line)
 {
     char stamp[32];
@@ -80,7 +73,7 @@ static void write_to_file(int32_t level, const char *line)
 void log_line(int32_t level, const char *line)
 {
     char clean[LINE_BYTES];
-    copy_printable(clean, line);
+    plain_copy(clean, sizeof clean, line, 0); /* it must not move the cursor or fake further lines */
     pthread_mutex_lock(&lock);
     if (log_file)
         write_to_file(level, clean);

@@ -33,6 +33,14 @@ void plain_text(struct buffer *out, const char *text, int keep_lines)
     }
 }
 
+void plain_copy(char *dst, uint64_t size, const char *text, int keep_lines)
+{
+    struct buffer b = BUFFER_INIT(1 << 24);
+    plain_text(&b, text, keep_lines);
+    snprintf(dst, size, "%s", buffer_string(&b));
+    buffer_free(&b);
+}
+
 void plain_bytes(struct buffer *out, uint64_t bytes)
 {
     static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };

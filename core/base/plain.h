@@ -8,6 +8,9 @@
  * ends stay when keep_lines. */
 void plain_text(struct buffer *out, const char *text, int keep_lines);
 
+/* The same into dst[size], cut where it does not fit. */
+void plain_copy(char *dst, uint64_t size, const char *text, int keep_lines);
+
 /* 1234567 -> "1.2 MB". */
 void plain_bytes(struct buffer *out, uint64_t bytes);
 

@@ -1,6 +1,7 @@
 /* cli.c - what subcommands share: the registry, the pool, loading a spec, saying what is wrong. */
 #include "cli/cli.h"
 
+#include "base/plain.h"
 #include "base/pool.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -13,9 +14,10 @@ enum { MAX_SETS = 256 };
 
 static void print_error(const char *message)
 {
-    char line[1200];
+    char line[1200], plain[1150];
     bool colour = terminal_has_colour(stderr);
-    snprintf(line, sizeof line, "winnow: %s%s%s", colour ? "\x1b[31m" : "", message, colour ? "\x1b[0m" : "");
+    plain_copy(plain, sizeof plain, message, 1);
+    snprintf(line, sizeof line, "winnow: %s%s%s", colour ? "\x1b[31m" : "", plain, colour ? "\x1b[0m" : "");
     terminal_message(line);
 }
 
@@ -89,7 +91,10 @@ int cli_load_spec(struct cli *c, const struct spec_request *request, struct spec
     wn_status status = spec_load(&full, c->process.registry, spec, &report, &err);
     if (status && report && *report) {
         report[strlen(report) - 1] = '\0'; /* terminal_message ends the line */
-        terminal_message(report);
+        struct buffer plain = BUFFER_INIT(1 << 26);
+        plain_text(&plain, report, 1);
+        terminal_message(buffer_string(&plain));
+        buffer_free(&plain);
     } else if (status) {
         print_error(err.message);
     }

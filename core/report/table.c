@@ -1,10 +1,11 @@
 /* table.c - the report in a terminal: a row for each doubling of compute, a column for each metric. */
+#include "base/plain.h"
 #include "report/report.h"
 #include "report/show.h"
 
 #include <stdbool.h>
 
-enum { WIDTH = 26 };
+enum { WIDTH = 26, TITLE_SIZE = 256 };
 
 /* Rows stand where x has doubled since the last one, and at the end. */
 static bool is_shown(const struct numbers_point *points, uint64_t count, uint64_t i, uint64_t last_x)
@@ -18,11 +19,19 @@ static const struct numbers_point *points_of(const struct numbers_curve *c, bool
     return exact ? c->best_of : c->against_nfe;
 }
 
+/* Titles come from the manifest, and that may be a stranger's. */
+static const char *title_of(const struct data_metric *m, char title[TITLE_SIZE])
+{
+    plain_copy(title, TITLE_SIZE, m->title, 0);
+    return title;
+}
+
 static void print_head(const struct data *d, const struct numbers *n, const char *x, FILE *out, bool colour)
 {
+    char title[TITLE_SIZE];
     fprintf(out, "%s%10s", colour ? "\033[1m" : "", x);
     for (uint64_t i = 0; i < n->curve_count; i++)
-        fprintf(out, "  %*s", WIDTH, d->metrics[n->curves[i].metric].title);
+        fprintf(out, "  %*s", WIDTH, title_of(&d->metrics[n->curves[i].metric], title));
     fprintf(out, "%s\n%10s", colour ? "\033[0m\033[2m" : "", "");
     for (uint64_t i = 0; i < n->curve_count; i++)
         fprintf(out, "  %*s", WIDTH, d->metrics[n->curves[i].metric].role == DATA_GUIDE ? "guide" : "judge");
@@ -47,12 +56,12 @@ static void print_gains(const struct data *d, const struct numbers *n, FILE *out
     for (uint64_t i = 0; i < n->curve_count; i++) {
         const struct numbers_curve *c = &n->curves[i];
         const struct data_metric *m = &d->metrics[c->metric];
-        char from[SHOW_SIZE], to[SHOW_SIZE], gain[SHOW_LONG_SIZE];
+        char from[SHOW_SIZE], to[SHOW_SIZE], gain[SHOW_LONG_SIZE], title[TITLE_SIZE];
         bool bold = colour && show_is_certain(&c->gain);
         show_value(m, c->from.mean, from);
         show_value(m, c->to.mean, to);
         show_gain_interval(m, &c->gain, gain);
-        fprintf(out, "%s: %s -> %s, %s%s%s\n", m->title, from, to, bold ? "\033[1m" : "", gain, bold ? "\033[0m" : "");
+        fprintf(out, "%s: %s -> %s, %s%s%s\n", title_of(m, title), from, to, bold ? "\033[1m" : "", gain, bold ? "\033[0m" : "");
     }
 }
 
