@@ -101,7 +101,7 @@ void job_release(struct job *job)
 void job_free(struct job *job)
 {
     struct trial *t = job->trial;
-    if (job->image.rgb && !job->is_uncounted)
+    if (job->has_room)
         scoring_image_gone(t->engine->scoring);
     free((void *)(uintptr_t)job->image.rgb);
     free(job->lineage);
@@ -162,9 +162,10 @@ void set_guide_done(struct set *set, struct job *job)
     const uint32_t first = set->decided;
     set_decide(set);
     const uint32_t end = set->decided;
-    job->is_uncounted = job->entry >= end && job->image.rgb;
-    if (job->is_uncounted)
-        scoring_image_gone(t->engine->scoring); /* or those before it might find no room */
+    if (job->entry >= end && job->has_room && !t->engine->has_comparative) {
+        job->has_room = false;
+        scoring_image_gone(t->engine->scoring); /* it waits for others of its set, which might find no room */
+    }
     pthread_mutex_unlock(&t->mutex);
     for (uint32_t i = first; i < end; i++)
         if (set->entries[i].job)

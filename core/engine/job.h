@@ -17,8 +17,8 @@ struct job {
     atomic_uint holders;
     atomic_bool is_discarded; /* failed or interrupted: not to be recorded */
     bool keeps_picture;
-    bool is_uncounted; /* its image no longer counts as alive: it waits for others of its set */
-    wn_image image;    /* rgb is the job's own */
+    bool has_room;  /* its image counts as alive, or its place is reserved */
+    wn_image image; /* rgb is the job's own */
     struct ledger_candidate record;
     char *lineage;
     uint32_t score_count;

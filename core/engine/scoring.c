@@ -2,7 +2,8 @@
  *
  * Jobs come in as the batcher finishes them. Clean latents are decoded in full, unfinished ones as the sampler's
  * preview of their x0-prediction. An image counts as alive from here until its job is freed; the decoder waits while
- * too many are, unless a verifier compares sets, which need all their images at once. */
+ * too many are. A set that somebody compares needs all of its images at once: the trial reserves room for them before
+ * it is sampled, and no set may be larger than the room there is. */
 #include "engine/scoring.h"
 
 #include "engine/job.h"
@@ -10,7 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { DECODE_BATCH = 64 };
+enum { DECODE_BATCH = 64, QUEUE_MAX = 4096 };
 static const uint64_t image_budget_bytes = (uint64_t)512 << 20;
 
 struct scoring {
@@ -39,20 +40,38 @@ static uint64_t image_bytes(const struct engine *e)
     return (uint64_t)e->spec->canvas.width_px * e->spec->canvas.height_px * 3;
 }
 
-static void wait_for_room(struct scoring *s)
+static void wait_for_room(struct scoring *s, uint32_t count)
 {
     pthread_mutex_lock(&s->mutex);
-    while (s->images >= s->max_images && !s->engine->has_comparative)
+    while (s->images + count > s->max_images)
         pthread_cond_wait(&s->image_freed, &s->mutex);
-    s->images++;
+    s->images += count;
     pthread_mutex_unlock(&s->mutex);
+}
+
+wn_status scoring_reserve(struct scoring *s, uint32_t count, wn_error *err)
+{
+    if (!s->engine->has_comparative)
+        return WN_OK;
+    if (count > s->max_images)
+        return wn_fail(err, WN_E_ARG,
+                       "the search scores %u samples at once, which a verifier compares: there is room for %llu images "
+                       "of %llu bytes; let it score fewer at once",
+                       count, (unsigned long long)s->max_images, (unsigned long long)image_bytes(s->engine));
+    wait_for_room(s, count);
+    return WN_OK;
+}
+
+uint32_t scoring_set_max(const struct scoring *s)
+{
+    return (uint32_t)s->max_images;
 }
 
 void scoring_image_gone(struct scoring *s)
 {
     pthread_mutex_lock(&s->mutex);
     s->images--;
-    pthread_cond_signal(&s->image_freed);
+    pthread_cond_broadcast(&s->image_freed);
     pthread_mutex_unlock(&s->mutex);
 }
 
@@ -61,7 +80,9 @@ static uint8_t *add_image(struct scoring *s, struct job *job)
     uint8_t *rgb = malloc(image_bytes(s->engine));
     if (!rgb)
         return NULL;
-    wait_for_room(s);
+    if (!s->engine->has_comparative) /* else it has its room */
+        wait_for_room(s, 1);
+    job->has_room = true;
     const wn_canvas *canvas = &s->engine->spec->canvas;
     job->image = (wn_image){ canvas->width_px, canvas->height_px, rgb };
     return rgb;
@@ -328,7 +349,9 @@ wn_status scoring_create(struct engine *e, struct scoring **out, wn_error *err)
     s->engine = e;
     s->batch = e->info.max_batch < DECODE_BATCH ? (uint32_t)e->info.max_batch : DECODE_BATCH;
     s->max_images = image_budget_bytes / image_bytes(e);
-    s->max_images = s->max_images < s->batch ? s->batch : s->max_images > 4096 ? 4096 : s->max_images;
+    s->max_images = s->max_images < s->batch ? s->batch : s->max_images;
+    if (s->max_images > QUEUE_MAX && !e->has_comparative)
+        s->max_images = QUEUE_MAX;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->image_freed, NULL);
     job_queue_init(&s->queue, LINK_DECODER);

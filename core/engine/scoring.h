@@ -17,6 +17,10 @@ void scoring_destroy(struct scoring *s); /* NULL is fine; nothing may be under w
 uint32_t scoring_lanes(const struct scoring *s);
 /* How many comparative judges read a set with finished samples. */
 uint32_t scoring_comparative_judges(const struct scoring *s);
+/* Room for the images of a set's jobs, where somebody compares sets; waits until there is. WN_E_ARG for more than there
+ * can ever be. Each job gives its share back by itself. [any] */
+wn_status scoring_reserve(struct scoring *s, uint32_t count, wn_error *err);
+uint32_t scoring_set_max(const struct scoring *s); /* the most that can be reserved */
 /* Samples that have arrived where their jobs are scored. [any] */
 void scoring_push(struct scoring *s, uint32_t count, struct job *const *jobs);
 /* A job whose sample never arrived. [any] */

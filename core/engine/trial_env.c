@@ -1,5 +1,6 @@
 /* The functions of wn_env that cost no sampling: they check, charge and write down. A sample's handle is its slot and
  * the slot's generation, so that a dropped sample is recognised. */
+#include "engine/scoring.h"
 #include "engine/trial.h"
 
 #include <math.h>
@@ -374,7 +375,7 @@ void trial_bind_env(struct trial *t)
         .latent_height = e->latent_height,
         .latent_width = e->latent_width,
         .evals_per_velocity = e->info.evals_per_velocity,
-        .batch_hint = e->guide_is_comparative ? UINT32_MAX : e->batch,
+        .batch_hint = e->guide_is_comparative ? scoring_set_max(e->scoring) : e->batch,
         .budget_left = env_budget_left,
         .noise = env_noise,
         .random_u64 = env_random_u64,

@@ -249,6 +249,18 @@ static wn_status make_jobs(struct call *c, struct set *set, uint32_t *task_count
     return WN_OK;
 }
 
+static wn_status reserve_images(struct set *set, uint32_t job_count, wn_error *err)
+{
+    struct engine *e = set->trial->engine;
+    const bool has_room = job_count == 0 || scoring_reserve(e->scoring, job_count, err) == WN_OK;
+    if (!has_room)
+        discard_jobs(set);
+    for (uint32_t i = 0; has_room && i < set->count; i++)
+        if (set->entries[i].job)
+            set->entries[i].job->has_room = e->has_comparative;
+    return has_room ? WN_OK : err->code;
+}
+
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
 static void wait_for(struct trial *t, const uint32_t *remaining)
@@ -276,6 +288,7 @@ static wn_status sample_and_score(struct call *c, wn_error *err)
     struct set set = { .trial = t, .count = c->count, .entries = c->entries };
     struct wave wave = { .tasks = c->tasks };
     WN_TRY(make_jobs(c, &set, &wave.count, err));
+    WN_TRY(reserve_images(&set, wave.count, err));
     set_decide(&set); /* those before the first job */
     if (wave.count > 0) {
         batcher_submit(t->engine->batcher, &wave);

@@ -66,6 +66,25 @@ static void check_lost_pictures(void)
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM candidates"), 0);
 }
 
+/* A set to be compared has all of its pictures in memory at once: one of 600 MB is refused before it is sampled. */
+static void check_room(void)
+{
+    struct harness_run run = { .spec = SPEC("{}", "{}", RANDOM("rank")),
+                               .directory = harness_directory("faults", "room") };
+    const char *const set[] = { "sampler={\"use\":\"analytic\"}",
+                                "canvas.width=1024",
+                                "canvas.height=1024",
+                                "prompts={\"list\":[\"a\"]}",
+                                "search.options.candidates=200",
+                                "search.options.wave=200",
+                                NULL };
+    run.set = set;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.failed, 1);
+    CHECK_INT(run.result.status.nfe_sampled, 0);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM trials WHERE ended LIKE '%score fewer at once'"), 1);
+}
+
 /* Three in a row say that nothing will go better. */
 static void check_hopeless(void)
 {
@@ -156,6 +175,7 @@ int main(void)
 {
     check_samplers();
     check_lost_pictures();
+    check_room();
     check_hopeless();
     check_judge();
     check_guide();
