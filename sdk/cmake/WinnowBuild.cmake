@@ -37,8 +37,20 @@ pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)
-pkg_check_modules(SENTENCEPIECE IMPORTED_TARGET sentencepiece)
+
+# Optional: what is missing switches a part off, and says so in one line.
 pkg_check_modules(UTF8PROC IMPORTED_TARGET libutf8proc)
+if(NOT UTF8PROC_FOUND)
+  message(NOTICE "winnow: no libutf8proc: CLIP prompts must be ASCII (package libutf8proc-dev)")
+endif()
+# Not by pkg-config: Debian 13's .pc file requires protobuf-lite, which its package does not depend on.
+find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h)
+find_library(SENTENCEPIECE_LIBRARY sentencepiece)
+if(SENTENCEPIECE_INCLUDE_DIR AND SENTENCEPIECE_LIBRARY)
+  set(SENTENCEPIECE_FOUND TRUE)
+else()
+  message(NOTICE "winnow: no SentencePiece: no T5, so no flux sampler (package libsentencepiece-dev)")
+endif()
 find_path(STB_INCLUDE_DIR stb/stb_image.h)
 
 add_custom_target(winnow-plugins) # all of them
