@@ -56,7 +56,7 @@ def check_configs(source, winnow):
 
 
 def main():
-    source, path = sys.argv[1:3]
+    source, path = map(os.path.abspath, sys.argv[1:3])
     with open(os.path.join(source, "README.md"), encoding="utf-8") as f:
         text = f.read()
     failures = run_commands(source, text, path) + check_links(source)
