@@ -66,6 +66,24 @@ static void check_lost_pictures(void)
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM candidates"), 0);
 }
 
+/* What comes behind a lost sample of a set is not recorded: whether it beat all before it, and so keeps its picture, is
+ * not known. */
+static void check_nothing_behind_lost(void)
+{
+    struct harness_run run = { .spec = SPEC("{ \"is_moody\": true }", "{ \"mode\": \"nan\" }", JUDGED),
+                               .directory = harness_directory("faults", "behind") };
+    const char *const set[] = { "seed=6", "prompts={\"list\":[\"a\",\"b\"]}",
+                                "search.options.candidates=40", "search.options.wave=40", NULL };
+    run.set = set;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.failed, 2);
+    CHECK(harness_number(run.directory, "SELECT count(*) FROM candidates") > 0);
+    CHECK_INT(harness_number(run.directory,
+                             "SELECT sum(n <> last) FROM (SELECT count(*) AS n, max(ordinal) AS last"
+                             " FROM candidates GROUP BY trial)"),
+              0);
+}
+
 /* A set to be compared has all of its pictures in memory at once: one of 600 MB is refused before it is sampled. */
 static void check_room(void)
 {
@@ -175,6 +193,7 @@ int main(void)
 {
     check_samplers();
     check_lost_pictures();
+    check_nothing_behind_lost();
     check_room();
     check_hopeless();
     check_judge();
