@@ -33,7 +33,7 @@ struct experiment {
 
 const wn_verifier *engine_verifier(const struct engine *e, uint32_t index)
 {
-    return e->spec->verifiers[index].plugin->vtable;
+    return &e->instances->verifiers[index].verifier;
 }
 
 bool engine_is_stopping(const struct engine *e)

@@ -337,7 +337,7 @@ wn_status manifest_append(const char *run_dir, const struct manifest_start *m, w
     if (status == WN_OK)
         status = compare(starts, start, m->ledger, err);
     if (status == WN_OK && m->spec->search.plugin)
-        facts_put(root, m->spec);
+        facts_put(root, m->spec, m->instances);
     if (status == WN_OK && cJSON_AddItemToArray(starts, start)) {
         start = NULL;
         status = save(path, root, err);

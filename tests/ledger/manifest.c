@@ -99,7 +99,8 @@ int main(int argc, char **argv)
                          .verifier_count = 1,
                          .hash = "0123" };
     const char *files[] = { weights, linked, large };
-    struct instances instances = { .files = files, .file_count = 3 };
+    struct instance made = { .use = &clip, .verifier = verifier };
+    struct instances instances = { .verifiers = &made, .files = files, .file_count = 3 };
     wn_device_info device = { .name = "a \"processor\"", .memory_bytes = 1 << 30 };
     struct manifest_start start = { &spec, &instances, &device, 1, 2, false, NULL, NULL };
     struct buffer text = BUFFER_INIT(1 << 20);

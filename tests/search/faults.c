@@ -189,6 +189,20 @@ static void check_serial(void)
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM events WHERE kind = 'warning'"), 0);
 }
 
+/* A wrapper without metrics of its own has its input's, comparative ones too. */
+static void check_wrapper(void)
+{
+    struct harness_run run = { .spec = SPEC("{}", "{}", RANDOM("same")),
+                               .directory = harness_directory("faults", "wrapper") };
+    const char *const set[] = { "verifiers={\"rank\":{\"use\":\"probe_rank\"},"
+                                "\"same\":{\"use\":\"probe_wrap\",\"inputs\":[\"rank\"]}}",
+                                "search.options.wave=6", NULL };
+    run.set = set;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'rank'"), 24);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'size' AND value = 6"), 24);
+}
+
 int main(void)
 {
     check_samplers();
@@ -200,5 +214,6 @@ int main(void)
     check_guide();
     check_searches();
     check_serial();
+    check_wrapper();
     return CHECK_DONE();
 }

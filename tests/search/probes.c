@@ -303,12 +303,21 @@ static wn_status wrap_create(const wn_host *host, const void *values, void **sel
     return WN_OK;
 }
 
+static wn_status wrap_describe(void *self, wn_verifier_info *info, wn_error *err)
+{
+    const wn_verifier_ref *input = self;
+    (void)err;
+    info->metrics = input->verifier->metrics;
+    info->metric_count = input->verifier->metric_count;
+    info->flags = input->verifier->flags;
+    return WN_OK;
+}
+
 static const wn_verifier wrap_verifier = { .struct_size = sizeof wrap_verifier,
-                                           .metrics = sulk_metrics,
-                                           .metric_count = 1,
                                            .min_inputs = 1,
                                            .max_inputs = 1,
-                                           .score = wrap_score };
+                                           .score = wrap_score,
+                                           .describe = wrap_describe };
 
 static const wn_plugin wrap_plugin = {
     .struct_size = sizeof wrap_plugin,
