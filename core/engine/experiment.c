@@ -26,7 +26,8 @@ struct experiment {
     pthread_cond_t ended;
     pthread_t *threads; /* [live] */
     double started;
-    uint64_t planned;
+    uint64_t planned; /* candidates, 0 = open */
+    double planned_nfe;
 };
 
 /* ---- engine.h -------------------------------------------------------------------------------------------------- */
@@ -192,11 +193,20 @@ static void take_down(struct experiment *x)
 
 /* ---- running --------------------------------------------------------------------------------------------------- */
 
-/* How many candidates the searches will make: what they plan, cut by the budget; 0 = open. */
-static uint64_t plan(const struct engine *e)
+/* What the searches will take: what they plan, cut by the budget. */
+static void plan(struct experiment *x)
 {
-    const double candidates = spec_bounds(e->spec, e->info.evals_per_velocity).candidates;
-    return isfinite(candidates) ? (uint64_t)candidates * e->spec->prompt_count : 0;
+    const struct engine *e = &x->engine;
+    const struct spec_bounds each = spec_bounds(e->spec, e->info.evals_per_velocity);
+    x->planned = isfinite(each.candidates) ? (uint64_t)each.candidates * e->spec->prompt_count : 0;
+    x->planned_nfe = each.nfe * e->spec->prompt_count;
+}
+
+/* Evaluations are what takes the time, and they come evenly: long before the first candidate there is a rate. */
+static double eta(const struct experiment *x, const struct experiment_status *s)
+{
+    const double left = x->planned_nfe - (double)s->nfe_sampled - (double)s->nfe_replayed;
+    return s->nfe_sampled > 0 && isfinite(left) ? s->seconds / (double)s->nfe_sampled * fmax(left, 0) : (double)NAN;
 }
 
 static void *trials_main(void *arg)
@@ -227,7 +237,6 @@ static void fill_status(struct experiment *x, struct experiment_status *out)
     const struct stats *s = &e->stats;
     const uint64_t calls = atomic_load(&s->velocity_calls);
     const uint64_t items = atomic_load(&s->velocity_items);
-    const uint64_t made = atomic_load(&s->candidates_done) - atomic_load(&s->candidates_replayed);
     *out = (struct experiment_status){
         .prompts_done = atomic_load(&s->prompts_done),
         .prompts_failed = atomic_load(&s->prompts_failed),
@@ -239,10 +248,8 @@ static void fill_status(struct experiment *x, struct experiment_status *out)
         .best_mean = e->trials_with_best ? e->best_sum / e->trials_with_best : NAN,
         .seconds = clock_seconds() - x->started,
         .batch_fill = calls ? (double)items / ((double)calls * e->batch) : NAN,
-        .eta_seconds = NAN,
     };
-    if (made > 0 && out->candidates_planned >= out->candidates_done)
-        out->eta_seconds = out->seconds / (double)made * (double)(out->candidates_planned - out->candidates_done);
+    out->eta_seconds = eta(x, out);
 }
 
 static void wait_a_while(struct experiment *x)
@@ -336,7 +343,7 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
     x->started = clock_seconds();
     wn_status status = set_up(x, err);
     if (status == WN_OK) {
-        x->planned = plan(e);
+        plan(x);
         engine_event(e, "start", "%u prompts, search %s, sampler %s (%s), batches of %u, %u searches at once",
                      spec->prompt_count, spec->search.plugin->name, spec->sampler.plugin->name, e->info.model_key,
                      e->batch, spec->engine.live);
