@@ -7,6 +7,7 @@
 #include "scratch.h"
 
 #include <sqlite3.h>
+#include <time.h>
 
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
