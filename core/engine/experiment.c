@@ -107,17 +107,52 @@ static wn_status make_schedule(struct experiment *x, wn_error *err)
         return wn_fail(err, WN_E_MEMORY, "no memory for a schedule of %u steps", steps);
     WN_TRY(e->sampler->schedule(e->sampler_self, &e->spec->canvas, x->sigma, err));
     WN_TRY(check_schedule(x->sigma, steps, err));
-    e->solver = (struct solver){ x->sigma, steps, e->info.latent_channels * e->latent_height * e->latent_width };
+    e->solver = (struct solver){ .sigma = x->sigma,
+                                 .steps = steps,
+                                 .values = e->info.latent_channels * e->latent_height * e->latent_width };
+    return WN_OK;
+}
+
+/* The point of the schedule nearest to sigma where there is a velocity; the noisier of two. */
+static uint32_t nearest_point(const struct solver *s, double sigma)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < s->steps; i++)
+        if (fabs((double)s->sigma[i] - sigma) < fabs((double)s->sigma[best] - sigma))
+            best = i;
+    return best;
+}
+
+uint32_t engine_glimpse(const struct engine *e, uint32_t verifier)
+{
+    const wn_verifier *v = engine_verifier(e, verifier);
+    const uint32_t point = nearest_point(&e->solver, v->preview_sigma);
+    for (uint32_t g = 0; g < e->solver.glimpse_count && (v->flags & WN_VERIFIER_NEEDS_PREVIEW); g++)
+        if (e->solver.glimpse[g] == point)
+            return g + 1;
+    return 0;
+}
+
+static wn_status add_glimpse(struct engine *e, uint32_t verifier, wn_error *err)
+{
+    const wn_verifier *v = engine_verifier(e, verifier);
+    struct solver *s = &e->solver;
+    if (!(v->flags & WN_VERIFIER_NEEDS_PREVIEW) || engine_glimpse(e, verifier) > 0)
+        return WN_OK;
+    if (s->glimpse_count == GLIMPSES_MAX)
+        return wn_fail(
+            err, WN_E_UNSUPPORTED,
+            "%s: verifier %s wants previews at sigma %g, after %d others that want them elsewhere; run some of "
+            "them in a run of their own",
+            e->spec->verifiers[verifier].pointer, e->spec->verifiers[verifier].name, v->preview_sigma, GLIMPSES_MAX);
+    s->glimpse[s->glimpse_count++] = nearest_point(s, v->preview_sigma);
     return WN_OK;
 }
 
 static wn_status add_columns(struct engine *e, uint32_t verifier, wn_error *err)
 {
     const wn_verifier *v = engine_verifier(e, verifier);
-    if (v->flags & WN_VERIFIER_NEEDS_PREVIEW)
-        return wn_fail(err, WN_E_UNSUPPORTED,
-                       "%s: verifier %s asks for previews at sigma %g, which this winnow does not make",
-                       e->spec->verifiers[verifier].pointer, e->spec->verifiers[verifier].name, v->preview_sigma);
+    WN_TRY(add_glimpse(e, verifier, err));
     for (uint32_t c = 0; c < e->column_count; c++)
         if (e->columns[c].verifier == verifier)
             return WN_OK; /* judge that guides, or is named twice */
