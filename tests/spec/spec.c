@@ -157,6 +157,17 @@ static void test_csv(void)
     spec_free(s);
 }
 
+static void test_include(void)
+{
+    struct spec *s = load("{ \"extends\": \"" WINNOW_SOURCE_DIR "/tests/spec/data/base.json\", \"canvas\": { \"guidence\": null },"
+                          "\"search\": { \"guide\": \"clip\" }, \"prompts\": { \"file\": null, \"list\":"
+                          " { \"include\": \"" WINNOW_SOURCE_DIR "/tests/spec/data/list.json\" } } }",
+                          0, NULL);
+    CHECK_INT(s->prompt_count, 3);
+    CHECK_STR(s->prompts[2].text, "three stars");
+    spec_free(s);
+}
+
 static void test_without_run(void)
 {
     wn_error err = { 0 };
@@ -221,6 +232,7 @@ int main(void)
     test_set();
     test_extends();
     test_csv();
+    test_include();
     test_without_run();
     test_large();
     test_schema();
