@@ -4,8 +4,8 @@
 # nothing and needs no rights when all are there.
 set -eu
 
-build="gcc g++ cmake ninja-build pkg-config libcjson-dev libopenblas-dev libsqlite3-dev libpng-dev libstb-dev
-       libsentencepiece-dev libutf8proc-dev"
+build="gcc g++ cmake ninja-build pkg-config libcjson-dev libopenblas-dev libsqlite3-dev libpng-dev libjpeg-dev
+       libsentencepiece-dev libutf8proc-dev libwebp-dev"
 tests="python3 clang pngcheck zlib1g-dev"
 
 wanted=

@@ -4,7 +4,6 @@
 #include "clip_model.h"
 
 #include "../hash.h"
-#include "../image/preprocess.h"
 #include "../shared.h"
 #include "../text/clip_bpe.h"
 #include "clip.h"
@@ -29,6 +28,7 @@ struct nn_clip {
     nn_clip_text text;
     nn_clip_vision vision;
     nn_preprocess preprocess;
+    double logit_scale; /* its exponential */
     pthread_mutex_t text_lock;
     pthread_mutex_t image_lock;
     nn_program text_program;
@@ -47,6 +47,8 @@ struct nn_clip {
 
 struct request {
     const char *folder;
+    const char *processor; /* another folder, or the same */
+    const nn_clip_options *options;
     const nn_device *device;
     int64_t dtype;
 };
@@ -67,19 +69,19 @@ static void end(void *object)
     free(c);
 }
 
-static wn_status check(const nn_clip *c, const char *folder, wn_error *err)
+static wn_status check(const nn_clip *c, const struct request *r, wn_error *err)
 {
     uint32_t w, h;
     const uint32_t px = (uint32_t)c->vision.image_px;
     if (c->text.projection != c->vision.projection || c->text.projection == 0)
         return wn_fail(err, WN_E_MISSING, "%s: no tensor \"text_projection.weight\": CLIPScore needs a full CLIPModel",
-                       folder);
+                       r->folder);
     WN_TRY(nn_preprocess_size(&c->preprocess, px, px, &w, &h, err));
     if (w != px || h != px)
         return wn_fail(err, WN_E_FORMAT,
                        "%s: preprocessor_config.json makes images of %u x %u, the model's image_size "
                        "is %u",
-                       folder, w, h, px);
+                       r->processor, w, h, px);
     return WN_OK;
 }
 
@@ -108,11 +110,11 @@ static wn_status compile(nn_clip *c, const struct request *r, wn_error *err)
     return WN_OK;
 }
 
-static wn_status note_files(nn_clip *c, const char *folder, wn_error *err)
+static wn_status note_files(nn_clip *c, const struct request *r, wn_error *err)
 {
     const nn_files *tokenizer = nn_clip_bpe_files(c->tokenizer);
-    WN_TRY(nn_files_add(&c->files, folder, "config.json", err));
-    WN_TRY(nn_files_add(&c->files, folder, "preprocessor_config.json", err));
+    WN_TRY(nn_files_add(&c->files, r->folder, "config.json", err));
+    WN_TRY(nn_files_add(&c->files, r->processor, "preprocessor_config.json", err));
     for (uint64_t i = 0; i < tokenizer->count; i++)
         WN_TRY(nn_files_add(&c->files, tokenizer->path[i], "", err));
     for (uint64_t i = 0; i < nn_weights_file_count(c->weights); i++)
@@ -120,15 +122,41 @@ static wn_status note_files(nn_clip *c, const char *folder, wn_error *err)
     return WN_OK;
 }
 
-static wn_status read_folder(nn_clip *c, const char *folder, wn_error *err)
+static wn_status read_logit_scale(nn_clip *c, wn_error *err)
 {
-    WN_TRY(nn_weights_open(folder, &c->weights, err));
-    WN_TRY(nn_clip_text_read(folder, c->weights, &c->text, err));
-    WN_TRY(nn_clip_vision_read(folder, c->weights, &c->vision, err));
-    WN_TRY(nn_preprocess_open(folder, &c->preprocess, err));
-    WN_TRY(nn_clip_bpe_open(folder, &c->tokenizer, err));
-    WN_TRY(check(c, folder, err));
-    return note_files(c, folder, err);
+    const nn_tensor *t = nn_weights_find(c->weights, "logit_scale");
+    float logarithm;
+    c->logit_scale = NAN;
+    if (!t)
+        return WN_OK;
+    for (uint32_t i = 0; i < t->rank; i++)
+        if (t->shape[i] != 1)
+            return wn_fail(err, WN_E_FORMAT, "%s: tensor \"logit_scale\" has %llu numbers in dimension %u, want 1",
+                           t->file, (unsigned long long)t->shape[i], i);
+    nn_tensor_to_f32(t, 0, &logarithm, 1);
+    c->logit_scale = exp((double)logarithm);
+    return WN_OK;
+}
+
+static wn_status read_processor(nn_clip *c, const struct request *r, wn_error *err)
+{
+    WN_TRY(nn_preprocess_open(r->processor, &c->preprocess, err));
+    if (r->options->resize)
+        c->preprocess.resize = r->options->resize;
+    if (r->options->crop)
+        c->preprocess.crop = r->options->crop;
+    return nn_clip_bpe_open(r->processor, &c->tokenizer, err);
+}
+
+static wn_status read_folder(nn_clip *c, const struct request *r, wn_error *err)
+{
+    WN_TRY(nn_weights_open(r->folder, &c->weights, err));
+    WN_TRY(nn_clip_text_read(r->folder, c->weights, &c->text, err));
+    WN_TRY(nn_clip_vision_read(r->folder, c->weights, &c->vision, err));
+    WN_TRY(read_logit_scale(c, err));
+    WN_TRY(read_processor(c, r, err));
+    WN_TRY(check(c, r, err));
+    return note_files(c, r, err);
 }
 
 static wn_status make(const void *arg, void **object, wn_error *err)
@@ -139,7 +167,7 @@ static wn_status make(const void *arg, void **object, wn_error *err)
         return wn_fail(err, WN_E_MEMORY, "out of memory for %s", r->folder);
     pthread_mutex_init(&c->text_lock, NULL);
     pthread_mutex_init(&c->image_lock, NULL);
-    wn_status status = read_folder(c, r->folder, err);
+    wn_status status = read_folder(c, r, err);
     if (status == WN_OK)
         status = compile(c, r, err);
     if (status != WN_OK)
@@ -149,16 +177,23 @@ static wn_status make(const void *arg, void **object, wn_error *err)
     return status;
 }
 
-wn_status nn_clip_open(const char *folder, const nn_device *device, int64_t dtype, nn_clip **out, wn_error *err)
+wn_status nn_clip_open_with(const char *folder, const nn_clip_options *options, const nn_device *device, int64_t dtype,
+                            nn_clip **out, wn_error *err)
 {
-    char key[4200];
+    char key[8400];
     void *object = NULL;
-    if ((size_t)snprintf(key, sizeof key, "clip %p %lld %s", (void *)device->device, (long long)dtype, folder) >=
-        sizeof key)
+    const struct request r = { folder, options->processor ? options->processor : folder, options, device, dtype };
+    if ((size_t)snprintf(key, sizeof key, "clip %p %lld %d %d %s %s", (void *)device->device, (long long)dtype,
+                         options->resize, options->crop, r.processor, folder) >= sizeof key)
         return wn_fail(err, WN_E_ARG, "path of %zu bytes is too long: %.80s...", strlen(folder), folder);
-    WN_TRY(nn_shared_get(key, make, end, &(struct request){ folder, device, dtype }, &object, err));
+    WN_TRY(nn_shared_get(key, make, end, &r, &object, err));
     *out = object;
     return WN_OK;
+}
+
+wn_status nn_clip_open(const char *folder, const nn_device *device, int64_t dtype, nn_clip **out, wn_error *err)
+{
+    return nn_clip_open_with(folder, &(nn_clip_options){ 0 }, device, dtype, out, err);
 }
 
 void nn_clip_close(nn_clip *c)
@@ -171,6 +206,11 @@ void nn_clip_close(nn_clip *c)
 uint64_t nn_clip_width(const nn_clip *c)
 {
     return c->vision.projection;
+}
+
+double nn_clip_logit_scale(const nn_clip *c)
+{
+    return c->logit_scale;
 }
 
 const char *nn_clip_file(const nn_clip *c, uint64_t i)

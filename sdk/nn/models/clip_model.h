@@ -6,6 +6,7 @@
 #define WINNOW_NN_MODELS_CLIP_MODEL_H
 
 #include "../graph.h"
+#include "../image/preprocess.h"
 
 #include <stdbool.h>
 
@@ -14,10 +15,20 @@ typedef struct nn_clip nn_clip;
 /* folder: config.json, model.safetensors (or shards), vocab.json, merges.txt, preprocessor_config.json. dtype: WN_F32
  * or WN_BF16. [setup] */
 NN_API wn_status nn_clip_open(const char *folder, const nn_device *device, int64_t dtype, nn_clip **out, wn_error *err);
+/* The same, where what stands beside the towers is not as the folder has it. */
+typedef struct nn_clip_options {
+    const char *processor; /* folder of the tokenizer and preprocessor_config.json; NULL = the model's own */
+    int32_t resize;        /* NN_RESIZE_...; 0 = NN_RESIZE_PIL */
+    int32_t crop;          /* NN_CROP_...; 0 = NN_CROP_FLOOR */
+} nn_clip_options;
+NN_API wn_status nn_clip_open_with(const char *folder, const nn_clip_options *options, const nn_device *device,
+                                   int64_t dtype, nn_clip **out, wn_error *err);
 NN_API void nn_clip_close(nn_clip *c); /* NULL is fine. [setup] */
 
 /* Numbers in an embedding. [any] */
 NN_API uint64_t nn_clip_width(const nn_clip *c);
+/* What the model multiplies cosines by: exp(logit_scale); NaN when the weights lack it. [any] */
+NN_API double nn_clip_logit_scale(const nn_clip *c);
 /* Embeddings as the projections give them, not normalised: out [width], out [count, width]. A text that is longer than
  * the model's positions is cut, its end token kept, and *is_cut set. [any] */
 NN_API wn_status nn_clip_text_embedding(nn_clip *c, const char *text, float *out, bool *is_cut, wn_error *err);
