@@ -96,9 +96,9 @@ def members(thing, name="archive", protocol=2):
 def write(path, files, compressed=()):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():
-            kind = zipfile.ZIP_DEFLATED if name in compressed else zipfile.ZIP_STORED
-            with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
-                member._compress_type = kind
+            info = zipfile.ZipInfo(name)
+            info.compress_type = zipfile.ZIP_DEFLATED if name in compressed else zipfile.ZIP_STORED
+            with archive.open(info, "w", force_zip64=True) as member:
                 member.write(data)
 
 
