@@ -11,7 +11,7 @@
 #define SPEC(inputs, options)                                                                                          \
     "{" PROBES ", \"e\": {\"use\": \"ensemble\", \"inputs\": " inputs ", \"options\": " options "}}"
 
-enum { NONE = 255 }; /* the probe's word for no opinion */
+enum { NONE = 255, INFINITE = 254 }; /* the probe's words for no opinion, and for infinity */
 
 /* want: of each candidate; NaN = no opinion. */
 static void check(const char *spec, const struct rig_set *set, const double *want)
@@ -68,6 +68,18 @@ static void check_no_opinion(void)
     CHECK_METHOD(&set, "[\"a\", \"b\"]", "{\"method\": \"product\"}", NAN, NAN, 0.003, 0.004);
     CHECK_METHOD(&set, "[\"a\", \"b\"]", "{\"method\": \"pareto\"}", NAN, NAN, 0.5, 0.5);
     CHECK_METHOD(&set, "[\"b\", \"a\"]", "{\"method\": \"rank\", \"weights\": [1, 0]}", NAN, NAN, 0, 1);
+}
+
+/* An infinite value is no opinion; one outside the expected range is, but no product becomes negative. */
+static void check_extremes(void)
+{
+    const uint8_t rgb[][3] = { { INFINITE, 30, 0 }, { 50, 150, 0 }, { 150, 40, 0 } };
+    const struct rig_set set = rig_set(3, rgb);
+    CHECK_METHOD(&set, "[\"a\", \"b\"]", "{\"method\": \"rank\"}", 0, 0.5, 0.75);
+    CHECK_METHOD(&set, "[\"a\", \"b\"]", "{\"method\": \"weighted\"}", NAN, 200, 190);
+    CHECK_METHOD(&set, "[\"a\"]", "{\"method\": \"zscore\"}", NAN, -1, 1);
+    CHECK_METHOD(&set, "[\"a\", \"low\"]", "{\"method\": \"product\", \"weights\": [1, 0.5]}", NAN, 0, 1.5 * sqrt(0.6));
+    CHECK_METHOD(&set, "[\"a\", \"low\"]", "{\"method\": \"min\"}", NAN, -0.5, 0.6);
 }
 
 /* One candidate has nothing to be compared with; two prompts are two sets. */
@@ -284,6 +296,7 @@ int main(void)
 {
     check_methods();
     check_no_opinion();
+    check_extremes();
     check_small_sets();
     check_all_the_same();
     check_permutations(SPEC("[\"a\", \"low\", \"c\"]", "{\"method\": \"rank\"}"));

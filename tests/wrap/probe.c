@@ -81,7 +81,7 @@ static wn_status check(const struct options *o, const wn_score_request *r, wn_er
     return WN_OK;
 }
 
-/* The value 255 is no opinion. A failing request leaves half an answer behind. */
+/* The byte 255 is no opinion, 254 an infinite one. A failing request leaves half an answer behind. */
 static wn_status score(void *self, const wn_score_request *r, wn_error *err)
 {
     const struct options *o = ((struct probe *)self)->options;
@@ -91,7 +91,7 @@ static wn_status score(void *self, const wn_score_request *r, wn_error *err)
     for (uint64_t i = 0; i < r->count; i++) {
         const wn_image *image = o->preview_sigma > 0 ? &r->previews[i] : &r->images[i];
         const uint8_t byte = image->rgb[o->channel];
-        r->scores[2 * i] = byte == 255 ? NAN : byte;
+        r->scores[2 * i] = byte == 255 ? NAN : byte == 254 ? INFINITY : byte;
         r->scores[2 * i + 1] = 2 * r->scores[2 * i];
         if (probe_failures_left > 0) {
             probe_failures_left--;
