@@ -15,7 +15,7 @@
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000 } },"                                   \
     "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" },"                   \
     "                   \"far\": { \"use\": \"analytic\", \"options\": { \"target\": 90, \"delay_us\": 2000 } },"      \
-    "                   \"both\": { \"use\": \"ensemble\", \"inputs\": [\"near\", \"far\"] } },"           \
+    "                   \"both\": { \"use\": \"ensemble\", \"inputs\": [\"near\", \"far\"] } },"                       \
     "  \"search\": { \"use\": \"" use "\", \"guide\": \"" guide "\", \"options\": " options " },"                      \
     "  \"judge\": [\"far\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false }, \"output\": \"run\" }"
 
