@@ -72,15 +72,14 @@ static void check_nothing_behind_lost(void)
 {
     struct harness_run run = { .spec = SPEC("{ \"is_moody\": true }", "{ \"mode\": \"nan\" }", JUDGED),
                                .directory = harness_directory("faults", "behind") };
-    const char *const set[] = { "seed=6", "prompts={\"list\":[\"a\",\"b\"]}",
-                                "search.options.candidates=40", "search.options.wave=40", NULL };
+    const char *const set[] = { "seed=6", "prompts={\"list\":[\"a\",\"b\"]}", "search.options.candidates=40",
+                                "search.options.wave=40", NULL };
     run.set = set;
     CHECK_OK(harness_execute(&run), run.err);
     CHECK_INT(run.result.failed, 2);
     CHECK(harness_number(run.directory, "SELECT count(*) FROM candidates") > 0);
-    CHECK_INT(harness_number(run.directory,
-                             "SELECT sum(n <> last) FROM (SELECT count(*) AS n, max(ordinal) AS last"
-                             " FROM candidates GROUP BY trial)"),
+    CHECK_INT(harness_number(run.directory, "SELECT sum(n <> last) FROM (SELECT count(*) AS n, max(ordinal) AS last"
+                                            " FROM candidates GROUP BY trial)"),
               0);
 }
 
@@ -222,6 +221,25 @@ static void check_ensemble(void)
     CHECK(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'sulk' AND value IS NULL") > 0);
 }
 
+/* With v = x/2, sigma 1, 3/4, 1/2, 1/4, 0: x(1/2) = (7/8)^2 x, the final x is (7/8)^2 of that, and the prediction at
+ * 1/2 is 3/4 of it, so a preview at 0.4 is 0.75 / (7/8)^2 of the final latent. */
+static void check_glimpse(void)
+{
+    struct harness_run run = { .spec = SPEC("{}", "{}", RANDOM("near") ", \"judge\": [\"look\", \"light\"]"),
+                               .directory = harness_directory("faults", "glimpse") };
+    const char *const set[] = { "verifiers={\"near\":{\"use\":\"analytic\"},\"look\":{\"use\":\"probe_glimpse\"},"
+                                "\"light\":{\"use\":\"probe_shy\"}}",
+                                NULL };
+    run.set = set;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE verifier = 'look' AND value > 0"), 24);
+    CHECK(harness_number(run.directory, "SELECT max(abs((a.value - 128) - 0.75 / (0.875 * 0.875) * (b.value - 128)))"
+                                        " FROM scores a JOIN scores b USING(trial, candidate)"
+                                        " WHERE a.verifier = 'look' AND b.verifier = 'light'") < 2);
+    CHECK(harness_number(run.directory, "SELECT max(abs(a.value - b.value)) FROM scores a JOIN scores b USING(trial,"
+                                        " candidate) WHERE a.verifier = 'look' AND b.verifier = 'light'") > 0.5);
+}
+
 int main(void)
 {
     check_samplers();
@@ -235,5 +253,6 @@ int main(void)
     check_serial();
     check_wrapper();
     check_ensemble();
+    check_glimpse();
     return CHECK_DONE();
 }

@@ -39,7 +39,10 @@ typedef struct wn_score_request {
     uint64_t count;
     const wn_prompt *const *prompts; /* [count]; the same prompt is the same pointer */
     const wn_image *images;          /* [count] */
-    const wn_image *previews;        /* [count], or NULL unless WN_VERIFIER_NEEDS_PREVIEW */
+    /* [count]: what the sampler took each image for when it stood at the point of the schedule nearest to preview_sigma
+     * (its x0-prediction, decoded); rgb is NULL for an image that is itself a preview. NULL unless
+     * WN_VERIFIER_NEEDS_PREVIEW. */
+    const wn_image *previews;
     double *scores; /* [count][metric_count], out; pre-filled with NaN. NaN = no opinion on this item */
 } wn_score_request;
 
