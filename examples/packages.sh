@@ -5,8 +5,8 @@
 set -eu
 
 build="gcc g++ cmake ninja-build pkg-config libcjson-dev libopenblas-dev libsqlite3-dev libpng-dev libstb-dev
-       libsentencepiece-dev libutf8proc-dev"
-tests="python3 clang pngcheck zlib1g-dev"
+       libsentencepiece-dev libutf8proc-dev libcurl4-openssl-dev"
+tests="python3 clang pngcheck zlib1g-dev openssl"
 
 wanted=
 for group in "$@"; do
