@@ -179,7 +179,7 @@ static void meet_end(struct round *r, struct http_slot *s, long status, struct f
         read_reply(r, s, q);
         return;
     }
-    pay(r->j, q, &unknown, status != 0); /* who gets no reply may be billed for one */
+    pay(r->j, q, &unknown, status != 0 || !s->was_sent); /* whose reply got lost may be billed for it */
     if (status != 0)
         failure_of_status(f, status, s->retry_after, s->body ? s->body : "", s->size);
     meet_failure(r, q, f);

@@ -79,7 +79,7 @@ static size_t take_header(char *data, size_t size, size_t count, void *arg)
     char line[128];
     s->header_bytes += bytes;
     if (s->header_bytes > HTTP_HEADERS_MAX) {
-        snprintf(s->trouble, sizeof s->trouble, "the server's headers have more than %d bytes", HTTP_HEADERS_MAX);
+        s->limit = "the server's headers have more than 64 KiB";
         return 0;
     }
     if (bytes > 5 && memcmp(data, "HTTP/", 5) == 0)
@@ -111,7 +111,7 @@ static size_t take_body(char *data, size_t size, size_t count, void *arg)
     if (!(s->body_started > 0))
         s->body_started = http_now();
     if (s->size + bytes > HTTP_BODY_MAX || !make_room(s, bytes)) {
-        snprintf(s->trouble, sizeof s->trouble, "the server's reply has more than %d bytes", HTTP_BODY_MAX);
+        s->limit = "the server's reply has more than 1 MiB";
         return 0;
     }
     memcpy(s->body + s->size, data, bytes);
@@ -181,6 +181,7 @@ wn_status http_open(struct http *h, const struct http_settings *settings, bool i
         h->slots[i].easy = curl_easy_init();
         is_fine = h->slots[i].easy && set_all(h, &h->slots[i], is_local);
     }
+    h->settings.url = h->settings.ca_file = NULL; /* the caller's; libcurl has its own */
     if (is_fine)
         return WN_OK;
     http_close(h);
@@ -224,6 +225,7 @@ wn_status http_start(struct http *h, struct http_slot *s, char *request, void *u
     s->user = user;
     s->header_bytes = 0;
     s->body_started = s->retry_after = 0;
+    s->limit = NULL;
     s->trouble[0] = '\0';
     if (curl_easy_setopt(s->easy, CURLOPT_POSTFIELDS, request) == CURLE_OK &&
         curl_easy_setopt(s->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(request)) == CURLE_OK &&
@@ -242,6 +244,12 @@ void http_stop_all(struct http *h)
         }
 }
 
+static void note_sent(struct http_slot *s)
+{
+    curl_off_t sent = 0;
+    s->was_sent = curl_easy_getinfo(s->easy, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK && sent > 0;
+}
+
 /* One whose body began long ago and has not ended. */
 static struct http_slot *next_slow(struct http *h, struct failure *failure)
 {
@@ -250,6 +258,7 @@ static struct http_slot *next_slow(struct http *h, struct failure *failure)
         struct http_slot *s = &h->slots[i];
         if (!s->user || !(s->body_started > 0) || now - s->body_started <= h->settings.body_timeout_s)
             continue;
+        note_sent(s);
         curl_multi_remove_handle(h->multi, s->easy);
         failure_of_transfer(failure, CURLE_OPERATION_TIMEDOUT, "the server's reply began and did not end in time");
         return s;
@@ -273,7 +282,8 @@ struct http_slot *http_next_done(struct http *h, long *status, struct failure *f
         if (code == CURLE_OK)
             curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, status);
         else
-            failure_of_transfer(failure, (int)code, s->trouble);
+            failure_of_transfer(failure, (int)code, s->limit ? s->limit : s->trouble);
+        note_sent(s);
         curl_multi_remove_handle(h->multi, easy);
         return s;
     }

@@ -32,6 +32,8 @@ struct http_slot {
     size_t header_bytes;
     double body_started; /* 0 = not yet */
     double retry_after;
+    bool was_sent;     /* a byte of the request at least */
+    const char *limit; /* of ours that the reply passed; NULL */
     char trouble[CURL_ERROR_SIZE];
 };
 
@@ -47,7 +49,7 @@ struct http {
 /* base is http(s)://host[:port][/path]; is_local says that host is this machine. Errors name what is wrong. [setup] */
 wn_status http_check_base(const char *base, bool allow_http, bool *is_local, wn_error *err);
 
-/* settings is copied, and url with it. [setup] */
+/* settings may go after the call, but for what its secret and header point to. [setup] */
 wn_status http_open(struct http *h, const struct http_settings *settings, bool is_local, uint32_t slots, wn_error *err);
 void http_close(struct http *h); /* an all-zero one is fine */
 

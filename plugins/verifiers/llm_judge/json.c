@@ -50,6 +50,8 @@ static bool is_space(const char *text, size_t bytes)
 cJSON *json_read(const char *text, size_t bytes)
 {
     const char *stop = NULL;
+    if (memchr(text, '\0', bytes))
+        return NULL; /* would end a string of cJSON's */
     cJSON *root = cJSON_ParseWithLengthOpts(text, bytes, &stop, 0);
     if (root && is_space(stop, bytes - (size_t)(stop - text)) && is_plain(root))
         return root;
