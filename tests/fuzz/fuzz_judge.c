@@ -39,33 +39,34 @@ static void splice(char *text, size_t *size, size_t at, size_t removed, const ch
     *size += n - removed;
 }
 
+static const char *const tokens[] = { "{",
+                                      "}",
+                                      "[",
+                                      "]",
+                                      ",",
+                                      ":",
+                                      "\"",
+                                      "\\",
+                                      "\\\"",
+                                      "\\u0000",
+                                      "\\ud800",
+                                      "null",
+                                      "-1",
+                                      "101",
+                                      "1e999",
+                                      "NaN",
+                                      "true",
+                                      "\xff",
+                                      "\n",
+                                      "\\n",
+                                      "\"originality\":",
+                                      "\\\"originality\\\":1,",
+                                      "\"error\":",
+                                      "0.5",
+                                      "1e-400" };
+
 static void damage(char *text, size_t *size)
 {
-    static const char *const tokens[] = { "{",
-                                          "}",
-                                          "[",
-                                          "]",
-                                          ",",
-                                          ":",
-                                          "\"",
-                                          "\\",
-                                          "\\\"",
-                                          "\\u0000",
-                                          "\\ud800",
-                                          "null",
-                                          "-1",
-                                          "101",
-                                          "1e999",
-                                          "NaN",
-                                          "true",
-                                          "\xff",
-                                          "\n",
-                                          "\\n",
-                                          "\"originality\":",
-                                          "\\\"originality\\\":1,",
-                                          "\"error\":",
-                                          "0.5",
-                                          "1e-400" };
     char piece[48];
     const size_t at = below(*size + 1), token = below(sizeof tokens / sizeof tokens[0]);
     size_t n = 1 + below(sizeof piece - 1);

@@ -138,10 +138,10 @@ CASES = {
     "key in a refusal": ([raw(lambda r: http(r.envelope(None, refusal=f"never, {r.key}")))], ONCE, False),
     "key in a member": ([says(lambda r: verdict(values_of(r.prompt), **{r.key: 1})), good], TWICE, True),
     # what takes time
-    "429 seconds": ([fails("429 Busy", headers=["Retry-After: 1"]), good], TWICE, True),
-    "429 date": ([fails("429 Busy", headers=retry_date), good], TWICE, True),
     "stall": ([stall, good], TWICE, True),
     "slow body": ([drip(HEAD + b"\r\n", b" ", 0.02), good], TWICE, True),
     "slow body of known length": ([drip(HEAD + b"Content-Length: 9000\r\n\r\n", b"{", 0.02), good], TWICE, True),
     "slow headers": ([drip(b"HTTP/1.1 200 OK\r\n", b"X-More: 1\r\n", 0.05), good], TWICE, True),
+    "429 seconds": ([fails("429 Busy", headers=["Retry-After: 1"]), good], TWICE, True),
+    "429 date": ([fails("429 Busy", headers=retry_date), good], TWICE, True),
 }

@@ -91,14 +91,27 @@ static void ask_again(struct round *r, struct question *q, double wait)
     q->not_before = http_now() + failure_back_off(q->attempts, o->backoff, o->max_wait, wait, draw(r->j));
 }
 
+static void meet_closed(struct round *r, struct question *q, const char *why)
+{
+    struct judge *j = r->j;
+    give_up(r, q, why);
+    if (j->is_closed || ++j->closed_in_row < CLOSE_AFTER)
+        return;
+    j->is_closed = true;
+    judge_log(j, WN_LOG_WARN, "the server turned down %u requests in a row; it is not asked again in this run (%s)",
+              j->closed_in_row, why);
+}
+
 static void meet_passing(struct round *r, struct question *q, const struct failure *f)
 {
     const struct options *o = r->j->options;
     char why[500];
     judge_log(r->j, WN_LOG_DEBUG, "prompt \"%s\": request %u: %s", q->prompt->id, q->requests, f->why);
+    if (f->wait > 0 && f->wait <= o->max_wait) /* a limit of the account: the others would meet it too */
+        r->j->not_before = fmax(r->j->not_before, http_now() + f->wait);
     if (f->wait > o->max_wait) {
         snprintf(why, sizeof why, "%s; it asks for %.0f s, more than max_wait", f->why, f->wait);
-        give_up(r, q, why);
+        meet_closed(r, q, why);
     } else if (q->attempts >= (uint64_t)o->attempts) {
         give_up(r, q, f->why);
     } else {
@@ -117,17 +130,6 @@ static void meet_garbled(struct round *r, struct question *q, const char *why)
     q->was_garbled = true;
     q->attempts--; /* it came through */
     q->is_running = false;
-}
-
-static void meet_closed(struct round *r, struct question *q, const char *why)
-{
-    struct judge *j = r->j;
-    give_up(r, q, why);
-    if (j->is_closed || ++j->closed_in_row < CLOSE_AFTER)
-        return;
-    j->is_closed = true;
-    judge_log(j, WN_LOG_WARN, "the server turned down %u requests in a row; it is not asked again in this run (%s)",
-              j->closed_in_row, why);
 }
 
 static void meet_failure(struct round *r, struct question *q, const struct failure *f)
@@ -256,6 +258,8 @@ static wn_status start_due(struct round *r, wn_error *err)
 {
     const double now = http_now();
     struct http_slot *slot;
+    if (now < r->j->not_before)
+        return WN_OK;
     while (r->first < r->count && !r->questions[r->first].is_open)
         r->first++;
     for (uint64_t i = r->first; i < r->count && (slot = http_free_slot(&r->j->http)) != NULL; i++) {
@@ -277,6 +281,8 @@ static double idle_time(const struct round *r)
 {
     double wait = TICK_MS / 1000.0;
     const double now = http_now();
+    if (r->j->not_before > now)
+        return fmin(wait, r->j->not_before - now);
     for (uint64_t i = r->first; i < r->count; i++)
         if (r->questions[i].is_open && !r->questions[i].is_running && r->questions[i].not_before > now)
             wait = fmin(wait, r->questions[i].not_before - now);
@@ -297,6 +303,33 @@ static wn_status serve(struct round *r, wn_error *err)
             WN_TRY(http_wait(&j->http, idle_time(r), err));
     }
     return WN_OK;
+}
+
+/* ---- pictures ---- */
+
+static void hash_picture(void *arg, uint64_t i)
+{
+    struct picture *p = (struct picture *)arg + i;
+    picture_hash(p->image, p->hash);
+}
+
+wn_status make_pictures(const struct judge *j, const wn_score_request *request, struct picture **pictures,
+                        wn_error *err)
+{
+    *pictures = calloc(request->count, sizeof **pictures);
+    if (!*pictures)
+        return wn_fail(err, WN_E_MEMORY, "no memory for %llu pictures", (unsigned long long)request->count);
+    for (uint64_t i = 0; i < request->count; i++)
+        (*pictures)[i].image = &request->images[i];
+    j->host->parallel_for(j->host->ctx, request->count, hash_picture, *pictures);
+    return WN_OK;
+}
+
+void free_pictures(struct picture *pictures, uint64_t count)
+{
+    for (uint64_t i = 0; pictures && i < count; i++)
+        free(pictures[i].uri);
+    free(pictures);
 }
 
 /* ---- the cache ---- */

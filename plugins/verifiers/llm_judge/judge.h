@@ -59,6 +59,7 @@ struct judge {
     uint32_t closed_in_row; /* failures of that kind without a reply in between */
     bool told_limit, told_offline, told_damage, told_cache;
     uint32_t complaints;
+    double not_before; /* the server asked for quiet: nobody is asked about before */
     uint64_t from_cache, asked, failed;
     double first_sum; /* pairwise: preference for whichever picture came first, less 50 */
     uint64_t first_count;
@@ -88,6 +89,11 @@ struct question {
     struct verdict verdict;
     char key[65];
 };
+
+/* The images of a request with their hashes; free with free_pictures. */
+wn_status make_pictures(const struct judge *j, const wn_score_request *request, struct picture **pictures,
+                        wn_error *err);
+void free_pictures(struct picture *pictures, uint64_t count); /* NULL is fine */
 
 /* Answers the questions, from the cache or by asking; one that stays without an answer is no error, and the log says
  * why. WN_E_CANCELLED soon after the user interrupts. [serial] */

@@ -34,7 +34,7 @@
         WN_INT(struct options, parallel, "4", 1, 64, "Requests at a time."),                                           \
         WN_NUMBER(struct options, timeout, "120", 0.05, 3600, "Seconds for one request."),                             \
         WN_NUMBER(struct options, body_timeout, "30", 0.05, 3600, "Seconds from a reply's first byte to its last."),   \
-        WN_INT(struct options, attempts, "5", 1, 100, "Requests for a question while the server is busy or away."),    \
+        WN_INT(struct options, attempts, "8", 1, 100, "Requests for a question while the server is busy or away."),    \
         WN_NUMBER(struct options, backoff, "1", 0.001, 60, "Seconds of the first wait; each further one may double."), \
         WN_NUMBER(struct options, max_wait, "120", 0.001, 3600, "Longest wait; a server that asks for more is left."), \
         WN_STRING(struct options, cache, "\"\"",                                                                       \

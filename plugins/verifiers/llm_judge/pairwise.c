@@ -76,13 +76,9 @@ static bool pair_all(struct table *t, const wn_score_request *request, uint64_t 
 
 /* Of a pair: its votes with a first, then those with b first. */
 static void fill(const struct judge *j, const wn_score_request *request, const struct table *t,
-                 struct picture *pictures, struct question *questions)
+                 struct question *questions)
 {
     const uint64_t votes = (uint64_t)j->options->votes;
-    for (uint64_t i = 0; i < request->count; i++) {
-        pictures[i].image = &request->images[i];
-        picture_hash(pictures[i].image, pictures[i].hash);
-    }
     for (uint64_t i = 0; i < 2 * votes * t->count; i++) {
         const struct pair *p = &t->pairs[i / (2 * votes)];
         const bool is_swapped = i / votes % 2 == 1;
@@ -153,21 +149,20 @@ static wn_status put_rows(struct judge *j, const wn_score_request *request, cons
 static wn_status compare(struct judge *j, const wn_score_request *request, const struct table *t, wn_error *err)
 {
     const uint64_t count = t->count * 2 * (uint64_t)j->options->votes;
-    struct picture *pictures = calloc(request->count, sizeof *pictures);
-    struct question *questions = calloc(count + 1, sizeof *questions);
+    struct picture *pictures;
+    WN_TRY(make_pictures(j, request, &pictures, err));
+    struct question *questions = calloc(count + 1, sizeof *questions); /* nobody meets nobody where all are alone */
     wn_status status = WN_OK;
-    if (!pictures || !questions)
+    if (!questions)
         status = wn_fail(err, WN_E_MEMORY, "no memory for %llu questions", (unsigned long long)count);
     if (status == WN_OK) {
-        fill(j, request, t, pictures, questions);
+        fill(j, request, t, questions);
         status = ask_all(j, pictures, questions, count, err);
     }
     if (status == WN_OK)
         status = put_rows(j, request, t, questions, err);
-    for (uint64_t i = 0; pictures && i < request->count; i++)
-        free(pictures[i].uri);
     free(questions);
-    free(pictures);
+    free_pictures(pictures, request->count);
     return status;
 }
 

@@ -3,20 +3,14 @@
 
 #include <stdlib.h>
 
-static void fill(const struct judge *j, const wn_score_request *request, struct picture *pictures,
-                 struct question *questions)
+static void fill(const struct judge *j, const wn_score_request *request, struct question *questions)
 {
     const uint64_t votes = (uint64_t)j->options->votes;
-    for (uint64_t i = 0; i < request->count; i++) {
-        pictures[i].image = &request->images[i];
-        picture_hash(pictures[i].image, pictures[i].hash);
-        for (uint64_t v = 0; v < votes; v++) {
-            struct question *q = &questions[i * votes + v];
-            q->prompt = request->prompts[i];
-            q->picture[0] = (uint32_t)i;
-            q->picture_count = 1;
-            q->vote = (uint32_t)v;
-        }
+    for (uint64_t i = 0; i < request->count * votes; i++) {
+        questions[i].prompt = request->prompts[i / votes];
+        questions[i].picture[0] = (uint32_t)(i / votes);
+        questions[i].picture_count = 1;
+        questions[i].vote = (uint32_t)(i % votes);
     }
 }
 
@@ -38,20 +32,19 @@ static void put_mean(const struct question *questions, uint64_t votes, double *r
 wn_status score_pointwise(struct judge *j, const wn_score_request *request, wn_error *err)
 {
     const uint64_t votes = (uint64_t)j->options->votes, count = request->count * votes;
-    struct picture *pictures = calloc(request->count, sizeof *pictures);
+    struct picture *pictures;
+    WN_TRY(make_pictures(j, request, &pictures, err));
     struct question *questions = calloc(count, sizeof *questions);
     wn_status status = WN_OK;
-    if (!pictures || !questions)
+    if (!questions)
         status = wn_fail(err, WN_E_MEMORY, "no memory for %llu questions", (unsigned long long)count);
     if (status == WN_OK) {
-        fill(j, request, pictures, questions);
+        fill(j, request, questions);
         status = ask_all(j, pictures, questions, count, err);
     }
     for (uint64_t i = 0; status == WN_OK && i < request->count; i++)
         put_mean(questions + i * votes, votes, request->scores + i * JUDGE_METRICS);
-    for (uint64_t i = 0; pictures && i < request->count; i++)
-        free(pictures[i].uri);
     free(questions);
-    free(pictures);
+    free_pictures(pictures, request->count);
     return status;
 }
