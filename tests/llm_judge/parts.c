@@ -63,7 +63,7 @@ static int kind_of(long status, const char *body)
 {
     struct failure f;
     failure_of_status(&f, status, 0, body, strlen(body));
-    return f.kind;
+    return (int)f.kind;
 }
 
 static void test_status(void)

@@ -112,8 +112,7 @@ static void add_outcome(struct judge *j, const struct pair *p, const struct ques
 {
     const uint64_t votes = (uint64_t)j->options->votes;
     double one[VERDICT_ASPECTS], other[VERDICT_ASPECTS];
-    const bool is_whole = mean_of(questions, votes, one) & mean_of(questions + votes, votes, other);
-    if (!is_whole)
+    if (!mean_of(questions, votes, one) || !mean_of(questions + votes, votes, other))
         return;
     for (int a = 0; a < VERDICT_ASPECTS; a++) {
         const double preference = (one[a] + 100 - other[a]) / 2;
