@@ -128,11 +128,23 @@ static bool keeps_picture(struct trial *t, const struct entry *entry)
     return is_first || is_best || t->engine->spec->engine.save_images;
 }
 
+/* Behind an entry that was lost nobody knows which pictures are the best so far. Recorded all the same, a candidate
+ * could keep one that it would not have had; discarded, it is made again by the next start. */
+static void lose_the_rest(struct set *set, struct job *job)
+{
+    if (atomic_load(&job->is_discarded))
+        set->has_lost = true;
+    if (set->has_lost)
+        atomic_store(&job->is_discarded, true);
+}
+
 void set_decide(struct set *set)
 {
     while (set->decided < set->count && set->entries[set->decided].is_done) {
         const struct entry *entry = &set->entries[set->decided++];
         const bool keeps = keeps_picture(set->trial, entry);
+        if (entry->job)
+            lose_the_rest(set, entry->job);
         if (entry->job)
             entry->job->keeps_picture = keeps;
     }

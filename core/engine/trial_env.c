@@ -77,18 +77,19 @@ void trial_free_samples(struct trial *t)
     t->sample_count = 0;
 }
 
-static struct sample *new_sample(struct trial *t, const float *x, wn_error *err)
+/* x [floats]: a noise, or another walk's x with its glimpses. */
+static struct sample *new_sample(struct trial *t, const float *x, uint64_t floats, wn_error *err)
 {
-    const uint64_t bytes = t->engine->solver.values * sizeof *x;
+    const uint64_t bytes = solver_floats(&t->engine->solver) * sizeof *x;
     struct sample *s = new_slot(t);
-    float *copy = s ? malloc(bytes) : NULL;
+    float *copy = s ? calloc(1, bytes) : NULL;
     if (!copy) {
         if (s)
             free_slot(t, s);
         wn_fail(err, WN_E_MEMORY, "no memory for sample %u of %llu bytes", t->sample_count, (unsigned long long)bytes);
         return NULL;
     }
-    memcpy(copy, x, bytes);
+    memcpy(copy, x, floats * sizeof *x);
     s->walk.x = copy;
     s->is_live = true;
     return s;
@@ -150,7 +151,7 @@ static wn_status env_spawn(void *ctx, const float *noise, wn_sample parent, wn_s
         parent_id = p->scored;
         origin = p->scored.text[0] ? 0 : parent;
     }
-    struct sample *s = new_sample(t, noise, err);
+    struct sample *s = new_sample(t, noise, t->engine->solver.values, err);
     if (!s)
         return err->code;
     s->noise = identity_noise(noise, t->engine->solver.values);
@@ -184,7 +185,8 @@ static wn_status env_clone(void *ctx, wn_sample sample, wn_sample *out, wn_error
     const struct sample *found = trial_sample(t, sample, err);
     if (!found)
         return err->code;
-    struct sample *s = new_sample(t, found->walk.x, err); /* may move the samples */
+    const uint64_t floats = solver_floats(&t->engine->solver);
+    struct sample *s = new_sample(t, found->walk.x, floats, err); /* may move the samples */
     if (!s)
         return err->code;
     const struct sample *from = trial_sample(t, sample, err);

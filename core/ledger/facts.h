@@ -4,7 +4,7 @@
 #ifndef WINNOW_LEDGER_FACTS_H
 #define WINNOW_LEDGER_FACTS_H
 
-#include "spec/spec.h"
+#include "plugin/instance.h"
 
 struct cJSON;
 
@@ -12,6 +12,6 @@ struct cJSON;
  *   { "name", "search", "pool_is_iid", "metrics": [ { "verifier", "metric", "role": "guide|judge|other",
  *     "higher_is_better" } ] }
  * The guide's first metric comes first, then the judges' in the spec's order, then what else is recorded. */
-void facts_put(struct cJSON *manifest, const struct spec *spec);
+void facts_put(struct cJSON *manifest, const struct spec *spec, const struct instances *instances);
 
 #endif

@@ -23,6 +23,7 @@ struct instance {
     const struct spec_use *use;
     wn_host host;
     void *self;
+    wn_verifier verifier; /* a verifier's vtable, with the metrics, flags and limits of this instance */
 };
 
 struct instances {

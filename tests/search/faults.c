@@ -66,6 +66,23 @@ static void check_lost_pictures(void)
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM candidates"), 0);
 }
 
+/* What comes behind a lost sample of a set is not recorded: whether it beat all before it, and so keeps its picture, is
+ * not known. */
+static void check_nothing_behind_lost(void)
+{
+    struct harness_run run = { .spec = SPEC("{ \"is_moody\": true }", "{ \"mode\": \"nan\" }", JUDGED),
+                               .directory = harness_directory("faults", "behind") };
+    const char *const set[] = { "seed=6", "prompts={\"list\":[\"a\",\"b\"]}", "search.options.candidates=40",
+                                "search.options.wave=40", NULL };
+    run.set = set;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.failed, 2);
+    CHECK(harness_number(run.directory, "SELECT count(*) FROM candidates") > 0);
+    CHECK_INT(harness_number(run.directory, "SELECT sum(n <> last) FROM (SELECT count(*) AS n, max(ordinal) AS last"
+                                            " FROM candidates GROUP BY trial)"),
+              0);
+}
+
 /* A set to be compared has all of its pictures in memory at once: one of 600 MB is refused before it is sampled. */
 static void check_room(void)
 {
@@ -171,15 +188,51 @@ static void check_serial(void)
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM events WHERE kind = 'warning'"), 0);
 }
 
+/* A wrapper without metrics of its own has its input's, comparative ones too. */
+static void check_wrapper(void)
+{
+    struct harness_run run = { .spec = SPEC("{}", "{}", RANDOM("same")),
+                               .directory = harness_directory("faults", "wrapper") };
+    const char *const set[] = { "verifiers={\"rank\":{\"use\":\"probe_rank\"},"
+                                "\"same\":{\"use\":\"probe_wrap\",\"inputs\":[\"rank\"]}}",
+                                "search.options.wave=6", NULL };
+    run.set = set;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'rank'"), 24);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'size' AND value = 6"), 24);
+}
+
+/* With v = x/2, sigma 1, 3/4, 1/2, 1/4, 0: x(1/2) = (7/8)^2 x, the final x is (7/8)^2 of that, and the prediction at
+ * 1/2 is 3/4 of it, so a preview at 0.4 is 0.75 / (7/8)^2 of the final latent. */
+static void check_glimpse(void)
+{
+    struct harness_run run = { .spec = SPEC("{}", "{}", RANDOM("near") ", \"judge\": [\"look\", \"light\"]"),
+                               .directory = harness_directory("faults", "glimpse") };
+    const char *const set[] = { "verifiers={\"near\":{\"use\":\"analytic\"},\"look\":{\"use\":\"probe_glimpse\"},"
+                                "\"light\":{\"use\":\"probe_shy\"}}",
+                                NULL };
+    run.set = set;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE verifier = 'look' AND value > 0"), 24);
+    CHECK(harness_number(run.directory, "SELECT max(abs((a.value - 128) - 0.75 / (0.875 * 0.875) * (b.value - 128)))"
+                                        " FROM scores a JOIN scores b USING(trial, candidate)"
+                                        " WHERE a.verifier = 'look' AND b.verifier = 'light'") < 2);
+    CHECK(harness_number(run.directory, "SELECT max(abs(a.value - b.value)) FROM scores a JOIN scores b USING(trial,"
+                                        " candidate) WHERE a.verifier = 'look' AND b.verifier = 'light'") > 0.5);
+}
+
 int main(void)
 {
     check_samplers();
     check_lost_pictures();
+    check_nothing_behind_lost();
     check_room();
     check_hopeless();
     check_judge();
     check_guide();
     check_searches();
     check_serial();
+    check_wrapper();
+    check_glimpse();
     return CHECK_DONE();
 }

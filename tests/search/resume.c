@@ -14,9 +14,11 @@
     "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5 },"                                                   \
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000 } },"                                   \
     "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" },"                   \
+    "                   \"look\": { \"use\": \"probe_glimpse\" },"                                                     \
     "                   \"far\": { \"use\": \"analytic\", \"options\": { \"target\": 90, \"delay_us\": 2000 } } },"    \
     "  \"search\": { \"use\": \"" use "\", \"guide\": \"" guide "\", \"options\": " options " },"                      \
-    "  \"judge\": [\"far\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false }, \"output\": \"run\" }"
+    "  \"judge\": [\"far\", \"look\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false }, "            \
+    "\"output\": \"run\" }"
 
 static const char *const specs[] = {
     SPEC("random", "near", "{ \"candidates\": 24, \"wave\": 4 }"),

@@ -141,6 +141,17 @@ static void test_extends(void)
     spec_free(s);
 }
 
+static void test_include(void)
+{
+    struct spec *s = load("{ \"extends\": \"" WINNOW_SOURCE_DIR "/tests/spec/data/base.json\", \"canvas\": { \"guidence\": null },"
+                          "\"search\": { \"guide\": \"clip\" }, \"prompts\": { \"file\": null, \"list\":"
+                          " { \"include\": \"" WINNOW_SOURCE_DIR "/tests/spec/data/list.json\" } } }",
+                          0, NULL);
+    CHECK_INT(s->prompt_count, 3);
+    CHECK_STR(s->prompts[2].text, "three stars");
+    spec_free(s);
+}
+
 static void test_without_run(void)
 {
     wn_error err = { 0 };
@@ -204,6 +215,7 @@ int main(void)
     test_resolved();
     test_set();
     test_extends();
+    test_include();
     test_without_run();
     test_large();
     test_schema();
