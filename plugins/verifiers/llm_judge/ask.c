@@ -106,7 +106,11 @@ static void meet_passing(struct round *r, struct question *q, const struct failu
 {
     const struct options *o = r->j->options;
     char why[500];
-    judge_log(r->j, WN_LOG_DEBUG, "prompt \"%s\": request %u: %s", q->prompt->id, q->requests, f->why);
+    judge_log(r->j, r->j->told_passing ? WN_LOG_DEBUG : WN_LOG_WARN, "prompt \"%s\": request %u: %s%s", q->prompt->id,
+              q->requests, f->why,
+              r->j->told_passing ? ""
+                                 : "; it will be asked again, and so will others, which the log's debug level tells");
+    r->j->told_passing = true; /* once aloud, so that nobody waits for a server that was never started */
     if (f->wait > 0 && f->wait <= o->max_wait) /* a limit of the account: the others would meet it too */
         r->j->not_before = fmax(r->j->not_before, http_now() + f->wait);
     if (f->wait > o->max_wait) {

@@ -57,7 +57,7 @@ struct judge {
 
     bool is_closed;         /* the server will serve nobody: no more is asked */
     uint32_t closed_in_row; /* failures of that kind without a reply in between */
-    bool told_limit, told_offline, told_damage, told_cache;
+    bool told_limit, told_offline, told_damage, told_cache, told_passing;
     uint32_t complaints;
     double not_before; /* the server asked for quiet: nobody is asked about before */
     uint64_t from_cache, asked, failed;
