@@ -43,6 +43,7 @@ static void put_tool(const struct ask *ask, cJSON *body, bool *failed)
     cJSON *choice = json_put_object(body, "tool_choice", failed);
     json_put_text(choice, "type", "tool", failed);
     json_put_text(choice, "name", tool_name, failed);
+    json_put(choice, "disable_parallel_tool_use", cJSON_CreateTrue(), failed); /* one verdict */
 }
 
 static void request(const struct ask *ask, cJSON *body, bool *failed)

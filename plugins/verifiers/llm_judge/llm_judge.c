@@ -24,7 +24,8 @@
         WN_BOOL(struct options, allow_http, "false", "Allows http:// to other machines, where all can be read."),      \
         WN_PATH(struct options, ca_file, "\"\"", "Certificates (PEM) to trust instead of the system's."),              \
         WN_PATH(struct options, template, "\"\"", "A file with the words to ask with; empty: the built-in one."),      \
-        WN_NUMBER(struct options, temperature, "0", -1, 2, "Sampling temperature; -1: not sent."),                     \
+        WN_NUMBER(struct options, temperature, "-1", -1, 2,                                                            \
+                  "Sampling temperature; -1: not sent, as newer models want."),                                        \
         WN_INT(struct options, reply_tokens, "600", 16, 65536, "Most tokens of one answer."),                          \
         WN_JSON(struct options, extra, "{}", "Members to merge into every request; null removes one (RFC 7396)."),     \
         WN_INT(struct options, votes, "1", 1, 64, "How often each question is asked; the score is the mean.")
