@@ -44,7 +44,7 @@ static wn_status pack(const wn_image *image, uint8_t **png, size_t *bytes, wn_er
 static wn_status write_uri(const wn_image *image, char **uri, wn_error *err)
 {
     uint8_t *png;
-    size_t bytes;
+    size_t bytes = 0;
     WN_TRY(pack(image, &png, &bytes, err));
     *uri = malloc(sizeof uri_head + (bytes + 2) / 3 * 4);
     if (*uri) {
