@@ -37,6 +37,8 @@ pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)
+find_package(ZLIB REQUIRED) # libpng needs it as well
+pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 
 # Optional: what is missing switches a part off, and says so in one line.
 pkg_check_modules(UTF8PROC IMPORTED_TARGET libutf8proc)
@@ -55,7 +57,10 @@ if(SENTENCEPIECE_INCLUDE_DIR AND SENTENCEPIECE_LIBRARY)
 else()
   message(NOTICE "winnow: no SentencePiece: no T5, so no flux sampler (package libsentencepiece-dev)")
 endif()
-find_path(STB_INCLUDE_DIR stb/stb_image.h)
+pkg_check_modules(WEBP IMPORTED_TARGET libwebp)
+if(NOT WEBP_FOUND)
+  message(NOTICE "winnow: no libwebp: WebP pictures cannot be scored (package libwebp-dev)")
+endif()
 
 add_custom_target(winnow-plugins) # all of them
 
