@@ -1,9 +1,9 @@
 /* Throws damaged replies at llm_judge's readers: what comes back is a verdict in range or a reason why not, never a
  * crash.
  *
- * judge/ is the corpus, one reply a file; its name says who reads it and what it is: openai.verdict.plain is a reply of
- * the openai dialect that holds a verdict, 429.closed.quota the body of an error. Each file is read as it is, then
- * damaged in one to four places again and again. WINNOW_FUZZ_ROUNDS sets the rounds for each file (default 1000),
+ * corpus/judge/ is the corpus, one reply a file; its name says who reads it and what it is: openai.verdict.plain is a
+ * reply of the openai dialect that holds a verdict, 429.closed.quota the body of an error. Each file is read as it is,
+ * then damaged in one to four places again and again. WINNOW_FUZZ_ROUNDS sets the rounds for each file (default 1000),
  * WINNOW_FUZZ_SEED the first seed; a failure prints what repeats it. */
 #include "failure.h"
 #include "provider.h"
@@ -170,7 +170,7 @@ static void replay(const char *folder, const char *name)
 
 int main(void)
 {
-    const char *folder = WINNOW_SOURCE_DIR "/tests/fuzz/judge";
+    const char *folder = WINNOW_SOURCE_DIR "/tests/fuzz/corpus/judge";
     DIR *d = opendir(folder);
     int count = 0;
     if (!d)
