@@ -160,7 +160,7 @@ static wn_status pop(struct pickle_machine *m, uint64_t count, const struct pick
     for (uint64_t i = 0; i < count; i++)
         if (m->stack[m->depth + i].type == PICKLE_MARK)
             return pickle_refuse(m, "takes a mark from the stack");
-    *out = m->stack + m->depth;
+    *out = count ? m->stack + m->depth : NULL;
     return WN_OK;
 }
 
