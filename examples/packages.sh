@@ -4,9 +4,9 @@
 # nothing and needs no rights when all are there.
 set -eu
 
-build="gcc g++ cmake ninja-build pkg-config libcjson-dev libopenblas-dev libsqlite3-dev libpng-dev libjpeg-dev
+build="gcc g++ cmake ninja-build pkg-config libcjson-dev libopenblas-dev libsqlite3-dev libpng-dev zlib1g-dev libjpeg-dev
        libsentencepiece-dev libutf8proc-dev libwebp-dev"
-tests="python3 clang pngcheck zlib1g-dev"
+tests="python3 clang pngcheck"
 
 wanted=
 for group in "$@"; do

@@ -1,5 +1,5 @@
 /* clipscore.c CASE - the clipscore verifier on a tiny random CLIP model, from PNG files of odd sizes, against
- * transformers (make_clip.py): cosines within 1e-5 (measured: 1e-7). And: scale, clamp and prefix, prompts encoded
+ * transformers (make_clip.py): cosines within 1e-5 (measured: 1e-7). And: conventions and prefix, prompts encoded
  * once, texts that are too long, one shared tower for two instances, errors for models that are not there or do not
  * fit.
  */
@@ -63,7 +63,7 @@ static void test_cosines(struct host *h, const wn_plugin *plugin, const char *fo
     const float *want = tiny_golden(w, "cosine", NULL);
     void *self = host_create(h, plugin, options, (const char *const[]){ "model", folder, NULL }, NULL);
     void *twin = host_create(h, plugin, other,
-                             (const char *const[]){ "model", folder, "scale", "100", "clamp", "false", NULL }, NULL);
+                             (const char *const[]){ "model", folder, "convention", "percent", NULL }, NULL);
     nn_clip *shared; /* the same object as both instances' */
     uint64_t texts, images;
     double worst = 0;

@@ -19,7 +19,7 @@ import zlib
 OCEAN = "a painting of an ocean with clouds and birds, day time, low depth field effect"
 B32, B16, L14 = "clip-vit-base-patch32", "clip-vit-base-patch16", "clip-vit-large-patch14"
 H14 = "CLIP-ViT-H-14-laion2B-s32B-b79K"
-COSINE = {"scale": 100, "clamp": False}
+COSINE = {"convention": "percent"}
 
 
 class Missing(Exception):
@@ -127,7 +127,7 @@ def imagereward(s):
 
 def aesthetic(s):
     """shunk031/simple-aesthetics-predictor's test, 4 decimals."""
-    options = {"model": "@" + L14, "head": "@sac+logos+ava1-l14-linearMSE.pth"}
+    options = {"model": "@sac+logos+ava1-l14-linearMSE.pth", "clip": "@" + L14}
     return s.score("aesthetic", options, "", [s.picture("simple_aesthetics/astronaut.png")]), [5.7546], 2e-3
 
 

@@ -51,6 +51,7 @@ static wn_status create(const wn_host *host, const void *given, void **self, wn_
                                 &(nn_clip_scoring_settings){ .verifier = "hps",
                                                              .model = o->model,
                                                              .processor = o->processor,
+                                                             .activation = "gelu", /* all HPS v2 */
                                                              .device = o->device,
                                                              .dtype = o->dtype,
                                                              .prefix = "",

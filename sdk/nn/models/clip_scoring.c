@@ -43,7 +43,10 @@ static wn_status open(nn_clip_scoring *s, wn_error *err)
         WN_TRY(host->resolve(host->ctx, set->processor, processor, sizeof processor, err));
     WN_TRY(host->open_device(host->ctx, set->device, &api, &device, err));
     const int64_t dtype = strcmp(set->dtype, "bf16") == 0 ? WN_BF16 : WN_F32;
-    const nn_clip_options options = { has_processor ? processor : NULL, set->resize, set->crop };
+    const nn_clip_options options = { .processor = has_processor ? processor : NULL,
+                                      .resize = set->resize,
+                                      .crop = set->crop,
+                                      .activation = set->activation };
     WN_TRY(nn_clip_open_with(folder, &options, &(nn_device){ api, device }, dtype, &s->clip, err));
     const char *file;
     for (uint64_t i = 0; (file = nn_clip_file(s->clip, i)) != NULL; i++)
@@ -70,9 +73,15 @@ wn_status nn_clip_scoring_open(const wn_host *host, const nn_clip_scoring_settin
 
 static void say_counts(const nn_clip_scoring *s)
 {
-    char line[160];
-    snprintf(line, sizeof line, "%s: %llu images scored, %llu prompts encoded", s->settings.verifier,
-             (unsigned long long)s->scored, (unsigned long long)s->encoded);
+    char line[256];
+    uint64_t texts, images;
+    nn_clip_counts(s->clip, &texts, &images);
+    snprintf(
+        line, sizeof line,
+        "%s: %llu images scored, %llu prompts encoded; its image tower computed %llu of the %llu images that all who "
+        "share it asked for",
+        s->settings.verifier, (unsigned long long)s->scored, (unsigned long long)s->encoded, (unsigned long long)images,
+        (unsigned long long)nn_clip_images_asked(s->clip));
     s->host->log(s->host->ctx, WN_LOG_INFO, line);
 }
 

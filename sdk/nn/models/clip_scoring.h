@@ -12,9 +12,10 @@ typedef struct nn_clip_scoring nn_clip_scoring;
 
 /* Strings are kept by pointer: they are an instance's options. */
 typedef struct nn_clip_scoring_settings {
-    const char *verifier;  /* its name, which begins its log lines */
-    const char *model;     /* for wn_host.resolve, like the processor */
-    const char *processor; /* folder of the tokenizer and preprocessor_config.json; "" = the model's own */
+    const char *verifier;   /* its name, which begins its log lines */
+    const char *model;      /* for wn_host.resolve, like the processor */
+    const char *processor;  /* of nn_clip_options; "" = the model's own */
+    const char *activation; /* of nn_clip_options; NULL or "" = what the model's files say */
     const char *device;
     const char *dtype;  /* of the matrix products: f32 or bf16 */
     const char *prefix; /* put before every prompt */

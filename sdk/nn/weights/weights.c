@@ -150,6 +150,9 @@ struct nn_weights {
     uint64_t file_count;
     const nn_tensor **tensors; /* sorted by name */
     uint64_t count;
+    nn_weights *base; /* of a view, NULL otherwise */
+    nn_tensor *view;  /* [count], with names of their own */
+    void *owned;
 };
 
 static wn_status no_memory(const nn_weights *w, wn_error *err)
@@ -326,10 +329,53 @@ wn_status nn_weights_open(const char *path, nn_weights **out, wn_error *err)
     return WN_OK;
 }
 
+/* ---- views ---- */
+
+static wn_status fill_view(nn_weights *w, const nn_tensor *tensors, uint64_t count, wn_error *err)
+{
+    w->view = calloc(count + 1, sizeof *w->view);
+    w->tensors = calloc(count + 1, sizeof(*w->tensors));
+    if (!w->view || !w->tensors)
+        return no_memory(w, err);
+    for (; w->count < count; w->count++) {
+        w->view[w->count] = tensors[w->count];
+        if (!(w->view[w->count].name = strdup(tensors[w->count].name)))
+            return no_memory(w, err);
+        w->tensors[w->count] = &w->view[w->count];
+    }
+    qsort(w->tensors, w->count, sizeof(*w->tensors), by_name);
+    return WN_OK;
+}
+
+wn_status nn_weights_view(nn_weights *base, const nn_tensor *tensors, uint64_t count, void *owned, nn_weights **out,
+                          wn_error *err)
+{
+    nn_weights *w = calloc(1, sizeof *w);
+    *out = NULL;
+    if (!w || !(w->path = strdup(base->path))) {
+        free(w);
+        return wn_fail(err, WN_E_MEMORY, "%s: no memory", base->path);
+    }
+    const wn_status status = fill_view(w, tensors, count, err);
+    if (status != WN_OK) {
+        nn_weights_close(w);
+        return status;
+    }
+    w->base = base;
+    w->owned = owned;
+    *out = w;
+    return WN_OK;
+}
+
 void nn_weights_close(nn_weights *w)
 {
     if (!w)
         return;
+    for (uint64_t i = 0; w->view && i < w->count; i++)
+        free((char *)w->view[i].name);
+    free(w->view);
+    free(w->owned);
+    nn_weights_close(w->base);
     for (uint64_t i = 0; i < w->file_count; i++) {
         release_file(w->files[i]);
         if (w->names)
@@ -370,10 +416,10 @@ const nn_tensor *nn_weights_find(const nn_weights *w, const char *name)
 
 uint64_t nn_weights_file_count(const nn_weights *w)
 {
-    return w->file_count;
+    return w->base ? nn_weights_file_count(w->base) : w->file_count;
 }
 
 const char *nn_weights_file(const nn_weights *w, uint64_t i)
 {
-    return tensor_file_path(w->files[i]);
+    return w->base ? nn_weights_file(w->base, i) : tensor_file_path(w->files[i]);
 }
