@@ -43,6 +43,10 @@ def check_nn(root, path, bracket, name):
     return None
 
 
+def check_wrap(root, path, bracket, name):
+    return check_sdk_include(root, path, bracket, name) if name != "wrap.h" else None
+
+
 def check_core(root, path, bracket, name):
     if bracket == '"' and (is_core(root, name) or name in CODECS):
         return None
@@ -68,7 +72,7 @@ def check_example(root, path, bracket, name):
     return None
 
 
-RULES = (("sdk/include", check_sdk_include), ("sdk/nn", check_nn), ("core", check_core), ("plugins", check_plugin),
+RULES = (("sdk/include", check_sdk_include), ("sdk/nn", check_nn), ("sdk/wrap", check_wrap), ("core", check_core), ("plugins", check_plugin),
          ("examples", check_example))
 
 

@@ -4,6 +4,7 @@
  */
 #include "check.h"
 #include "host.h"
+#include "open_clip.h"
 #include "tiny.h"
 
 #include "base/image_file.h"
@@ -139,6 +140,22 @@ static void test_processor(struct host *h, const wn_plugin *plugin, const char *
     plugin->destroy(self);
 }
 
+/* Weights as HPS is published, in open_clip's layout, give the same bits. */
+static void test_open_clip(struct host *h, const wn_plugin *plugin, const char *folder, struct request *q)
+{
+    char options[256];
+    double before[COUNT];
+    const wn_verifier *v = plugin->vtable;
+    memcpy(before, q->score, sizeof before);
+    const char *other = open_clip_folder(folder, 160, 80, 64, 4);
+    void *self =
+        host_create(h, plugin, options, (const char *const[]){ "model", other, "processor", folder, NULL }, NULL);
+    CHECK_OK(v->score(self, &q->r, &err), err);
+    for (int i = 0; i < PROMPTS * q->count; i++)
+        CHECK_NEAR(q->score[i], before[i], 0);
+    plugin->destroy(self);
+}
+
 int main(int argc, char **argv)
 {
     static struct host host;
@@ -151,6 +168,7 @@ int main(int argc, char **argv)
     fill_request(&q);
     test_scores(&host, plugin, folder, &q, strcmp(name, "hps") == 0 ? hps : pickscore);
     test_one_at_a_time(&host, plugin, folder, &q);
+    test_open_clip(&host, plugin, folder, &q);
     test_processor(&host, plugin, folder, &q);
     host_close(&host);
     for (int i = 0; i < q.count; i++)
