@@ -5,6 +5,7 @@
 #include "files.h"
 
 #include "models/clip_preset.h"
+#include "sha256.h"
 #include "weights/safetensors.h"
 
 static wn_error err;
@@ -123,6 +124,30 @@ static void test_images(void)
     CHECK_INT(clip_preset_images(folder, 224, &p, &is_given, &err), WN_E_UNSUPPORTED);
 }
 
+/* FIPS 180-4's own examples, and lengths around a block of 64 bytes (by Python's hashlib). */
+static void test_sha256(void)
+{
+    static const struct {
+        size_t length;
+        const char *start, *digest;
+    } cases[] = {
+        { 0, "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
+        { 3, "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+        { 55, "", "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318" },
+        { 56, "", "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a" },
+        { 64, "", "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb" },
+        { 200000, "", "2287d207f24a941ff3b56c04c8a25ad56b63e3023207b3bb5b4ac0c9869d74be" },
+    };
+    static char text[200000], digits[65];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        memset(text, 'a', sizeof text);
+        memcpy(text, cases[i].start, strlen(cases[i].start));
+        CHECK_OK(nn_sha256_file(write_bytes("hashed", text, cases[i].length), digits, &err), err);
+        CHECK_STR(digits, cases[i].digest);
+    }
+    CHECK(nn_sha256_file(in_folder("absent"), digits, &err) != WN_OK);
+}
+
 int main(void)
 {
     scratch_make(folder);
@@ -130,6 +155,7 @@ int main(void)
         check_published(&published[i]);
     test_configs();
     test_images();
+    test_sha256();
     scratch_remove(folder);
     return CHECK_DONE();
 }
