@@ -1,10 +1,9 @@
 /* image_file.h - pictures that people bring: PNG, JPEG and, in builds with libwebp, WebP. [any]
  *
- * The content decides what a file is, not its name. All become 8-bit RGB with the pixels that Pillow's convert("RGB")
- * gives, except where that is a guess:
+ * The content decides what a file is, not its name. All become 8-bit RGB with the pixels of Pillow's convert("RGB"):
  *
  *   gray, palette, 1 to 4 bits    expanded
- *   16 bits (PNG)                 the high byte
+ *   16 bits (PNG)                 the high byte, of grays too, which Pillow clips at 255
  *   alpha                         dropped, not blended
  *   color profiles, gamma         not applied
  *   orientation (EXIF)            not applied: turn the picture before

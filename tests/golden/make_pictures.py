@@ -55,8 +55,8 @@ faded.putalpha(Image.fromarray(np.tile(np.linspace(0, 255, 53).astype(np.uint8),
 faded.save(out / "alpha.webp", quality=80, exact=True)
 p.resize((14, 9)).save(out / "animated.webp", save_all=True, append_images=[picture(14, 9)], lossless=True)
 
-print("/* Pillow", PIL.__version__, "libjpeg-turbo", features.version("libjpeg_turbo"), "libwebp", features.version("webp"),
-      "*/")
+print("/* Pillow", PIL.__version__, "libjpeg-turbo", features.version("libjpeg_turbo"), "libwebp",
+      features.version("webp"), "*/")
 for path in sorted(out.iterdir()):
     if path.name not in ("cmyk.jpg", "animated.webp"):
         show(path.name, path)

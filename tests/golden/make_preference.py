@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/models/pickscore and hps: tiny random models with the traits of ViT-H/14 (heads of 80, erf GELU), and
-their scores of PNG, JPEG and WebP files: PickScore's logits by transformers' CLIPModel, HPS's cosines by open_clip from
+"""Makes tests/golden/models/pickscore and hps: tiny random models with the traits of ViT-H/14 (heads of 80, erf GELU),
+and their scores of PNG, JPEG and WebP files: PickScore's logits by transformers' CLIPModel, HPS's cosines by open_clip from
 weights in its own names, with the three ways to resize. Development only; weights as in make_models.py.
 
     python tests/golden/make_preference.py

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make_prompt_hashes.py DATA: tokenises the prompts of DrawBench and T2I-CompBench, below the folder DATA, with
-transformers and writes tests/golden/text/prompt_hashes.txt: file, tokenizer, prompts, tokens, and the FNV-1a hash of all
-ids, each prompt's count before its ids, as 32-bit little-endian numbers. Development only.
+transformers and writes tests/golden/text/prompt_hashes.txt: file, tokenizer, prompts, tokens, and the FNV-1a hash of
+all ids, each prompt's count before its ids, as 32-bit little-endian numbers. Development only.
 
 CLIP with OpenAI's vocabulary, cut to 77 tokens; BERT with bert-base-uncased's, cut to 35 as ImageReward does; T5 with
 tests/golden/text/spiece.model, our own, because the published one is not among the data.

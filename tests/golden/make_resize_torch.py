@@ -36,7 +36,8 @@ def compare(library):
     for mode, filter_ in ("bilinear", 3), ("bicubic", 4):
         for antialias in True, False:
             worst = 0
-            for w, h, W, H in [(640, 480, 298, 224), (1024, 1024, 224, 224), (97, 131, 224, 302), (1000, 333, 672, 224)]:
+            for w, h, W, H in [(640, 480, 298, 224), (1024, 1024, 224, 224), (97, 131, 224, 302),
+                               (1000, 333, 672, 224)]:
                 image = torch.rand(3, h, w, generator=torch.Generator().manual_seed(w))
                 source, got = image.permute(1, 2, 0).contiguous(), torch.zeros(H, W, 3)
                 error = ctypes.create_string_buffer(4096)

@@ -20,8 +20,9 @@ import transformers
 
 here = pathlib.Path(__file__).parent / "text"
 specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-words = """a an the of and red green blue yellow star stars circle square heart photo two three cafe ##ing ##ed ##s ##er want un
-run ##n low ##est uber ##ber stra straß ##e in front to left right naive ##ve ij ss ß ελλαδα σ ς κοσμος привет и i""".split()
+words = """a an the of and red green blue yellow star stars circle square heart photo two three cafe ##ing ##ed ##s
+##er want un run ##n low ##est uber ##ber stra straß ##e in front to left right naive ##ve ij ss ß ελλαδα σ ς κοσμος
+привет и i""".split()
 
 
 def small_vocabulary():

@@ -3,8 +3,8 @@
 
 The weights are not part of the project: WINNOW_WEIGHTS names a folder with whichever of them are at hand, by the names
 below (folders as on Hugging Face, or links to them). Pictures lie below SHARED/data/goldens (WINNOW_SHARED instead of
-SHARED where set); COCO's 000000039769.png, which is not there, in WINNOW_WEIGHTS. Each line prints pass, fail, or skip and
-why; 77 when nothing could be run. Of PickScore nobody has published a number to compare with.
+SHARED where set); COCO's 000000039769.png, which is not there, in WINNOW_WEIGHTS. Each line prints pass, fail, or skip
+and why; 77 when nothing could be run. Of PickScore nobody has published a number to compare with.
 """
 import json
 import math

@@ -24,7 +24,7 @@ static const wn_option options[] = {
     WN_PATH(struct options, model, NULL,
             "HPS_v2_compressed.pt, HPS_v2.1_compressed.pt, or a CLIP folder of such weights."),
     WN_PATH(struct options, processor, "\"\"",
-            "Folder of tokenizer and preprocessor_config.json; the model's when empty."),
+            "Folder of tokenizer and preprocessor_config.json, or a merges file; the model's when empty."),
     WN_STRING(struct options, device, "\"cpu\"", "Device that computes: cpu, vulkan, vulkan:0, ..."),
     WN_ENUM(struct options, dtype, "\"f32\"", "f32|bf16", "Type of the matrix products; sums are float32."),
     WN_ENUM(struct options, resize, "\"aa\"", "aa|legacy|pil",

@@ -238,8 +238,8 @@ static void end_word(struct encoder *e)
     int32_t pieces[4 * WORD_MAX_CHARS];
     uint32_t n = 0;
     bool is_known = e->chars <= WORD_MAX_CHARS;
-    for (uint32_t start = 0; is_known && start < e->bytes; n++) {
-        pieces[n] = longest_piece(e, start, &start);
+    for (uint32_t start = 0, end = 0; is_known && start < e->bytes; start = end, n++) {
+        pieces[n] = longest_piece(e, start, &end);
         is_known = pieces[n] >= 0;
     }
     if (!is_known) {

@@ -82,7 +82,7 @@ enum {
     PICKLE_MAX_VALUES = 1 << 19   /* of the stack, and of the memo */
 };
 
-/* Zeroed memory that lives as long as the pickle. */
+/* Zeroed memory that lives as long as the pickle; out is the address of a pointer to any object. */
 wn_status pickle_alloc(const char *path, struct pickle *p, uint64_t bytes, void *out, wn_error *err);
 
 /* ---- between pickle.c and pickle_calls.c ---- */
@@ -100,7 +100,12 @@ struct pickle_machine {
     wn_error *err;
 };
 
-wn_status pickle_refuse(const struct pickle_machine *m, const char *what);
+void pickle_say_damaged(const struct pickle_machine *m, const char *what);
+static inline wn_status pickle_refuse(const struct pickle_machine *m, const char *what)
+{
+    pickle_say_damaged(m, what);
+    return WN_E_FORMAT; /* here, where a compiler sees that what a failed step would fill is never read */
+}
 wn_status pickle_append(struct pickle_machine *m, struct pickle_items *to, struct pickle_value value);
 
 wn_status pickle_find_global(struct pickle_machine *m, const char *module, const char *name, struct pickle_value *out);
