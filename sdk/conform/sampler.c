@@ -99,7 +99,8 @@ static void check_schedule(struct kit *k, void *self)
     struct scene s;
     if (scene_or_fail(k, &s, self)) {
         if (s.sigma[0] != 1.0f || s.sigma[STEPS] != 0.0f)
-            kit_fail(k, "the schedule leads from %g to %g, not from 1 to 0", (double)s.sigma[0], (double)s.sigma[STEPS]);
+            kit_fail(k, "the schedule leads from %g to %g, not from 1 to 0", (double)s.sigma[0],
+                     (double)s.sigma[STEPS]);
         for (int i = 0; i < STEPS; i++)
             if (!(s.sigma[i] > s.sigma[i + 1]))
                 kit_fail(k, "sigma[%d] = %g is not above sigma[%d] = %g", i, (double)s.sigma[i], i + 1,

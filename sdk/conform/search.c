@@ -23,7 +23,7 @@ struct toy {
     uint64_t count;
     double budget; /* NFE */
     uint64_t nfe, scored, offered;
-    uint64_t trace; /* a hash of all that was asked */
+    uint64_t trace;       /* a hash of all that was asked */
     wn_status fails_with; /* of score, from the second call on; WN_OK = never */
 };
 
@@ -217,11 +217,29 @@ static wn_status offer(void *ctx, wn_sample sample, wn_error *err)
 static wn_env env_of(struct toy *t)
 {
     static const wn_prompt prompt = { "a red circle", "one", "", "{}" };
-    return (wn_env){ .struct_size = sizeof(wn_env), .ctx = t, .prompt = &prompt, .steps = STEPS, .sigma = t->sigma,
-                     .latent_values = VALUES, .latent_channels = 3, .latent_height = 2, .latent_width = 2,
-                     .evals_per_velocity = 1, .batch_hint = 8, .budget_left = budget_left, .noise = noise,
-                     .random_u64 = random_u64, .spawn = spawn, .clone = clone, .drop = drop, .advance = advance,
-                     .renoise = renoise, .kick = kick, .peek = peek, .score = score, .offer = offer };
+    return (wn_env){ .struct_size = sizeof(wn_env),
+                     .ctx = t,
+                     .prompt = &prompt,
+                     .steps = STEPS,
+                     .sigma = t->sigma,
+                     .latent_values = VALUES,
+                     .latent_channels = 3,
+                     .latent_height = 2,
+                     .latent_width = 2,
+                     .evals_per_velocity = 1,
+                     .batch_hint = 8,
+                     .budget_left = budget_left,
+                     .noise = noise,
+                     .random_u64 = random_u64,
+                     .spawn = spawn,
+                     .clone = clone,
+                     .drop = drop,
+                     .advance = advance,
+                     .renoise = renoise,
+                     .kick = kick,
+                     .peek = peek,
+                     .score = score,
+                     .offer = offer };
 }
 
 static wn_status run(struct kit *k, void *self, double budget, wn_status fails_with, struct toy *t, wn_error *err)
@@ -251,8 +269,9 @@ static void check_plan(struct kit *k, void *self)
     (void)self;
     search->plan(k->subject->options, STEPS, 1, &plan);
     if (plan.candidates == 0 || plan.nfe == 0 || plan.verifier_calls == 0)
-        kit_fail(k, "it plans %llu candidates, %llu evaluations, %llu verifier calls", (unsigned long long)plan.candidates,
-                 (unsigned long long)plan.nfe, (unsigned long long)plan.verifier_calls);
+        kit_fail(k, "it plans %llu candidates, %llu evaluations, %llu verifier calls",
+                 (unsigned long long)plan.candidates, (unsigned long long)plan.nfe,
+                 (unsigned long long)plan.verifier_calls);
 }
 
 static void check_end(struct kit *k, void *self)

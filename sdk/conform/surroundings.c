@@ -1,5 +1,5 @@
-/* surroundings.c - what a plugin must leave as it found it: symbols, files, threads, output, the process's settings, its own
- * data, and its composure when memory runs out. */
+/* surroundings.c - what a plugin must leave as it found it: symbols, files, threads, output, the process's settings,
+ * its own data, and its composure when memory runs out. */
 #include "kit.h"
 
 #include <dirent.h>
@@ -23,8 +23,9 @@
 /* Marks that linkers and sanitizers leave. */
 static bool is_of_toolchain(const char *name)
 {
-    static const char *const names[] = { "_init", "_fini", "_edata", "_end", "__bss_start", "__asan_", "__odr_asan",
-                                         "__ubsan", "__tsan", "__sanitizer", "__gcov", "__llvm", NULL };
+    static const char *const names[] = { "_init",   "_fini",      "_edata",  "_end",   "__bss_start",
+                                         "__asan_", "__odr_asan", "__ubsan", "__tsan", "__sanitizer",
+                                         "__gcov",  "__llvm",     NULL };
     for (int i = 0; names[i]; i++)
         if (strncmp(name, names[i], strlen(names[i])) == 0)
             return true;
@@ -274,6 +275,26 @@ void kit_check_globals(struct kit *k, void *self)
 /* failing_malloc.c, where it was loaded before everything else. */
 typedef void fail_at(int64_t n);
 typedef int64_t failed(void);
+typedef void watch(const void *base);
+
+struct watching {
+    const char *path;
+    watch *watch;
+};
+
+/* The module itself, and winnow's own libraries below it. */
+static int watch_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    const struct watching *w = arg;
+    char ours[4096], theirs[4096];
+    (void)size;
+    const char *slash = info->dlpi_name ? strrchr(info->dlpi_name, '/') : NULL;
+    const bool is_module =
+        slash && realpath(info->dlpi_name, ours) && realpath(w->path, theirs) && strcmp(ours, theirs) == 0;
+    if (is_module || (slash && strncmp(slash, "/libwinnow", 10) == 0))
+        w->watch((const void *)info->dlpi_addr);
+    return 0;
+}
 
 enum { CLEAN = 0, UNCLEAN = 1, UNTOUCHED = 2 };
 
@@ -324,6 +345,9 @@ void kit_check_memory(struct kit *k, void *self)
         kit_skip(k, "needs the counting allocator, which sanitizers rule out");
         return;
     }
+    struct watching w = { .path = k->subject->path };
+    *(void **)&w.watch = dlsym(RTLD_DEFAULT, "conform_watch");
+    dl_iterate_phdr(watch_object, &w);
     const double until = now() + 10;
     for (int64_t n = 1; !k->why[0] && now() < until; n += 1 + n / 40)
         if (in_child(k, n, set, has_failed) == UNTOUCHED)

@@ -48,8 +48,12 @@ static void free_images(struct asked *a)
 static bool describe(struct kit *k, void *self, wn_verifier *v)
 {
     *v = *(const wn_verifier *)k->subject->plugin->vtable;
-    wn_verifier_info info = { .struct_size = sizeof info, .metrics = v->metrics, .metric_count = v->metric_count,
-                              .flags = v->flags, .max_batch = v->max_batch, .preview_sigma = v->preview_sigma };
+    wn_verifier_info info = { .struct_size = sizeof info,
+                              .metrics = v->metrics,
+                              .metric_count = v->metric_count,
+                              .flags = v->flags,
+                              .max_batch = v->max_batch,
+                              .preview_sigma = v->preview_sigma };
     wn_error err = { 0 };
     const wn_status status = v->describe ? v->describe(self, &info, &err) : WN_OK;
     kit_check_error(k, "describe", status, &err);
@@ -71,11 +75,16 @@ static struct asked *make_set(struct kit *k, void *self)
     }
     for (int i = 0; i < SET; i++) {
         const int p = a->verifier.flags & WN_VERIFIER_COMPARATIVE ? 0 : i / 2 % 2;
-        a->prompt[p] = (wn_prompt){ texts[p], p ? "two" : "one", "", p ? "{\"prompt\":\"two blue squares and a green triangle\"}"
-                                                                       : "{\"prompt\":\"a red circle\"}" };
+        a->prompt[p] = (wn_prompt){ texts[p], p ? "two" : "one", "",
+                                    p ? "{\"prompt\":\"two blue squares and a green triangle\"}"
+                                      : "{\"prompt\":\"a red circle\"}" };
         a->prompts[i] = &a->prompt[p];
         a->images[i] = make_image((uint64_t)i + 1, SIDE, SIDE);
         a->previews[i] = make_image((uint64_t)i + 11, SIDE, SIDE);
+        if (!a->images[i].rgb || !a->previews[i].rgb) { /* the memory that fails was the kit's own */
+            free_images(a);
+            return NULL;
+        }
     }
     return a;
 }
@@ -262,8 +271,10 @@ static void check_texts(struct kit *k, void *self)
 {
     enum { LONG = 20000 };
     char *much = malloc(LONG + 1);
-    const char *const texts[] = { "", " ", "a", "\xe7\xba\xa2\xe8\x89\xb2\xe5\x9c\x86 \xf0\x9f\x94\xb4 \xc3\xa9",
-                                  "\"quoted\" \\ <b>%s%n</b>", much };
+    const char *const texts[] = {
+        "",  " ", "a", "\xe7\xba\xa2\xe8\x89\xb2\xe5\x9c\x86 \xf0\x9f\x94\xb4 \xc3\xa9", "\"quoted\" \\ <b>%s%n</b>",
+        much
+    };
     double out[METRICS_MAX];
     wn_error err = { 0 };
     struct asked *a = much ? make_set(k, self) : NULL;
@@ -289,7 +300,8 @@ static void check_cancel(struct kit *k, void *self)
     k->is_cancelled = true;
     const wn_status status = a ? score(k, self, a, set_size(a), NULL, out, &err) : WN_OK;
     if (status != WN_OK && status != WN_E_CANCELLED)
-        kit_fail(k, "interrupted, it fails with status %d (%.600s); WN_E_CANCELLED is what happened", status, err.message);
+        kit_fail(k, "interrupted, it fails with status %d (%.600s); WN_E_CANCELLED is what happened", status,
+                 err.message);
     if (a)
         free_images(a);
 }

@@ -47,8 +47,15 @@ def check_wrap(root, path, bracket, name):
     return check_sdk_include(root, path, bracket, name) if name != "wrap.h" else None
 
 
+def check_conform(root, path, bracket, name):
+    if name.startswith("winnow/"):
+        return None
+    own = os.path.exists(os.path.join(os.path.dirname(path), name))
+    return None if bracket == "<" or own else "the kit stands on the SDK's headers and POSIX alone"
+
+
 def check_core(root, path, bracket, name):
-    if bracket == '"' and (is_core(root, name) or name in CODECS):
+    if name == "conform.h" or bracket == '"' and (is_core(root, name) or name in CODECS):
         return None
     if bracket == '"':
         return "core includes its own files by their path below core, and the codecs of weight files"
@@ -72,7 +79,7 @@ def check_example(root, path, bracket, name):
     return None
 
 
-RULES = (("sdk/include", check_sdk_include), ("sdk/nn", check_nn), ("sdk/wrap", check_wrap), ("core", check_core), ("plugins", check_plugin),
+RULES = (("sdk/include", check_sdk_include), ("sdk/nn", check_nn), ("sdk/wrap", check_wrap), ("sdk/conform", check_conform), ("core", check_core), ("plugins", check_plugin),
          ("examples", check_example))
 
 
