@@ -7,6 +7,7 @@
 #include "pictures.h"
 #include "tiny.h"
 
+#include <image/preprocess.h>
 #include <models/blip.h>
 #include <models/program.h>
 #include <winnow/verifier.h>

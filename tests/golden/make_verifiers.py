@@ -48,9 +48,9 @@ def vocabulary(out):
     """97 words, so that with [DEC] and [ENC] a table has 99 rows."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     letters = [chr(c) for c in range(97, 123)] + list("!?,.:;") + ["##" + chr(c) for c in range(97, 123)]
-    words = special + WORDS + letters
+    words = list(dict.fromkeys(special + WORDS + letters))
     words += [f"filler{i}" for i in range(97 - len(words))]
-    assert len(words) == 97
+    assert len(words) == len(set(words)) == 97
     with open(f"{out}/vocab.txt", "w") as f:
         f.write("\n".join(words) + "\n")
     return transformers.BertTokenizer(vocab={w: i for i, w in enumerate(words)}, do_lower_case=True)

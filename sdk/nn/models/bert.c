@@ -160,10 +160,9 @@ nn_t nn_bert_logits(nn_graph *g, const nn_bert *b, const nn_weights *w, const ch
     const nn_t n = scope_layer_norm(&s, "transform.LayerNorm", h, b->eps);
     const nn_w matrix = head_matrix(&s, b);
     const nn_w bias = nn_weight(g, w, 1, b->vocabulary, "%sbias", s.prefix);
-    nn_w row[4] = { 0 }, shift[4] = { 0 };
-    for (uint32_t i = 0; i < count && i < 4; i++) {
-        row[i] = nn_slice(g, matrix, words[i], 1);
-        shift[i] = nn_slice(g, bias, words[i], 1);
-    }
-    return nn_linear(g, n, nn_stack(g, count, row), nn_stack(g, count, shift), NULL);
+    const nn_t logits = nn_temp(g, "logits", nn_rows(g, states), count, 0);
+    for (uint32_t i = 0; i < count; i++) /* a product each: a stack of single rows would be a vector */
+        nn_linear(g, n, nn_slice(g, matrix, words[i], 1), nn_slice(g, bias, words[i], 1),
+                  &(nn_epilogue){ .into = nn_window(g, logits, 0, nn_rows(g, states), i, 1) });
+    return logits;
 }

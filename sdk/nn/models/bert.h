@@ -40,7 +40,7 @@ NN_API nn_t nn_bert_embed(nn_graph *g, const nn_bert *b, const nn_weights *w, nn
 NN_API nn_t nn_bert_embed_word(nn_graph *g, const nn_bert *b, const nn_weights *w, uint64_t word);
 /* All layers: x [tokens, width], context [any rows, context width] -> [tokens, width]. */
 NN_API nn_t nn_bert_layers(nn_graph *g, const nn_bert *b, const nn_weights *w, nn_t x, nn_t context);
-/* The language model's head on states [rows, width]: logits [rows, count] of up to 4 of the vocabulary's words.
+/* The language model's head on states [rows, width]: logits [rows, count] of some of the vocabulary's words.
  * head: the prefix of its tensors, "text_decoder.cls.predictions.". Without a decoder matrix of its own it is the word
  * table, as in tied checkpoints. */
 NN_API nn_t nn_bert_logits(nn_graph *g, const nn_bert *b, const nn_weights *w, const char *head, nn_t states,
