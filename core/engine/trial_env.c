@@ -350,6 +350,19 @@ static void note_best(struct trial *t, double score)
     t->best_offer = score;
 }
 
+/* What a guide that compares says has no meaning from set to set, so the ledger's scores do not tell who is best: the
+ * last offer does. Where the one just made is not better than the best before it, by what the guide said of them last,
+ * that one is offered again. */
+static wn_status offer_choice(struct trial *t, const struct seen *offered, wn_error *err)
+{
+    const struct seen *choice = seen_find(&t->seen, &t->choice);
+    if (!choice || offered->score > choice->score || (isnan(choice->score) && !isnan(offered->score)))
+        t->choice = offered->id;
+    if (strcmp(t->choice.text, offered->id.text) == 0)
+        return WN_OK;
+    return ledger_offer(t->engine->ledger, t->index, ++t->offer_count, t->choice.text, err);
+}
+
 static wn_status env_offer(void *ctx, wn_sample sample, wn_error *err)
 {
     struct trial *t = ctx;
@@ -359,8 +372,10 @@ static wn_status env_offer(void *ctx, wn_sample sample, wn_error *err)
     if (s->point != t->engine->solver.steps || !s->is_scored)
         return wn_fail(err, WN_E_ARG, "the search offers a sample that is at point %u of %u and %s scored", s->point,
                        t->engine->solver.steps, s->is_scored ? "is" : "is not");
-    note_best(t, seen_find(&t->seen, &s->scored)->score);
-    return ledger_offer(t->engine->ledger, t->index, ++t->offer_count, s->scored.text, err);
+    const struct seen *offered = seen_find(&t->seen, &s->scored);
+    note_best(t, offered->score);
+    WN_TRY(ledger_offer(t->engine->ledger, t->index, ++t->offer_count, s->scored.text, err));
+    return t->engine->guide_is_comparative ? offer_choice(t, offered, err) : WN_OK;
 }
 
 void trial_bind_env(struct trial *t)

@@ -46,6 +46,8 @@ void facts_put(cJSON *manifest, const struct spec *spec, const struct instances 
     cJSON_AddStringToObject(report, "name", spec->name);
     cJSON_AddStringToObject(report, "search", spec->search.plugin->name);
     cJSON_AddBoolToObject(report, "pool_is_iid", (search->flags & WN_SEARCH_POOL_IS_IID) != 0);
+    cJSON_AddBoolToObject(report, "guide_compares",
+                          (instances->verifiers[spec->guide].verifier.flags & WN_VERIFIER_COMPARATIVE) != 0);
     metrics = cJSON_AddArrayToObject(report, "metrics");
     put_metrics(metrics, spec, instances, spec->guide, GUIDE);
     for (uint32_t i = 0; i < spec->judge_count; i++)

@@ -7,6 +7,7 @@
 
 #include "plugin/handshake.h"
 #include "plugin/host.h"
+#include "plugin/options.h"
 
 #include <string.h>
 
@@ -22,7 +23,11 @@ static wn_status make_inputs(struct host_shared *s, const struct spec_use *use, 
         return no_memory(err);
     for (uint32_t i = 0; i < use->input_count; i++) {
         const struct instance *child = &s->instances->verifiers[use->inputs[i]];
-        (*inputs)[i] = (wn_verifier_ref){ sizeof **inputs, child->use->name, &child->verifier, child->self };
+        (*inputs)[i] = (wn_verifier_ref){ .struct_size = sizeof **inputs,
+                                          .name = child->use->name,
+                                          .verifier = &child->verifier,
+                                          .self = child->self,
+                                          .identity = child->identity };
     }
     return WN_OK;
 }
@@ -75,10 +80,44 @@ static wn_status describe_verifier(struct instance *v, wn_error *err)
     return status ? wn_fail(err, status, "%s (%s): %s", v->use->pointer, v->use->plugin->name, why.message) : WN_OK;
 }
 
+/* As JSON, for its unambiguous strings. */
+static void write_identity(struct json_text *j, const struct spec_use *use, const struct tree_node *options,
+                           const struct host_context *c)
+{
+    char files[65];
+    struct sha256 told = c->files;
+    sha256_hex(&told, files);
+    json_object(j);
+    json_key(j, "plugin"), json_string(j, use->plugin->name);
+    json_key(j, "version"), json_string(j, use->plugin->version);
+    json_key(j, "options"), tree_write(j, options, true);
+    json_key(j, "files"), json_string(j, files);
+    json_key(j, "inputs"), json_array(j);
+    for (uint32_t i = 0; i < c->input_count; i++)
+        json_string(j, c->inputs[i].identity);
+    json_end(j), json_end(j);
+}
+
+static wn_status identify_verifier(struct host_shared *s, struct instance *v, wn_error *err)
+{
+    struct buffer text = BUFFER_INIT(2 * TREE_MAX_BYTES);
+    struct json_text j = json_begin(&text, 0);
+    struct tree_node *options = tree_new(s->arena, TREE_OBJECT);
+    if (!options || !options_write(v->use->plugin->options, v->use->options, options, s->arena))
+        return no_memory(err);
+    write_identity(&j, v->use, options, v->host.ctx);
+    wn_status status = buffer_status(&text, v->use->pointer, err);
+    if (status == WN_OK)
+        sha256_of(text.data, text.size, v->identity);
+    buffer_free(&text);
+    return status;
+}
+
 static wn_status create_verifier(struct host_shared *s, const struct spec_use *use, struct instance *v, wn_error *err)
 {
     WN_TRY(create_one(s, use, v, err));
-    return describe_verifier(v, err);
+    WN_TRY(describe_verifier(v, err));
+    return identify_verifier(s, v, err);
 }
 
 static wn_status create_all(struct host_shared *s, const struct spec *spec, uint32_t which, struct instances *all,

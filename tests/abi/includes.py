@@ -42,6 +42,10 @@ def check_nn(root, path, bracket, name):
     return None
 
 
+def check_wrap(root, path, bracket, name):
+    return check_sdk_include(root, path, bracket, name) if name != "wrap.h" else None
+
+
 def check_core(root, path, bracket, name):
     if bracket == '"' and (is_core(root, name) or name == "weights/safetensors.h"):
         return None
@@ -67,7 +71,7 @@ def check_example(root, path, bracket, name):
     return None
 
 
-RULES = (("sdk/include", check_sdk_include), ("sdk/nn", check_nn), ("core", check_core), ("plugins", check_plugin),
+RULES = (("sdk/include", check_sdk_include), ("sdk/nn", check_nn), ("sdk/wrap", check_wrap), ("core", check_core), ("plugins", check_plugin),
          ("examples", check_example))
 
 

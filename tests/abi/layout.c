@@ -147,11 +147,12 @@ AT(wn_verifier, preview_sigma, 56);
 AT(wn_verifier, score, 64);
 AT(wn_verifier, describe, 72);
 
-SIZE(wn_verifier_ref, 32);
+SIZE(wn_verifier_ref, 40);
 AT(wn_verifier_ref, struct_size, 0);
 AT(wn_verifier_ref, name, 8);
 AT(wn_verifier_ref, verifier, 16);
 AT(wn_verifier_ref, self, 24);
+AT(wn_verifier_ref, identity, 32);
 
 SIZE(wn_env, 184);
 AT(wn_env, struct_size, 0);

@@ -5,10 +5,10 @@
  */
 #include "check.h"
 #include "host.h"
+#include "picture.h"
 #include "tiny.h"
 
 #include <models/clip_model.h>
-#include <png.h>
 #include <winnow/verifier.h>
 
 enum { PROMPTS = 3, IMAGES = 4, COUNT = PROMPTS * IMAGES };
@@ -17,18 +17,6 @@ static const wn_prompt prompts[PROMPTS] = { { "a red circle", "one", "", "{}" },
                                             { "the blue square and a red one", "two", "", "{}" },
                                             { "", "three", "", "{}" } };
 static const char *const names[IMAGES] = { "37x53", "64x31", "8x8", "200x111" };
-
-static wn_image read_png(const char *name)
-{
-    char path[4096];
-    png_image png = { .version = PNG_IMAGE_VERSION };
-    snprintf(path, sizeof path, "%s/tests/golden/models/picture_%s.png", WINNOW_SOURCE_DIR, name);
-    CHECK(png_image_begin_read_from_file(&png, path));
-    png.format = PNG_FORMAT_RGB;
-    uint8_t *rgb = tiny_alloc(PNG_IMAGE_SIZE(png), 1);
-    CHECK(png_image_finish_read(&png, NULL, rgb, 0, NULL));
-    return (wn_image){ png.width, png.height, rgb };
-}
 
 /* Every prompt with every image, in one request. */
 struct request {
@@ -42,7 +30,7 @@ static void fill_request(struct request *q)
 {
     wn_image image[IMAGES];
     for (int j = 0; j < IMAGES; j++)
-        image[j] = read_png(names[j]);
+        image[j] = picture_read(names[j]);
     for (int i = 0; i < COUNT; i++) {
         q->prompt[i] = &prompts[i / IMAGES];
         q->image[i] = image[i % IMAGES];

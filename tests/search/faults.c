@@ -202,6 +202,25 @@ static void check_wrapper(void)
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'size' AND value = 6"), 24);
 }
 
+/* An ensemble is no better than its members: one that fails takes the set with it, and is named. */
+static void check_ensemble(void)
+{
+    struct harness_run run = { .spec = SPEC("{}", "{}", RANDOM("near")),
+                               .directory = harness_directory("faults", "ensemble") };
+    const char *const set[] = { "verifiers.both={\"use\":\"ensemble\",\"inputs\":[\"near\",\"sulk\"]}",
+                                "search.guide=both", NULL };
+    run.set = set;
+    CHECK_INT(harness_execute(&run), WN_E_IO);
+    CHECK_CONTAINS(run.err.message, "input sulk: the verifier was told to fail");
+    const char *const calm[] = { set[0], set[1], "verifiers.sulk.options.mode=dark", NULL };
+    run.set = calm;
+    run.directory = harness_directory("faults", "ensemble");
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'ensemble'"), 24);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'near' AND value <= 0"), 24);
+    CHECK(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'sulk' AND value IS NULL") > 0);
+}
+
 /* With v = x/2, sigma 1, 3/4, 1/2, 1/4, 0: x(1/2) = (7/8)^2 x, the final x is (7/8)^2 of that, and the prediction at
  * 1/2 is 3/4 of it, so a preview at 0.4 is 0.75 / (7/8)^2 of the final latent. */
 static void check_glimpse(void)
@@ -233,6 +252,7 @@ int main(void)
     check_searches();
     check_serial();
     check_wrapper();
+    check_ensemble();
     check_glimpse();
     return CHECK_DONE();
 }

@@ -83,6 +83,10 @@ typedef struct wn_verifier_ref {
     const char *name;            /* the spec's name for it */
     const wn_verifier *verifier; /* with the metrics, flags and limits of this instance */
     void *self;
+    /* 64 hex digits, the same in every run whose verifier answers the same: a hash of the plugin's name and version,
+     * its options, size and time of the files that it told of in create (wn_host.uses_file), and its own inputs. What
+     * else may decide an answer (code that changed under one version, a remote service, the run's seed) is not in it. */
+    const char *identity;
 } wn_verifier_ref;
 
 #ifdef __cplusplus
