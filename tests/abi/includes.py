@@ -9,6 +9,7 @@ import sys
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 C_STANDARD = set("assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg "
                  "stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype".split())
+CODECS = ("weights/safetensors.h", "weights/torch_file.h")
 FOREIGN_TO_CORE = ("cblas", "openblas", "vulkan", "nn.h", "graph.h", "models/", "text/", "image/")
 
 
@@ -47,10 +48,10 @@ def check_wrap(root, path, bracket, name):
 
 
 def check_core(root, path, bracket, name):
-    if bracket == '"' and (is_core(root, name) or name == "weights/safetensors.h"):
+    if bracket == '"' and (is_core(root, name) or name in CODECS):
         return None
     if bracket == '"':
-        return "core includes its own files by their path below core, and weights/safetensors.h"
+        return "core includes its own files by their path below core, and the codecs of weight files"
     if name.startswith(FOREIGN_TO_CORE):
         return "core knows no plugin, no toolkit and no compute library"
     return None

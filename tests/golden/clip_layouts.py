@@ -8,6 +8,7 @@ FOLDER/openai   OpenAI's names, a state dict: model.pt
 FOLDER/script   OpenAI's names, a TorchScript archive: model.pt
 FOLDER/openclip OpenAI's names, open_clip_model.safetensors
 FOLDER/wrapped  OpenAI's names, a checkpoint of open_clip's training: {"epoch", "state_dict": {"module....}}
+FOLDER/half     Hugging Face, safetensors, in float16; FOLDER/half_script the same numbers as OpenAI publishes them
 The standard library only.
 """
 import collections
@@ -15,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "weights"))
@@ -41,8 +43,15 @@ NAMES = [
 
 def transpose(t):
     dtype, (rows, cols), data = t
-    return dtype, (cols, rows), b"".join(data[4 * (r * cols + c):4 * (r * cols + c) + 4]
+    size = len(data) // (rows * cols)
+    return dtype, (cols, rows), b"".join(data[size * (r * cols + c):size * (r * cols + c + 1)]
                                          for c in range(cols) for r in range(rows))
+
+
+def halve(t):
+    dtype, shape, data = t
+    count = len(data) // 4
+    return "F16", shape, struct.pack(f"<{count}e", *struct.unpack(f"<{count}f", data))
 
 
 def original(named):
@@ -120,6 +129,10 @@ def main():
     numbers = {"input_resolution": ("I64", [], config["vision_config"]["image_size"].to_bytes(8, "little")),
                "context_length": ("I64", [], bytes(8)), "vocab_size": ("I64", [], bytes(8))}
     tz.save(os.path.join(begin("script", *tokenizer, config=said), "model.pt"), tz.script(tz.tensors({**numbers, **old})))
+    half = {name: halve(t) for name, t in named.items()}
+    tz.write_safetensors(os.path.join(begin("half", "config.json", *SMALL), "model.safetensors"), half)
+    tz.save(os.path.join(begin("half_script", *tokenizer, config=said), "model.pt"),
+            tz.script(tz.tensors({**numbers, **original(half)})))
     tz.write_safetensors(os.path.join(begin("openclip", *tokenizer, config=said), "open_clip_model.safetensors"), old)
     state = {"module." + name: t for name, t in tz.tensors(old).items()}
     tz.save(os.path.join(begin("wrapped", *tokenizer, config=said), "epoch_1.pt"),

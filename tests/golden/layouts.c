@@ -72,6 +72,15 @@ static void test_equal(const double *want)
     }
 }
 
+/* OpenAI's archives are in float16. */
+static void test_half(void)
+{
+    double want[2 * COUNT], got[2 * COUNT];
+    score(in_folder("half"), "cosine", want);
+    score(in_folder("half_script/model.pt"), "cosine", got);
+    CHECK(memcmp(got, want, sizeof got) == 0);
+}
+
 static void test_goldens(const double *paper)
 {
     wn_error err;
@@ -143,6 +152,7 @@ int main(void)
     host_open(&host, 2);
     score(folder, "paper", want);
     test_equal(want);
+    test_half();
     test_goldens(want);
     test_refusals();
     host_close(&host);

@@ -1,21 +1,11 @@
 /* pickle.c - the stack machine: values, a memo, and one function for each opcode that torch's pickles hold.
  *
- * Protocols 2 to 5. Objects are small and die together, so they lie in blocks; lists and dicts are linked, which makes
- * appending constant and growing unnecessary. Nothing recurses: a pickle may nest as deeply as it likes.
+ * Protocols 2 to 5. Nothing recurses: a pickle may nest as deeply as it likes.
  */
 #include "pickle.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct pickle_block {
-    struct pickle_block *next;
-    uint64_t used, size;
-    max_align_t data[];
-};
-
-enum { BLOCK_BYTES = 65536 - 64 };
 
 wn_status pickle_refuse(const struct pickle_machine *m, const char *what)
 {
@@ -25,56 +15,9 @@ wn_status pickle_refuse(const struct pickle_machine *m, const char *what)
 
 /* ---- memory ---- */
 
-/* A new block that has room for `wanted` bytes. */
-static wn_status add_block(const char *path, struct pickle *p, uint64_t wanted, wn_error *err)
-{
-    const uint64_t size = wanted > BLOCK_BYTES ? wanted : BLOCK_BYTES;
-    if (size > PICKLE_MAX_MEMORY - p->block_bytes)
-        return wn_fail(err, WN_E_UNSUPPORTED, "%s: its pickle makes more than %d MiB of objects", path,
-                       PICKLE_MAX_MEMORY >> 20);
-    struct pickle_block *b = calloc(1, sizeof *b + size);
-    if (!b)
-        return wn_fail(err, WN_E_MEMORY, "%s: no memory for its pickle", path);
-    b->size = size;
-    b->next = p->blocks;
-    p->blocks = b;
-    p->block_bytes += size;
-    return WN_OK;
-}
-
-wn_status pickle_alloc(const char *path, struct pickle *p, uint64_t bytes, void *out, wn_error *err)
-{
-    const uint64_t unit = sizeof(max_align_t), wanted = (bytes + unit - 1) / unit * unit;
-    if (!p->blocks || p->blocks->size - p->blocks->used < wanted)
-        WN_TRY(add_block(path, p, wanted, err));
-    *(void **)out = (unsigned char *)p->blocks->data + p->blocks->used;
-    p->blocks->used += wanted;
-    return WN_OK;
-}
-
 static wn_status alloc(struct pickle_machine *m, uint64_t bytes, void *out)
 {
     return pickle_alloc(m->path, m->out, bytes, out, m->err);
-}
-
-wn_status pickle_append(struct pickle_machine *m, struct pickle_items *to, struct pickle_value value)
-{
-    struct pickle_item *i;
-    WN_TRY(alloc(m, sizeof *i, &i));
-    i->value = value;
-    *(to->last ? &to->last->next : &to->first) = i;
-    to->last = i;
-    to->count++;
-    return WN_OK;
-}
-
-void pickle_finish(struct pickle *p)
-{
-    for (struct pickle_block *b = p->blocks, *next; b; b = next) {
-        next = b->next;
-        free(b);
-    }
-    *p = (struct pickle){ 0 };
 }
 
 /* Makes room for item `index` of the stack or the memo. */
@@ -160,7 +103,7 @@ static wn_status pop(struct pickle_machine *m, uint64_t count, const struct pick
     for (uint64_t i = 0; i < count; i++)
         if (m->stack[m->depth + i].type == PICKLE_MARK)
             return pickle_refuse(m, "takes a mark from the stack");
-    *out = m->stack + m->depth;
+    *out = count ? m->stack + m->depth : NULL;
     return WN_OK;
 }
 
@@ -384,59 +327,11 @@ static wn_status frame(struct pickle_machine *m)
     return take(m, 8, &ignored);
 }
 
-/* Everything but STOP. */
-static wn_status step(struct pickle_machine *m, unsigned char opcode)
+/* Opcodes of what is not a value by itself: globals, calls, the memo. */
+static wn_status step_objects(struct pickle_machine *m, unsigned char opcode)
 {
     char text[64];
     switch (opcode) {
-    case 0x80:
-        return protocol(m);
-    case 0x95:
-        return frame(m);
-    case '(':
-        return push_integer(m, PICKLE_MARK, 0);
-    case 'N':
-        return push_integer(m, PICKLE_NONE, 0);
-    case 0x88:
-        return push_integer(m, PICKLE_BOOL, 1);
-    case 0x89:
-        return push_integer(m, PICKLE_BOOL, 0);
-    case 'K':
-        return push_number(m, 1);
-    case 'M':
-        return push_number(m, 2);
-    case 'J':
-        return push_number(m, 4);
-    case 0x8a:
-        return push_long(m);
-    case 'G':
-        return push_float(m);
-    case 'X':
-        return push_string(m, 4);
-    case 0x8c:
-        return push_string(m, 1);
-    case ')':
-        return push_tuple(m, 0);
-    case 0x85:
-        return push_tuple(m, 1);
-    case 0x86:
-        return push_tuple(m, 2);
-    case 0x87:
-        return push_tuple(m, 3);
-    case 't':
-        return push_marked_tuple(m);
-    case ']':
-        return push_items(m, PICKLE_LIST, NULL, 0);
-    case '}':
-        return push_items(m, PICKLE_DICT, NULL, 0);
-    case 'a':
-        return extend_by(m, PICKLE_LIST, 1);
-    case 'e':
-        return extend_to_mark(m, PICKLE_LIST);
-    case 's':
-        return extend_by(m, PICKLE_DICT, 2);
-    case 'u':
-        return extend_to_mark(m, PICKLE_DICT);
     case 'q':
         return put_numbered(m, 1);
     case 'r':
@@ -459,9 +354,75 @@ static wn_status step(struct pickle_machine *m, unsigned char opcode)
         return build(m);
     case 'Q':
         return persistent(m);
+    case 0x80:
+        return protocol(m);
+    case 0x95:
+        return frame(m);
     default:
         snprintf(text, sizeof text, "opcode 0x%02x, which torch does not write", opcode);
         return pickle_refuse(m, text);
+    }
+}
+
+/* Opcodes of tuples, lists and dicts. */
+static wn_status step_containers(struct pickle_machine *m, unsigned char opcode)
+{
+    switch (opcode) {
+    case ')':
+        return push_tuple(m, 0);
+    case 0x85:
+        return push_tuple(m, 1);
+    case 0x86:
+        return push_tuple(m, 2);
+    case 0x87:
+        return push_tuple(m, 3);
+    case 't':
+        return push_marked_tuple(m);
+    case ']':
+        return push_items(m, PICKLE_LIST, NULL, 0);
+    case '}':
+        return push_items(m, PICKLE_DICT, NULL, 0);
+    case 'a':
+        return extend_by(m, PICKLE_LIST, 1);
+    case 'e':
+        return extend_to_mark(m, PICKLE_LIST);
+    case 's':
+        return extend_by(m, PICKLE_DICT, 2);
+    case 'u':
+        return extend_to_mark(m, PICKLE_DICT);
+    default:
+        return step_objects(m, opcode);
+    }
+}
+
+/* Everything but STOP; the common ones, plain values, first. */
+static wn_status step(struct pickle_machine *m, unsigned char opcode)
+{
+    switch (opcode) {
+    case '(':
+        return push_integer(m, PICKLE_MARK, 0);
+    case 'N':
+        return push_integer(m, PICKLE_NONE, 0);
+    case 0x88:
+        return push_integer(m, PICKLE_BOOL, 1);
+    case 0x89:
+        return push_integer(m, PICKLE_BOOL, 0);
+    case 'K':
+        return push_number(m, 1);
+    case 'M':
+        return push_number(m, 2);
+    case 'J':
+        return push_number(m, 4);
+    case 0x8a:
+        return push_long(m);
+    case 'G':
+        return push_float(m);
+    case 'X':
+        return push_string(m, 4);
+    case 0x8c:
+        return push_string(m, 1);
+    default:
+        return step_containers(m, opcode);
     }
 }
 

@@ -82,7 +82,7 @@ enum {
     PICKLE_MAX_VALUES = 1 << 19   /* of the stack, and of the memo */
 };
 
-/* Zeroed memory that lives as long as the pickle. */
+/* Zeroed memory that lives as long as the pickle; out is the address of a pointer to any object. */
 wn_status pickle_alloc(const char *path, struct pickle *p, uint64_t bytes, void *out, wn_error *err);
 
 /* ---- between pickle.c and pickle_calls.c ---- */
