@@ -86,38 +86,71 @@ static void test_pairs(struct host *h, const wn_plugin *plugin, const char *fold
     CHECK_CONTAINS(h->log, "24 images scored, 1 had no preview");
 }
 
-/* The first picture's states; its preparation is that of the 40 px models. */
-static void test_states(struct host *h, const char *folder, const nn_weights *golden, const wn_image *picture)
+/* The states of a prepared picture by the weights of a folder, [tokens, width]. */
+static void run_states(struct host *h, const char *folder, const nn_config *c, const float *pixels, uint64_t px,
+                       uint64_t count, float *states)
 {
     static const char *const names[] = { "pixels", "states", NULL };
-    uint64_t count;
-    const float *want = tiny_golden(golden, "states", &count);
-    char path[4096];
     nn_weights *w;
-    nn_config *c;
     nn_vit v;
-    nn_preprocess prepare;
     nn_program program;
-    snprintf(path, sizeof path, "%s/config.json", folder);
     CHECK_OK(nn_weights_open(folder, &w, &err), err);
-    CHECK_OK(nn_config_open(path, &c, &err), err);
     CHECK_OK(nn_vit_read(w, &v, &err), err);
     CHECK_OK(nn_vit_configure(c, &v, &err), err);
-    CHECK_OK(nn_preprocess_open(folder, &prepare, &err), err);
-    v.image_px = prepare.crop_width_px;
-    const uint64_t px = v.image_px;
-    float *pixels = tiny_alloc(px * px * 3, sizeof *pixels), *states = tiny_alloc(count, sizeof *states);
+    v.image_px = px;
     CHECK_INT(nn_vit_tokens(&v) * v.width, count);
-    CHECK_OK(nn_preprocess_run(&prepare, picture, pixels, &err), err);
     nn_graph *g = nn_graph_new("image");
     nn_output(g, "states", nn_vit_states(g, &v, w, nn_input(g, "pixels", WN_F32, px * px, 3, 0)));
     CHECK_OK(nn_program_make(g, &h->device, WN_F32, 1, names, &program, &err), err);
-    CHECK_OK(nn_program_run(&program, 1, (void *[]){ pixels, states }, &err), err);
-    const double error = relative_l2(states, want, count);
-    printf("states: %.1e of their size (bound 1e-05)\n", error); /* measured 4e-7 */
-    CHECK(error <= 1e-5);
+    CHECK_OK(nn_program_run(&program, 1, (void *[]){ (void *)pixels, states }, &err), err);
     nn_program_end(&program);
+    nn_weights_close(w);
+}
+
+/* The first picture's states; and the same bits from the original names. */
+static void test_states(struct host *h, const char *folder, const nn_weights *golden, const wn_image *picture)
+{
+    uint64_t count;
+    const float *want = tiny_golden(golden, "states", &count);
+    char path[4096];
+    nn_config *c;
+    nn_preprocess prepare;
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    CHECK_OK(nn_config_open(path, &c, &err), err);
+    CHECK_OK(nn_preprocess_open(folder, &prepare, &err), err);
+    const uint64_t px = prepare.crop_width_px;
+    float *pixels = tiny_alloc(px * px * 3, sizeof *pixels);
+    float *states = tiny_alloc(count, sizeof *states), *other = tiny_alloc(count, sizeof *other);
+    CHECK_OK(nn_preprocess_run(&prepare, picture, pixels, &err), err);
+    run_states(h, folder, c, pixels, px, count, states);
+    const double error = relative_l2(states, want, count);
+    printf("states: %.1e of their size (bound 1e-05)\n", error); /* measured 3e-7 */
+    CHECK(error <= 1e-5);
+    snprintf(path, sizeof path, "%s/timm", folder);
+    run_states(h, path, c, pixels, px, count, other);
+    CHECK(memcmp(states, other, count * sizeof *states) == 0);
     nn_config_close(c);
+}
+
+/* Positions as DINO's own code interpolates them. */
+static void test_grown(const char *folder, const nn_weights *golden)
+{
+    uint64_t count;
+    const float *want = tiny_golden(golden, "grown", &count);
+    nn_weights *w;
+    nn_vit v;
+    CHECK_OK(nn_weights_open(folder, &w, &err), err);
+    CHECK_OK(nn_vit_read(w, &v, &err), err);
+    const float *stored = tiny_golden(w, "embeddings.position_embeddings", NULL);
+    float *got = tiny_alloc(count, sizeof *got);
+    v.grow = 0.1;
+    CHECK_OK(nn_vit_interpolate(&v, stored + v.width, 5, got, &err), err);
+    const double error = relative_l2(got, want, count);
+    printf("positions: %.1e of their size (bound 1e-06)\n", error); /* measured 0 */
+    CHECK(error <= 1e-6);
+    v.grow = 0;
+    CHECK_OK(nn_vit_interpolate(&v, stored + v.width, 5, got, &err), err);
+    CHECK(relative_l2(got, want, count) > 1e-3); /* transformers' are others */
     nn_weights_close(w);
 }
 
@@ -154,6 +187,8 @@ int main(int argc, char **argv)
         clip_cosines(&host, folder, s.picture, cosines);
     if (strncmp(argv[1], "dinov2", 6) == 0)
         test_states(&host, folder, golden, &s.picture[0]);
+    if (strcmp(argv[1], "dinov2") == 0)
+        test_grown(folder, golden);
     test_pairs(&host, plugin, folder, is_clip ? cosines : tiny_golden(golden, "cosine", NULL), &s);
     nn_weights_close(golden);
     pictures_free(s.picture);

@@ -215,6 +215,25 @@ FEATURES = {
 }
 
 
+def original(m, case):
+    """DINOv2's own names for the same values, q, k and v as one."""
+    file, fused = "timm/model.safetensors", "attention.attention."
+    for source, (_, _, shape) in sorted(m.source.items()):
+        name = source[len(case) + 1:]
+        for a, b in (("embeddings.patch_embeddings.projection", "patch_embed.proj"),
+                     ("embeddings.position_embeddings", "pos_embed"), ("embeddings.", ""), ("encoder.layer.", "blocks."),
+                     ("attention.output.dense", "attn.proj"), ("layer_scale1.lambda1", "ls1.gamma"),
+                     ("layer_scale2.lambda1", "ls2.gamma"), ("weights_in", "w12"), ("weights_out", "w3"),
+                     ("layernorm", "norm")):
+            name = name.replace(a, b)
+        n = int(np.prod(shape))
+        if fused + "query" in name:
+            parts = [(source.replace("query", p), 0, n) for p in ("query", "key", "value")]
+            m.add(file, name.replace(fused + "query", "attn.qkv"), (3 * shape[0], *shape[1:]), parts)
+        elif fused not in name:
+            m.add(file, name, shape, [(source, 0, n)])
+
+
 def features(case, cls, config, processor):
     out, m = folder(case), Manifest()
     model = saved(m, "model.safetensors", case, cls, config)
@@ -232,7 +251,14 @@ def features(case, cls, config, processor):
     f = f / f.norm(dim=-1, keepdim=True)
     cosine = f @ f.T
     print(case, cosine.numpy())
-    finish(out, m, dict(states=states[0], cosine=cosine))
+    golden = dict(states=states[0], cosine=cosine)
+    if case != "vit":
+        original(m, case)
+    if case == "dinov2":  # as DINO's own code enlarges or reduces its positions: by a factor, made larger by 0.1
+        places = model.embeddings.position_embeddings[:, 1:].reshape(1, 7, 7, -1).permute(0, 3, 1, 2)
+        grown = torch.nn.functional.interpolate(places, scale_factor=5.1 / 7, mode="bicubic")
+        golden["grown"] = grown.permute(0, 2, 3, 1).reshape(25, -1)
+    finish(out, m, golden)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@
 
 struct options {
     const char *model;
+    const char *positions;
     const char *device;
     const char *dtype;
 };
@@ -27,6 +28,8 @@ struct options {
 static const wn_option options[] = {
     WN_PATH(struct options, model, "\"facebook/dino-vitb16\"",
             "A Hugging Face folder of ViTModel (DINO), Dinov2Model, Dinov2WithRegistersModel or CLIPModel."),
+    WN_ENUM(struct options, positions, "\"transformers\"", "transformers|original",
+            "Whose way of interpolating positions: transformers' or that of DINO's own code, which adds 0.1."),
     WN_STRING(struct options, device, "\"cpu\"", "Device that computes: cpu, vulkan, vulkan:0, ..."),
     WN_ENUM(struct options, dtype, "\"f32\"", "f32|bf16", "Type of the matrix products; sums are float32."),
     WN_OPTIONS_END
@@ -139,6 +142,7 @@ static wn_status open_vit(struct consistency *s, const char *folder, const nn_co
     WN_TRY(open_preprocess(s, folder, &prepare, err));
     const uint32_t side = prepare.crop_width_px ? prepare.crop_width_px : prepare.resize_width_px;
     s->vit.image_px = side; /* positions are interpolated to it; 0 is refused below */
+    s->vit.grow = strcmp(s->options->positions, "original") == 0 && !s->vit.is_antialiased ? 0.1 : 0;
     s->width = s->vit.width;
     if (side == 0)
         return wn_fail(err, WN_E_FORMAT,
