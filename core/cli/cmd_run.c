@@ -13,6 +13,7 @@
 #include "ledger/ledger.h"
 #include "ledger/manifest.h"
 #include "report/report.h"
+#include "report/timeline.h"
 #include "spec/bounds.h"
 
 #include <winnow/device.h>
@@ -183,6 +184,9 @@ static int run_spec(struct run *r)
     wn_status status = execute(r, process, &result, &err);
     terminal_stop();
     status = let_go(r, status, &err);
+    if (status == WN_OK && result.timeline)
+        status = timeline_write(r->spec->output, result.timeline, &err);
+    timeline_destroy(result.timeline);
     int code = status ? cli_fail(r->c, status, &err) : finish(r, &result);
     wn_error ignored;
     (void)log_set_file(NULL, &ignored);

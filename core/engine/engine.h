@@ -10,12 +10,15 @@
  *     scoring: lanes (a thread for each verifier)   guide -> wakes the trial; judges
  *        | jobs with all scores
  *     recorder (thread)                         PNG, ledger
+ *
+ * The timeline notes who is busy when.
  */
 #ifndef WINNOW_ENGINE_ENGINE_H
 #define WINNOW_ENGINE_ENGINE_H
 
 #include "engine/batcher.h"
 #include "engine/identity.h"
+#include "engine/timeline.h"
 #include "ledger/ledger.h"
 #include "plugin/instance.h"
 
@@ -55,6 +58,7 @@ struct engine {
     struct scoring *scoring;
     struct recorder *recorder;
     struct stats stats;
+    struct timeline *timeline;
 
     pthread_mutex_t mutex;
     wn_error failure; /* the first that ends the run; code WN_OK while there is none */

@@ -196,6 +196,7 @@ static wn_status start_workers(struct engine *e, wn_error *err)
         .solver = &e->solver,
         .batch = e->batch,
         .stats = &e->stats,
+        .timeline = e->timeline,
         .ended = trial_tasks_ended,
         .stopping = is_stopping,
         .arg = e,
@@ -205,12 +206,26 @@ static wn_status start_workers(struct engine *e, wn_error *err)
     return batcher_create(&setup, &e->batcher, err);
 }
 
+static wn_status make_timeline(struct engine *e, wn_error *err)
+{
+    e->timeline = timeline_create(1 + e->spec->judge_count);
+    if (!e->timeline)
+        return wn_fail(err, WN_E_MEMORY, "no memory for a timeline");
+    uint32_t lane = TIMELINE_VERIFIERS;
+    for (uint32_t c = 0; c < e->column_count; c++)
+        if (e->columns[c].metric == 0)
+            snprintf(e->timeline->lanes[lane++].name, sizeof e->timeline->lanes->name, "%s",
+                     e->spec->verifiers[e->columns[c].verifier].name);
+    return WN_OK;
+}
+
 static wn_status set_up(struct experiment *x, wn_error *err)
 {
     struct engine *e = &x->engine;
     WN_TRY(describe(x, err));
     WN_TRY(make_schedule(x, err));
     WN_TRY(make_columns(e, err));
+    WN_TRY(make_timeline(e, err));
     return start_workers(e, err);
 }
 
@@ -359,6 +374,20 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
                  s->seconds);
 }
 
+/* Who was busy for how much of the time: above 100 % in all, work was hidden behind other work. */
+static void tell_busy(struct experiment *x, double seconds)
+{
+    const struct timeline *t = x->engine.timeline;
+    char text[1200];
+    size_t used = 0;
+    for (uint32_t i = 0; i < t->lane_count && used < sizeof text; i++)
+        if (t->lanes[i].items > 0)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s %.0f %%", used ? ", " : "",
+                                     t->lanes[i].name, 100 * t->lanes[i].seconds / fmax(seconds, 1e-9));
+    if (used > 0)
+        engine_event(&x->engine, "busy", "%s of %.1f s", text, seconds);
+}
+
 wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
                          struct ledger *ledger, void (*report_status)(void *arg, const struct experiment_status *s),
                          void *arg, struct experiment_result *result, wn_error *err)
@@ -385,8 +414,13 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
         status = run_trials(x, report_status, arg, err);
         sum_up(x, result);
         tell_stop(x, result);
+        tell_busy(x, result->status.seconds);
     }
     take_down(x);
+    if (status == WN_OK)
+        result->timeline = e->timeline;
+    else
+        timeline_destroy(e->timeline);
     if (e->failure.code != WN_OK)
         status = (*err = e->failure).code;
     pthread_mutex_destroy(&e->mutex);

@@ -140,7 +140,9 @@ static wn_status score_jobs(struct lane *l, uint32_t first, uint32_t count)
     wn_error err = { 0 };
     const double start = clock_seconds();
     const wn_status status = ask(l, first, count, &err);
-    const double seconds = clock_seconds() - start;
+    const double end = clock_seconds();
+    const double seconds = end - start;
+    timeline_add(l->setup.engine->timeline, TIMELINE_VERIFIERS + l->setup.link - LINK_FIRST_LANE, start, end, count);
     if (status != WN_OK && engine_is_stopping(l->setup.engine))
         return WN_E_CANCELLED;
     if (status != WN_OK && count > 1 && !l->is_comparative) {

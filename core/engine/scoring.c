@@ -223,7 +223,9 @@ static wn_status decode_some(struct scoring *s, uint32_t count, struct job *cons
     const int32_t quality = is_finished || !has_preview ? WN_QUALITY_FULL : WN_QUALITY_PREVIEW;
     const double start = clock_seconds();
     const wn_status status = e->sampler->decode(e->sampler_self, &e->spec->canvas, count, x0, quality, rgb, err);
-    const double share = (clock_seconds() - start) / count;
+    const double end = clock_seconds();
+    const double share = (end - start) / count;
+    timeline_add(e->timeline, TIMELINE_DECODE, start, end, count);
     for (uint32_t i = 0; i < count; i++) {
         jobs[i]->record.sample_seconds = jobs[i]->task.seconds;
         jobs[i]->record.decode_seconds += share;
