@@ -73,7 +73,7 @@ static void transpose(struct out *o, const char *old, const char *new)
 /* q, k and v of a block, one above the other. */
 static void pack(struct out *o, const char *old, const char *new, const char *part)
 {
-    char name[NAME];
+    char name[NAME + 32];
     uint64_t n = 0;
     const nn_tensor *t = NULL;
     float *packed = NULL;
@@ -92,7 +92,7 @@ static void pack(struct out *o, const char *old, const char *new, const char *pa
 static void rename_pair(struct out *o, const char *old, const char *new)
 {
     static const char *const parts[] = { "weight", "bias" };
-    char a[NAME], b[NAME];
+    char a[NAME + 8], b[NAME + 8];
     for (int i = 0; i < 2; i++) {
         snprintf(a, sizeof a, "%s.%s", old, parts[i]);
         snprintf(b, sizeof b, "%s.%s", new, parts[i]);

@@ -152,7 +152,7 @@ static wn_status read_towers(struct clip_parts *p, const char *folder, const nn_
 wn_status clip_read(const char *path, const nn_clip_options *options, struct clip_parts *out, wn_error *err)
 {
     char folder[PATH];
-    int has_config;
+    int has_config = 0;
     *out = (struct clip_parts){ 0 };
     WN_TRY(folder_of(path, folder, err));
     WN_TRY(nn_weights_open(path, &out->weights, err));

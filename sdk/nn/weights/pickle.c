@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-wn_status pickle_refuse(const struct pickle_machine *m, const char *what)
+void pickle_say_damaged(const struct pickle_machine *m, const char *what)
 {
-    return wn_fail(m->err, WN_E_FORMAT, "%s: damaged pickle: byte %llu: %s; fetch it again", m->path,
-                   (unsigned long long)m->opcode, what);
+    wn_fail(m->err, WN_E_FORMAT, "%s: damaged pickle: byte %llu: %s; fetch it again", m->path,
+            (unsigned long long)m->opcode, what);
 }
 
 /* ---- memory ---- */

@@ -100,7 +100,12 @@ struct pickle_machine {
     wn_error *err;
 };
 
-wn_status pickle_refuse(const struct pickle_machine *m, const char *what);
+void pickle_say_damaged(const struct pickle_machine *m, const char *what);
+static inline wn_status pickle_refuse(const struct pickle_machine *m, const char *what)
+{
+    pickle_say_damaged(m, what);
+    return WN_E_FORMAT; /* here, where a compiler sees that what a failed step would fill is never read */
+}
 wn_status pickle_append(struct pickle_machine *m, struct pickle_items *to, struct pickle_value value);
 
 wn_status pickle_find_global(struct pickle_machine *m, const char *module, const char *name, struct pickle_value *out);

@@ -236,7 +236,7 @@ static wn_status check_all(const struct archive *a, struct zip *z)
 wn_status zip_read(const char *path, const unsigned char *archive, uint64_t bytes, struct zip *out, wn_error *err)
 {
     const struct archive a = { path, archive, bytes, err };
-    struct directory d;
+    struct directory d = { 0 };
     *out = (struct zip){ 0 };
     WN_TRY(read_directory(&a, &d));
     if (d.count > (d.end - d.begin) / ENTRY_BYTES)
