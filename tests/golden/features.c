@@ -154,6 +154,26 @@ static void test_grown(const char *folder, const nn_weights *golden)
     nn_weights_close(w);
 }
 
+/* A folder whose config.json lies. */
+static void test_refusals(struct host *h, const wn_plugin *plugin, const char *folder)
+{
+    static const char *const lies[][2] = {
+        { "{\"model_type\": \"swin\"}", "known are vit" },
+        { "{\"model_type\": \"vit\", \"num_attention_heads\": 4}", "heads divide the width" },
+        { "{\"model_type\": \"vit\", \"hidden_act\": \"mish\"}", "\"mish\"" },
+        { "{\"model_type\": \"clip\"}", "CLIP" },
+        { "[]", "not a JSON object" },
+    };
+    char path[4096], options[256];
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        FILE *file = fopen(path, "w");
+        CHECK(file && fputs(lies[i][0], file) >= 0 && fclose(file) == 0);
+        CHECK(!host_create(h, plugin, options, (const char *const[]){ "model", folder, NULL }, &err));
+        CHECK_CONTAINS(err.message, lies[i][1]);
+    }
+}
+
 /* The verifier's cosines are those of the embeddings, which clipscore.c compares with transformers'. */
 static void clip_cosines(struct host *h, const char *folder, const wn_image *pictures, float *out)
 {
@@ -190,6 +210,8 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "dinov2") == 0)
         test_grown(folder, golden);
     test_pairs(&host, plugin, folder, is_clip ? cosines : tiny_golden(golden, "cosine", NULL), &s);
+    if (strcmp(argv[1], "vit") == 0)
+        test_refusals(&host, plugin, folder);
     nn_weights_close(golden);
     pictures_free(s.picture);
     host_close(&host);

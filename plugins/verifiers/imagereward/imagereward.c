@@ -224,8 +224,7 @@ static wn_status text_of(struct imagereward *m, const wn_prompt *prompt, const s
     return tokenize(m, prompt, t, err);
 }
 
-/* Items first .. first+n-1, n at most NN_VIT_CHUNK: fewer than prompts are remembered, so none is lost meanwhile but
- * the ids are used only after all are there. */
+/* Items first .. first+n-1, n at most NN_VIT_CHUNK. Ids are copied: a later prompt may take an earlier one's place. */
 static wn_status score_chunk(struct imagereward *m, const wn_score_request *r, uint64_t first, uint64_t n,
                              wn_error *err)
 {

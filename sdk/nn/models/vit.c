@@ -73,8 +73,8 @@ wn_status nn_vit_interpolate(const nn_vit *v, const float *positions, uint64_t n
     return status;
 }
 
-/* Adds tensor `name`, `rows` x width, to nothing: its values as float32. NULL, with the graph's error set, when it is
- * not there or of another size. */
+/* A tensor [rows, width] as float32, to be freed; NULL, with the graph's error set, when it is not there or of another
+ * size. */
 static float *values(const nn_scope *s, const char *name, uint64_t rows, uint64_t width)
 {
     char full[sizeof s->prefix + 80];
