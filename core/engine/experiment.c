@@ -356,7 +356,9 @@ static void sum_up(struct experiment *x, struct experiment_result *result)
     fill_status(x, &result->status);
     result->done = result->status.prompts_done;
     result->failed = result->status.prompts_failed;
-    result->interrupted = atomic_load(&e->process->cancelled) && result->done + result->failed < e->spec->prompt_count;
+    const bool is_whole =
+        result->done + result->failed == e->spec->prompt_count && atomic_load(&e->stats.candidates_unjudged) == 0;
+    result->interrupted = atomic_load(&e->process->cancelled) && !is_whole;
 }
 
 /* The ledger's own account of this start: what was sampled, and what was not because it was recorded. */

@@ -160,6 +160,8 @@ static void let_go(struct lane *l, struct job *job, wn_status status, const wn_e
 {
     if (status != WN_OK)
         atomic_store(&job->is_discarded, true);
+    if (status != WN_OK && !l->setup.is_guide)
+        stats_add(&l->setup.engine->stats.candidates_unjudged, 1);
     if (!l->setup.is_guide)
         job_release(job);
     else if (status != WN_OK)

@@ -60,12 +60,9 @@ void timeline_add(struct timeline *t, uint32_t lane, double from, double to, uin
     while (to - t->start >= t->bin_seconds * TIMELINE_BINS)
         fold(t);
     struct timeline_lane *l = &t->lanes[lane];
-    for (double at = fmax(from, t->start); at < to;) {
-        const uint32_t bin = (uint32_t)((at - t->start) / t->bin_seconds);
-        const double end = fmin(to, t->start + (bin + 1) * t->bin_seconds);
-        l->busy[bin] += end - at;
-        at = end > at ? end : to; /* a bin's end may be rounded to where we are */
-    }
+    const double first = fmax(from - t->start, 0) / t->bin_seconds, last = (to - t->start) / t->bin_seconds;
+    for (uint32_t bin = (uint32_t)first; bin < TIMELINE_BINS && bin < last; bin++)
+        l->busy[bin] += (fmin(last, bin + 1) - fmax(first, bin)) * t->bin_seconds;
     l->seconds += to - from;
     l->items += items;
     t->end = fmax(t->end, to);

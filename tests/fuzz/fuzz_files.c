@@ -170,6 +170,19 @@ static void use_clip(wn_error *err)
     nn_clip_bpe_close(t);
 }
 
+static void use_clip_list(wn_error *err)
+{
+    nn_clip_bpe *t;
+    int32_t ids[16];
+    uint32_t count;
+    bool truncated;
+    must_have_said_why(nn_clip_bpe_open_list(in_folder("f/list.txt"), 518, &t, err), err);
+    if (t)
+        must_have_said_why(nn_clip_bpe_encode(t, "lower newer slow\xc3\xa9 1's", 16, ids, &count, &truncated, err),
+                           err);
+    nn_clip_bpe_close(t);
+}
+
 static void use_clip_text(wn_error *err)
 {
     static nn_clip_bpe *t;
@@ -328,6 +341,7 @@ int main(void)
     fuzz("f/vocab.json", text_seed(vocab), use_clip);
     write_text("f/vocab.json", vocab);
     fuzz("f/merges.txt", text_seed(merges), use_clip);
+    fuzz("f/list.txt", text_seed("#version: 0.2\nl o\nlo w</w>\ne r</w>\nn e\n"), use_clip_list);
     fuzz("f/spiece.model", file_seed(WINNOW_SOURCE_DIR "/tests/golden/text/spiece.model"), use_t5);
     scratch_remove(folder);
     return CHECK_DONE();

@@ -240,6 +240,24 @@ static void check_glimpse(void)
                                         " candidate) WHERE a.verifier = 'look' AND b.verifier = 'light'") > 0.5);
 }
 
+/* Every search has ended, a judge has not: that run is to be gone on with, too. */
+static void check_interrupted_judge(void)
+{
+    struct harness_run run = { .spec = SPEC("{}", "{}", RANDOM("near") ", \"judge\": [\"slow\"]"),
+                               .directory = harness_directory("faults", "unjudged") };
+    const char *const set[] = { "verifiers={\"near\":{\"use\":\"analytic\"},"
+                                "\"slow\":{\"use\":\"analytic\",\"options\":{\"delay_us\":1000000}}}",
+                                "search.options.candidates=200", NULL };
+    run.set = set;
+    run.cancel_after_ms = 500;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.interrupted, 1);
+    run.cancel_after_ms = 0;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.interrupted, 0);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE verifier = 'slow'"), 800);
+}
+
 int main(void)
 {
     check_samplers();
@@ -254,5 +272,6 @@ int main(void)
     check_wrapper();
     check_ensemble();
     check_glimpse();
+    check_interrupted_judge();
     return CHECK_DONE();
 }
