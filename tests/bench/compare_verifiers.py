@@ -98,10 +98,11 @@ def theirs(call, model, kind, batch):
 
 
 print(f"torch {torch.__version__}, transformers {transformers.__version__}, {THREADS} threads")
-print("| what | type | batch | winnow ms | torch ms | ratio of medians | ratio of bests | winnow CPU ms | torch CPU ms | "
-      "ratio |")
+print("| what | type | batch | winnow ms | torch ms | ratio of medians | ratio of bests | winnow CPU ms | "
+      "torch CPU ms | ratio |")
 print("|" + "---|" * 10)
-for name, title, make in (("clip", "CLIP ViT-L/14, image", make_clip), ("imagereward", "ImageReward", make_imagereward)):
+for name, title, make in (("clip", "CLIP ViT-L/14, image", make_clip),
+                          ("imagereward", "ImageReward", make_imagereward)):
     if name not in ONLY:
         continue
     folder = f"{SCRATCH}/{name}{'-small' if SMALL else ''}"

@@ -221,7 +221,8 @@ def original(m, case):
     for source, (_, _, shape) in sorted(m.source.items()):
         name = source[len(case) + 1:]
         for a, b in (("embeddings.patch_embeddings.projection", "patch_embed.proj"),
-                     ("embeddings.position_embeddings", "pos_embed"), ("embeddings.", ""), ("encoder.layer.", "blocks."),
+                     ("embeddings.position_embeddings", "pos_embed"), ("embeddings.", ""),
+                     ("encoder.layer.", "blocks."),
                      ("attention.output.dense", "attn.proj"), ("layer_scale1.lambda1", "ls1.gamma"),
                      ("layer_scale2.lambda1", "ls2.gamma"), ("weights_in", "w12"), ("weights_out", "w3"),
                      ("layernorm", "norm")):
