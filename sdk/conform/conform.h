@@ -25,8 +25,8 @@ struct conform_subject {
     void *arg;
 };
 
-/* Runs all checks of the plugin's kind; returns how many failed. Redirects the process's output while plugin code runs,
- * and forks: the caller should have no other threads at work. [setup] */
+/* Runs all checks of the plugin's kind; returns how many failed. What is printed meanwhile, by whomever, is caught, so
+ * tell keeps its lines for later. Forks: the caller should have no other threads at work. [setup] */
 uint32_t conform_run(const struct conform_subject *subject);
 
 #endif

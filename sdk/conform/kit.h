@@ -45,6 +45,13 @@ const struct kind_checks *kit_verifier_checks(void);
 const struct kind_checks *kit_sampler_checks(void);
 const struct kind_checks *kit_search_checks(void);
 
+/* What is printed until kit_hear goes to a file without a name. */
+struct kit_catcher {
+    int file, out, error;
+};
+void kit_listen(struct kit_catcher *c);
+void kit_hear(struct kit_catcher *c, char *text, uint64_t size); /* the first line; "" = silence */
+
 /* surroundings.c: checks of every kind. */
 void kit_check_symbols(struct kit *k, void *self);
 void kit_check_lives(struct kit *k, void *self);
