@@ -253,12 +253,15 @@ def find_things(image):
 
 
 def judge(image, text):
-    """The claims of a caption, each true or false of the picture.
+    """The claims of a caption, each true or false of the picture. Returns (share, all, claims)."""
+    return check(find_things(image), parse(text))
+
+
+def check(things, caption):
+    """The same for the things that a picture is known to show.
 
     One claim for each group (exactly that many), one for the relation (between the only two
-    things it names), one that nothing else is there. Returns (share, all, claims)."""
-    caption = parse(text)
-    things = find_things(image)
+    things it names), one that nothing else is there."""
     claims, named = [], 0
     for g in caption.groups:
         n = sum((t[0], t[1]) == (g.colour, g.shape) for t in things)
