@@ -279,7 +279,7 @@ static void check_texts(struct kit *k, void *self)
     wn_error err = { 0 };
     struct asked *a = much ? make_set(k, self) : NULL;
     for (int i = 0; much && i < LONG; i++)
-        much[i] = i % 7 == 6 ? ' ' : (char)('a' + i % 26);
+        much[i] = " abcdefghijklmnopqrstuvwxyz"[i % 27];
     if (much)
         much[LONG] = '\0';
     for (size_t i = 0; a && i < sizeof texts / sizeof *texts; i++) {
