@@ -1,42 +1,25 @@
-/* A file's name says nothing reliable about its content, so the first bytes decide. PNG goes through libpng, JPEG
- * through stb_image with every other format compiled out. A JPEG decoder may differ from another by a unit or two in a
- * pixel. */
+/* image_file.c - a file's name says nothing reliable about its content, so the first bytes decide who reads it. */
 #include "base/image_file.h"
 
 #include "base/buffer.h"
+#include "base/jpeg.h"
 #include "base/png.h"
+#include "base/webp.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-#define STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_STATIC
-#define STBI_ONLY_JPEG
-#define STBI_NO_STDIO
-#define STBI_MAX_DIMENSIONS PNG_MAX_SIDE_PX
-#pragma GCC diagnostic ignored "-Wunused-function" /* the formats that are compiled out stay declared */
-#include <stb/stb_image.h>
 
 enum { MAX_FILE_BYTES = 1 << 30 };
 
-static wn_status read_jpeg(const char *path, const struct buffer *file, wn_image *image, uint8_t **rgb, wn_error *err)
-{
-    int width, height, channels;
-    *rgb = stbi_load_from_memory((const uint8_t *)file->data, (int)file->size, &width, &height, &channels, 3);
-    if (!*rgb)
-        return wn_fail(err, WN_E_FORMAT, "%s: not a JPEG that can be read: %s", path, stbi_failure_reason());
-    image->width_px = (uint32_t)width;
-    image->height_px = (uint32_t)height;
-    return WN_OK;
-}
-
 static wn_status decode(const char *path, const struct buffer *file, wn_image *image, uint8_t **rgb, wn_error *err)
 {
+    uint32_t *width = &image->width_px, *height = &image->height_px;
     if (png_is(file->data, file->size))
-        return png_decode(path, file->data, file->size, &image->width_px, &image->height_px, rgb, err);
-    if (file->size >= 3 && memcmp(file->data, "\xff\xd8\xff", 3) == 0)
-        return read_jpeg(path, file, image, rgb, err);
-    return wn_fail(err, WN_E_FORMAT, "%s is neither a PNG nor a JPEG picture; convert it", path);
+        return png_decode(path, file->data, file->size, width, height, rgb, err);
+    if (jpeg_is(file->data, file->size))
+        return jpeg_decode(path, file->data, file->size, width, height, rgb, err);
+    if (webp_is(file->data, file->size))
+        return webp_decode(path, file->data, file->size, width, height, rgb, err);
+    return wn_fail(err, WN_E_FORMAT, "%s is no PNG, JPEG or WebP picture; convert it", path);
 }
 
 wn_status image_read(const char *path, wn_image *image, wn_error *err)

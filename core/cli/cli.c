@@ -101,3 +101,13 @@ int cli_load_spec(struct cli *c, const struct spec_request *request, struct spec
     free(report);
     return exit_code_of(status);
 }
+
+const char *cli_bytes(double bytes, char text[32])
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    int unit = 0;
+    for (; bytes >= 1024 && unit < 4; bytes /= 1024)
+        unit++;
+    snprintf(text, 32, bytes < 10 && unit ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+    return text;
+}

@@ -68,6 +68,9 @@ int cli_load_spec(struct cli *c, const struct spec_request *request, struct spec
 
 /* ---- output ---- */
 
+/* "1.2 GiB" into text. */
+const char *cli_bytes(double bytes, char text[32]);
+
 /* "winnow: MESSAGE" on stderr; returns the exit code of the status. */
 int cli_fail(struct cli *c, wn_status status, const wn_error *err);
 /* The same for a mistake on the command line, with a pointer to the help. */

@@ -12,6 +12,7 @@
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "engine/experiment.h"
+#include "engine/timeline.h"
 #include "plugin/device.h"
 
 #include <errno.h>
@@ -70,6 +71,7 @@ static wn_status run_engine(struct bench *b, const struct spec *spec, struct pro
         instances_create(spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH, &instances, err);
     if (!status)
         status = experiment_run(spec, instances, process, ledger, NULL, NULL, &result, err);
+    timeline_destroy(result.timeline);
     instances_destroy(instances);
     (void)ledger_close(ledger, &ignored);
     const struct experiment_status *s = &result.status;

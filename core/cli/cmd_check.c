@@ -8,10 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Photographs as PNG take about 60 % of their raw size; drawings less. */
-#define PNG_SHARE 0.6
-enum { PNG_OVERHEAD = 2048, LEDGER_BYTES = 600 }; /* for each image; for each candidate */
-
 struct estimate {
     double candidates; /* for each prompt; infinite when neither search nor budget bounds them */
     double nfe;
@@ -30,22 +26,12 @@ static struct estimate estimate(const struct spec *s)
     e.nfe = bounds.nfe;
     e.candidates = bounds.candidates;
     e.verifier_calls = bounds.verifier_calls;
-    e.images = s->prompt_count * (s->engine.save_images ? e.candidates : 2);
-    double raw = 3.0 * s->canvas.width_px * s->canvas.height_px;
-    e.disk_bytes = e.images * (PNG_SHARE * raw + PNG_OVERHEAD) + s->prompt_count * e.candidates * LEDGER_BYTES;
+    struct spec_disk disk = spec_disk(s, &bounds);
+    e.images = disk.images;
+    e.disk_bytes = disk.bytes;
     if (disk_free(s->output, &e.disk_free, &ignored) != WN_OK)
         e.disk_free = 0;
     return e;
-}
-
-static const char *show_bytes(double bytes, char text[32])
-{
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-    int unit = 0;
-    for (; bytes >= 1024 && unit < 4; bytes /= 1024)
-        unit++;
-    snprintf(text, 32, bytes < 10 && unit ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
-    return text;
 }
 
 static const char *show_count(double count, char text[32])
@@ -72,9 +58,9 @@ static void write_text(struct buffer *out, const struct spec *s, const struct es
     buffer_printf(out, "  evaluations  %s for each prompt, %s in all\n", show_count(e->nfe, a),
                   show_count(e->nfe * s->prompt_count, b));
     if (isfinite(e->disk_bytes))
-        buffer_printf(out, "  disk         about %s for %s images%s%s\n", show_bytes(e->disk_bytes, a),
+        buffer_printf(out, "  disk         about %s for %s images%s%s\n", cli_bytes(e->disk_bytes, a),
                       show_count(e->images, b), e->disk_free ? "; free: " : "",
-                      e->disk_free ? show_bytes((double)e->disk_free, c) : "");
+                      e->disk_free ? cli_bytes((double)e->disk_free, c) : "");
     buffer_printf(out, "  spec hash    %s\n", s->hash);
 }
 

@@ -64,7 +64,10 @@ static void write_metrics(struct buffer *out, const wn_verifier *v)
                    m->flags & WN_METRIC_ACROSS_PROMPTS ? "" : ", within one prompt only");
         table_cell(&t, "%s", m->help ? m->help : "");
     }
-    buffer_text(out, "\nmetrics (the first is the one that a search climbs)\n");
+    buffer_text(out, "\nmetrics");
+    buffer_text(out, v->metric_count ? " (the first is the one that a search climbs" : " (");
+    buffer_text(out, v->metric_count && v->describe ? "; " : "");
+    buffer_text(out, v->describe ? "options or inputs decide them)\n" : ")\n");
     table_write(&t, 2, out);
     if (v->max_inputs)
         buffer_printf(out, "\ninputs: %llu to %llu verifiers\n", (unsigned long long)v->min_inputs,

@@ -1,10 +1,12 @@
-/* cmd_inspect.c - what is in a file: the header of safetensors, the recipe of a picture. Content decides, not the name.
+/* cmd_inspect.c - what is in a file: the tensors of safetensors or of torch's files, the recipe of a picture. Content
+ * decides, not the name.
  */
 #include "base/image_file.h"
 #include "base/plain.h"
 #include "base/png.h"
 #include "cli/cli.h"
 #include "weights/safetensors.h"
+#include "weights/torch_file.h"
 
 #include <cjson/cJSON.h>
 #include <string.h>
@@ -16,7 +18,33 @@ static const struct cli_option options[] = {
     { NULL, 0, NULL, NULL },
 };
 
-/* ---- safetensors ---- */
+/* ---- tensors ---- */
+
+/* One of the two. */
+struct tensors {
+    nn_safetensors *safetensors;
+    nn_torch_file *torch;
+};
+
+static uint64_t tensor_count(const struct tensors *f)
+{
+    return f->torch ? nn_torch_file_count(f->torch) : nn_safetensors_count(f->safetensors);
+}
+
+static const nn_tensor *tensor_at(const struct tensors *f, uint64_t i)
+{
+    return f->torch ? nn_torch_file_at(f->torch, i) : nn_safetensors_at(f->safetensors, i);
+}
+
+static const char *format_of(const struct tensors *f)
+{
+    return f->torch ? "torch" : "safetensors";
+}
+
+static uint64_t metadata_count(const struct tensors *f)
+{
+    return f->torch ? 0 : nn_safetensors_metadata_count(f->safetensors);
+}
 
 static void put_shape(const nn_tensor *t, struct buffer *out)
 {
@@ -26,30 +54,30 @@ static void put_shape(const nn_tensor *t, struct buffer *out)
     buffer_byte(out, ']');
 }
 
-static uint64_t total_bytes(const nn_safetensors *f)
+static uint64_t total_bytes(const struct tensors *f)
 {
     uint64_t sum = 0;
-    for (uint64_t i = 0; i < nn_safetensors_count(f); i++)
-        sum += nn_safetensors_at(f, i)->bytes;
+    for (uint64_t i = 0; i < tensor_count(f); i++)
+        sum += tensor_at(f, i)->bytes;
     return sum;
 }
 
-static void tensors_as_text(const nn_safetensors *f, struct buffer *out)
+static void tensors_as_text(const char *path, const struct tensors *f, struct buffer *out)
 {
-    plain_text(out, nn_safetensors_path(f), 0);
-    buffer_printf(out, ": safetensors, %llu tensors, ", (unsigned long long)nn_safetensors_count(f));
+    plain_text(out, path, 0);
+    buffer_printf(out, ": %s, %llu tensors, ", format_of(f), (unsigned long long)tensor_count(f));
     plain_bytes(out, total_bytes(f));
     buffer_byte(out, '\n');
-    for (uint64_t i = 0; i < nn_safetensors_metadata_count(f); i++) {
-        const nn_metadata *m = nn_safetensors_metadata_at(f, i);
+    for (uint64_t i = 0; i < metadata_count(f); i++) {
+        const nn_metadata *m = nn_safetensors_metadata_at(f->safetensors, i);
         buffer_text(out, "  ");
         plain_text(out, m->key, 0);
         buffer_text(out, " = ");
         plain_text(out, m->value, 0);
         buffer_byte(out, '\n');
     }
-    for (uint64_t i = 0; i < nn_safetensors_count(f); i++) {
-        const nn_tensor *t = nn_safetensors_at(f, i);
+    for (uint64_t i = 0; i < tensor_count(f); i++) {
+        const nn_tensor *t = tensor_at(f, i);
         struct buffer shape = BUFFER_INIT(400);
         put_shape(t, &shape);
         buffer_printf(out, "%-8s %-20s %12llu  ", nn_dtype_name(t->dtype), buffer_string(&shape),
@@ -73,34 +101,35 @@ static void tensor_as_json(const nn_tensor *t, struct json_text *j)
     json_end(j);
 }
 
-static void tensors_as_json(const nn_safetensors *f, struct buffer *out)
+static void tensors_as_json(const char *path, const struct tensors *f, struct buffer *out)
 {
     struct json_text j = json_begin(out, 1);
     json_object(&j);
-    json_key(&j, "file"), json_string(&j, nn_safetensors_path(f));
-    json_key(&j, "format"), json_string(&j, "safetensors");
+    json_key(&j, "file"), json_string(&j, path);
+    json_key(&j, "format"), json_string(&j, format_of(f));
     json_key(&j, "metadata"), json_object(&j);
-    for (uint64_t i = 0; i < nn_safetensors_metadata_count(f); i++) {
-        const nn_metadata *m = nn_safetensors_metadata_at(f, i);
+    for (uint64_t i = 0; i < metadata_count(f); i++) {
+        const nn_metadata *m = nn_safetensors_metadata_at(f->safetensors, i);
         json_key(&j, m->key), json_string(&j, m->value);
     }
     json_end(&j);
     json_key(&j, "tensors"), json_array(&j);
-    for (uint64_t i = 0; i < nn_safetensors_count(f); i++)
-        tensor_as_json(nn_safetensors_at(f, i), &j);
+    for (uint64_t i = 0; i < tensor_count(f); i++)
+        tensor_as_json(tensor_at(f, i), &j);
     json_end(&j), json_end(&j);
     buffer_byte(out, '\n');
 }
 
-static wn_status inspect_tensors(const char *path, bool is_json, struct buffer *out, wn_error *err)
+static wn_status inspect_tensors(const char *path, bool is_torch, bool is_json, struct buffer *out, wn_error *err)
 {
-    nn_safetensors *f;
-    WN_TRY(nn_safetensors_open(path, &f, err));
+    struct tensors f = { 0 };
+    WN_TRY(is_torch ? nn_torch_file_open(path, &f.torch, err) : nn_safetensors_open(path, &f.safetensors, err));
     if (is_json)
-        tensors_as_json(f, out);
+        tensors_as_json(path, &f, out);
     else
-        tensors_as_text(f, out);
-    nn_safetensors_close(f);
+        tensors_as_text(path, &f, out);
+    nn_torch_file_close(f.torch);
+    nn_safetensors_close(f.safetensors);
     return WN_OK;
 }
 
@@ -184,7 +213,7 @@ static wn_status inspect(const char *path, bool is_json, struct buffer *out, wn_
     uint64_t bytes = 0;
     WN_TRY(read_start(path, start, &bytes, err));
     if (!png_is(start, bytes))
-        return inspect_tensors(path, is_json, out, err);
+        return inspect_tensors(path, bytes == 8 && nn_torch_file_is(start), is_json, out, err);
     struct buffer file = BUFFER_INIT(MAX_PNG_BYTES);
     wn_status status = buffer_read_file(&file, path, err);
     if (status == WN_OK)
@@ -207,7 +236,7 @@ static int run(struct cli *c)
 const struct command cmd_inspect = {
     .name = "inspect",
     .arguments = "FILE",
-    .summary = "show the tensors of a safetensors file, or the recipe of a picture",
+    .summary = "show the tensors of a file of safetensors or torch, or the recipe of a picture",
     .options = options,
     .minimum_arguments = 1,
     .maximum_arguments = 1,

@@ -13,6 +13,8 @@
 #include "ledger/ledger.h"
 #include "ledger/manifest.h"
 #include "report/report.h"
+#include "report/timeline.h"
+#include "spec/bounds.h"
 
 #include <winnow/device.h>
 
@@ -103,9 +105,26 @@ static wn_status write_manifest(struct run *r, struct process *process, wn_error
 
 /* ---- the run ---- */
 
+/* An estimate is no reason to refuse a run, and a full disk costs nothing that is recorded; but nobody should be told
+ * in the morning. */
+static void warn_of_disk(const struct run *r)
+{
+    char need[32], have[32];
+    uint64_t room;
+    wn_error ignored;
+    const struct spec_bounds each = spec_bounds(r->spec, 1);
+    const double recorded = (double)ledger_candidates(r->ledger) / fmax(each.candidates * r->spec->prompt_count, 1);
+    const double bytes = spec_disk(r->spec, &each).bytes * fmax(1 - recorded, 0);
+    if (isfinite(bytes) && disk_free(r->spec->output, &room, &ignored) == WN_OK && bytes > (double)room)
+        log_printf(WN_LOG_WARN, "the run may take another %s in %s, where %s are free; free space, choose another "
+                   "output, or keep only the best pictures with --set engine.save_images=false",
+                   cli_bytes(bytes, need), r->spec->output, cli_bytes((double)room, have));
+}
+
 static wn_status execute(struct run *r, struct process *process, struct experiment_result *result, wn_error *err)
 {
     WN_TRY(take_directory(r, err));
+    warn_of_disk(r);
     WN_TRY(instances_create(r->spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH,
                             &r->instances, err));
     WN_TRY(write_manifest(r, process, err));
@@ -165,6 +184,9 @@ static int run_spec(struct run *r)
     wn_status status = execute(r, process, &result, &err);
     terminal_stop();
     status = let_go(r, status, &err);
+    if (status == WN_OK && result.timeline)
+        status = timeline_write(r->spec->output, result.timeline, &err);
+    timeline_destroy(result.timeline);
     int code = status ? cli_fail(r->c, status, &err) : finish(r, &result);
     wn_error ignored;
     (void)log_set_file(NULL, &ignored);

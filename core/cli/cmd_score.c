@@ -46,7 +46,7 @@ struct score {
 
 static const wn_verifier *vtable(const struct score *s, uint32_t v)
 {
-    return s->spec->verifiers[v].plugin->vtable;
+    return &s->instances->verifiers[v].verifier;
 }
 
 /* ---- the spec ---- */

@@ -96,7 +96,9 @@ static wn_status encode(struct batcher *b, struct conditioning *c, wn_error *err
     if (c->cond)
         return WN_OK;
     const struct batcher_setup *s = &b->setup;
+    const double start = clock_seconds();
     const wn_status status = s->sampler->encode(s->self, c->prompt, s->canvas, s->solver->sigma, &c->cond, err);
+    timeline_add(s->timeline, TIMELINE_ENCODE, start, clock_seconds(), 1);
     if (status != WN_OK)
         return name_error(b, status, "encoding the prompt", err);
     stats_add(&s->stats->encodes, 1);
@@ -149,7 +151,9 @@ static wn_status call(struct batcher *b, uint32_t first, uint32_t n, wn_error *e
     const struct batcher_setup *s = &b->setup;
     const double start = clock_seconds();
     const wn_status status = s->sampler->velocity(s->self, s->canvas, n, b->items + first, err);
-    const double share = (clock_seconds() - start) / n;
+    const double end = clock_seconds();
+    const double share = (end - start) / n;
+    timeline_add(s->timeline, TIMELINE_SAMPLE, start, end, n);
     for (uint32_t i = first; i < first + n; i++)
         b->active[i].task->seconds += share;
     if (status != WN_OK)

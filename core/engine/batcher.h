@@ -9,6 +9,7 @@
 
 #include "engine/solver.h"
 #include "engine/stats.h"
+#include "engine/timeline.h"
 
 #include <winnow/sampler.h>
 
@@ -46,6 +47,7 @@ struct batcher_setup {
     const struct solver *solver;
     uint32_t batch;
     struct stats *stats;
+    struct timeline *timeline; /* NULL = nobody looks */
     /* Tasks that ended together, in their order of arrival, on the engine thread. When status is not WN_OK their
      * samples are not there and err says why. */
     void (*ended)(void *arg, uint32_t count, struct task *const *tasks, wn_status status, const wn_error *err);

@@ -10,12 +10,15 @@
  *     scoring: lanes (a thread for each verifier)   guide -> wakes the trial; judges
  *        | jobs with all scores
  *     recorder (thread)                         PNG, ledger
+ *
+ * The timeline notes who is busy when.
  */
 #ifndef WINNOW_ENGINE_ENGINE_H
 #define WINNOW_ENGINE_ENGINE_H
 
 #include "engine/batcher.h"
 #include "engine/identity.h"
+#include "engine/timeline.h"
 #include "ledger/ledger.h"
 #include "plugin/instance.h"
 
@@ -55,6 +58,7 @@ struct engine {
     struct scoring *scoring;
     struct recorder *recorder;
     struct stats stats;
+    struct timeline *timeline;
 
     pthread_mutex_t mutex;
     wn_error failure; /* the first that ends the run; code WN_OK while there is none */
@@ -65,6 +69,10 @@ struct engine {
 };
 
 const wn_verifier *engine_verifier(const struct engine *e, uint32_t index);
+
+/* The image of a glimpse that a verifier asks for, as its place behind the final image: 1 .. solver.glimpse_count; 0 =
+ * it asks for none. */
+uint32_t engine_glimpse(const struct engine *e, uint32_t verifier);
 
 /* Whether everybody should come to an end: the user interrupted, or the run failed. [any] */
 bool engine_is_stopping(const struct engine *e);

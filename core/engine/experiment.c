@@ -26,14 +26,15 @@ struct experiment {
     pthread_cond_t ended;
     pthread_t *threads; /* [live] */
     double started;
-    uint64_t planned;
+    uint64_t planned; /* candidates, 0 = open */
+    double planned_nfe;
 };
 
 /* ---- engine.h -------------------------------------------------------------------------------------------------- */
 
 const wn_verifier *engine_verifier(const struct engine *e, uint32_t index)
 {
-    return e->spec->verifiers[index].plugin->vtable;
+    return &e->instances->verifiers[index].verifier;
 }
 
 bool engine_is_stopping(const struct engine *e)
@@ -106,17 +107,52 @@ static wn_status make_schedule(struct experiment *x, wn_error *err)
         return wn_fail(err, WN_E_MEMORY, "no memory for a schedule of %u steps", steps);
     WN_TRY(e->sampler->schedule(e->sampler_self, &e->spec->canvas, x->sigma, err));
     WN_TRY(check_schedule(x->sigma, steps, err));
-    e->solver = (struct solver){ x->sigma, steps, e->info.latent_channels * e->latent_height * e->latent_width };
+    e->solver = (struct solver){ .sigma = x->sigma,
+                                 .steps = steps,
+                                 .values = e->info.latent_channels * e->latent_height * e->latent_width };
+    return WN_OK;
+}
+
+/* The point of the schedule nearest to sigma where there is a velocity; the noisier of two. */
+static uint32_t nearest_point(const struct solver *s, double sigma)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < s->steps; i++)
+        if (fabs((double)s->sigma[i] - sigma) < fabs((double)s->sigma[best] - sigma))
+            best = i;
+    return best;
+}
+
+uint32_t engine_glimpse(const struct engine *e, uint32_t verifier)
+{
+    const wn_verifier *v = engine_verifier(e, verifier);
+    const uint32_t point = nearest_point(&e->solver, v->preview_sigma);
+    for (uint32_t g = 0; g < e->solver.glimpse_count && (v->flags & WN_VERIFIER_NEEDS_PREVIEW); g++)
+        if (e->solver.glimpse[g] == point)
+            return g + 1;
+    return 0;
+}
+
+static wn_status add_glimpse(struct engine *e, uint32_t verifier, wn_error *err)
+{
+    const wn_verifier *v = engine_verifier(e, verifier);
+    struct solver *s = &e->solver;
+    if (!(v->flags & WN_VERIFIER_NEEDS_PREVIEW) || engine_glimpse(e, verifier) > 0)
+        return WN_OK;
+    if (s->glimpse_count == GLIMPSES_MAX)
+        return wn_fail(
+            err, WN_E_UNSUPPORTED,
+            "%s: verifier %s wants previews at sigma %g, after %d others that want them elsewhere; run some of "
+            "them in a run of their own",
+            e->spec->verifiers[verifier].pointer, e->spec->verifiers[verifier].name, v->preview_sigma, GLIMPSES_MAX);
+    s->glimpse[s->glimpse_count++] = nearest_point(s, v->preview_sigma);
     return WN_OK;
 }
 
 static wn_status add_columns(struct engine *e, uint32_t verifier, wn_error *err)
 {
     const wn_verifier *v = engine_verifier(e, verifier);
-    if (v->flags & WN_VERIFIER_NEEDS_PREVIEW)
-        return wn_fail(err, WN_E_UNSUPPORTED,
-                       "%s: verifier %s asks for previews at sigma %g, which this winnow does not make",
-                       e->spec->verifiers[verifier].pointer, e->spec->verifiers[verifier].name, v->preview_sigma);
+    WN_TRY(add_glimpse(e, verifier, err));
     for (uint32_t c = 0; c < e->column_count; c++)
         if (e->columns[c].verifier == verifier)
             return WN_OK; /* judge that guides, or is named twice */
@@ -160,6 +196,7 @@ static wn_status start_workers(struct engine *e, wn_error *err)
         .solver = &e->solver,
         .batch = e->batch,
         .stats = &e->stats,
+        .timeline = e->timeline,
         .ended = trial_tasks_ended,
         .stopping = is_stopping,
         .arg = e,
@@ -169,12 +206,26 @@ static wn_status start_workers(struct engine *e, wn_error *err)
     return batcher_create(&setup, &e->batcher, err);
 }
 
+static wn_status make_timeline(struct engine *e, wn_error *err)
+{
+    e->timeline = timeline_create(1 + e->spec->judge_count);
+    if (!e->timeline)
+        return wn_fail(err, WN_E_MEMORY, "no memory for a timeline");
+    uint32_t lane = TIMELINE_VERIFIERS;
+    for (uint32_t c = 0; c < e->column_count; c++)
+        if (e->columns[c].metric == 0)
+            snprintf(e->timeline->lanes[lane++].name, sizeof e->timeline->lanes->name, "%s",
+                     e->spec->verifiers[e->columns[c].verifier].name);
+    return WN_OK;
+}
+
 static wn_status set_up(struct experiment *x, wn_error *err)
 {
     struct engine *e = &x->engine;
     WN_TRY(describe(x, err));
     WN_TRY(make_schedule(x, err));
     WN_TRY(make_columns(e, err));
+    WN_TRY(make_timeline(e, err));
     return start_workers(e, err);
 }
 
@@ -192,11 +243,20 @@ static void take_down(struct experiment *x)
 
 /* ---- running --------------------------------------------------------------------------------------------------- */
 
-/* How many candidates the searches will make: what they plan, cut by the budget; 0 = open. */
-static uint64_t plan(const struct engine *e)
+/* What the searches will take: what they plan, cut by the budget. */
+static void plan(struct experiment *x)
 {
-    const double candidates = spec_bounds(e->spec, e->info.evals_per_velocity).candidates;
-    return isfinite(candidates) ? (uint64_t)candidates * e->spec->prompt_count : 0;
+    const struct engine *e = &x->engine;
+    const struct spec_bounds each = spec_bounds(e->spec, e->info.evals_per_velocity);
+    x->planned = isfinite(each.candidates) ? (uint64_t)each.candidates * e->spec->prompt_count : 0;
+    x->planned_nfe = each.nfe * e->spec->prompt_count;
+}
+
+/* Evaluations are what takes the time, and they come evenly: long before the first candidate there is a rate. */
+static double eta(const struct experiment *x, const struct experiment_status *s)
+{
+    const double left = x->planned_nfe - (double)s->nfe_sampled - (double)s->nfe_replayed;
+    return s->nfe_sampled > 0 && isfinite(left) ? s->seconds / (double)s->nfe_sampled * fmax(left, 0) : (double)NAN;
 }
 
 static void *trials_main(void *arg)
@@ -227,7 +287,6 @@ static void fill_status(struct experiment *x, struct experiment_status *out)
     const struct stats *s = &e->stats;
     const uint64_t calls = atomic_load(&s->velocity_calls);
     const uint64_t items = atomic_load(&s->velocity_items);
-    const uint64_t made = atomic_load(&s->candidates_done) - atomic_load(&s->candidates_replayed);
     *out = (struct experiment_status){
         .prompts_done = atomic_load(&s->prompts_done),
         .prompts_failed = atomic_load(&s->prompts_failed),
@@ -239,10 +298,8 @@ static void fill_status(struct experiment *x, struct experiment_status *out)
         .best_mean = e->trials_with_best ? e->best_sum / e->trials_with_best : NAN,
         .seconds = clock_seconds() - x->started,
         .batch_fill = calls ? (double)items / ((double)calls * e->batch) : NAN,
-        .eta_seconds = NAN,
     };
-    if (made > 0 && out->candidates_planned >= out->candidates_done)
-        out->eta_seconds = out->seconds / (double)made * (double)(out->candidates_planned - out->candidates_done);
+    out->eta_seconds = eta(x, out);
 }
 
 static void wait_a_while(struct experiment *x)
@@ -299,7 +356,9 @@ static void sum_up(struct experiment *x, struct experiment_result *result)
     fill_status(x, &result->status);
     result->done = result->status.prompts_done;
     result->failed = result->status.prompts_failed;
-    result->interrupted = atomic_load(&e->process->cancelled) && result->done + result->failed < e->spec->prompt_count;
+    const bool is_whole =
+        result->done + result->failed == e->spec->prompt_count && atomic_load(&e->stats.candidates_unjudged) == 0;
+    result->interrupted = atomic_load(&e->process->cancelled) && !is_whole;
 }
 
 /* The ledger's own account of this start: what was sampled, and what was not because it was recorded. */
@@ -315,6 +374,20 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
                  (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
                  (unsigned long long)atomic_load(&x->engine.stats.encodes), s->nfe_sampled ? 100 * s->batch_fill : 0.0,
                  s->seconds);
+}
+
+/* Who was busy for how much of the time: above 100 % in all, work was hidden behind other work. */
+static void tell_busy(struct experiment *x, double seconds)
+{
+    const struct timeline *t = x->engine.timeline;
+    char text[1200];
+    size_t used = 0;
+    for (uint32_t i = 0; i < t->lane_count && used < sizeof text; i++)
+        if (t->lanes[i].items > 0)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s %.0f %%", used ? ", " : "",
+                                     t->lanes[i].name, 100 * t->lanes[i].seconds / fmax(seconds, 1e-9));
+    if (used > 0)
+        engine_event(&x->engine, "busy", "%s of %.1f s", text, seconds);
 }
 
 wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
@@ -336,15 +409,20 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
     x->started = clock_seconds();
     wn_status status = set_up(x, err);
     if (status == WN_OK) {
-        x->planned = plan(e);
+        plan(x);
         engine_event(e, "start", "%u prompts, search %s, sampler %s (%s), batches of %u, %u searches at once",
                      spec->prompt_count, spec->search.plugin->name, spec->sampler.plugin->name, e->info.model_key,
                      e->batch, spec->engine.live);
         status = run_trials(x, report_status, arg, err);
         sum_up(x, result);
         tell_stop(x, result);
+        tell_busy(x, result->status.seconds);
     }
     take_down(x);
+    if (status == WN_OK)
+        result->timeline = e->timeline;
+    else
+        timeline_destroy(e->timeline);
     if (e->failure.code != WN_OK)
         status = (*err = e->failure).code;
     pthread_mutex_destroy(&e->mutex);

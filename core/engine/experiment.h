@@ -11,6 +11,8 @@
 #include "plugin/instance.h"
 #include "spec/spec.h"
 
+struct timeline;
+
 /* How a run stands, for the progress line; a consistent copy. */
 struct experiment_status {
     uint32_t prompts_done, prompts_failed, prompt_count;
@@ -27,6 +29,7 @@ struct experiment_result {
     uint32_t done, failed; /* prompts */
     bool interrupted;      /* resumable: exit code 75 */
     struct experiment_status status;
+    struct timeline *timeline; /* the caller's to end, whatever was returned; NULL when no search began */
 };
 
 /* Records in the ledger of the spec, which the caller opened and closes. Runs to the end, to the first interrupt

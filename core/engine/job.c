@@ -115,7 +115,8 @@ void job_free(struct job *job)
 /* ---- sets ------------------------------------------------------------------------------------------------------ */
 
 /* Whether the picture of this candidate is worth keeping: all are where the spec says so, else the first finished one
- * and each that beats all before it. So the first and the winner always have one. */
+ * and each that beats all before it, or is compared, since the next comparison may turn out otherwise. So the first and
+ * the winner always have one. */
 static bool keeps_picture(struct trial *t, const struct entry *entry)
 {
     if (!entry->is_finished)
@@ -125,7 +126,17 @@ static bool keeps_picture(struct trial *t, const struct entry *entry)
     t->has_picture = true;
     if (is_best)
         t->best_picture = entry->score;
-    return is_first || is_best || t->engine->spec->engine.save_images;
+    return is_first || is_best || t->engine->guide_is_comparative || t->engine->spec->engine.save_images;
+}
+
+/* Behind an entry that was lost nobody knows which pictures are the best so far. Recorded all the same, a candidate
+ * could keep one that it would not have had; discarded, it is made again by the next start. */
+static void lose_the_rest(struct set *set, struct job *job)
+{
+    if (atomic_load(&job->is_discarded))
+        set->has_lost = true;
+    if (set->has_lost)
+        atomic_store(&job->is_discarded, true);
 }
 
 void set_decide(struct set *set)
@@ -133,6 +144,8 @@ void set_decide(struct set *set)
     while (set->decided < set->count && set->entries[set->decided].is_done) {
         const struct entry *entry = &set->entries[set->decided++];
         const bool keeps = keeps_picture(set->trial, entry);
+        if (entry->job)
+            lose_the_rest(set, entry->job);
         if (entry->job)
             entry->job->keeps_picture = keeps;
     }

@@ -43,6 +43,7 @@ struct set {
     uint32_t count;
     struct entry *entries;
     uint32_t decided;   /* entries of whose pictures is known whether they are kept */
+    bool has_lost;      /* one of those failed or was interrupted */
     uint32_t remaining; /* jobs without the guide's word, and those who still read the set */
     uint32_t judges;    /* comparative ones that read the set */
     uint32_t undecoded; /* jobs that neither have an image nor failed; kept where someone compares */

@@ -16,6 +16,7 @@ struct request {
     struct job **jobs;
     const wn_prompt **prompts;
     wn_image *images;
+    wn_image *previews;
     double *scores; /* [capacity][metric_count] */
 };
 
@@ -26,6 +27,7 @@ struct lane {
     pthread_t thread;
     struct job_queue queue;
     bool is_comparative;
+    uint32_t glimpse; /* engine_glimpse */
     uint32_t failures;
     struct request request;
 };
@@ -35,6 +37,7 @@ static void free_request(struct request *r)
     free(r->jobs);
     free(r->prompts);
     free(r->images);
+    free(r->previews);
     free(r->scores);
 }
 
@@ -47,9 +50,10 @@ static bool reserve(struct lane *l, uint32_t count)
         .jobs = calloc(count, sizeof(struct job *)),
         .prompts = calloc(count, sizeof(wn_prompt *)),
         .images = calloc(count, sizeof *r.images),
+        .previews = calloc(count, sizeof *r.previews),
         .scores = calloc(count * l->verifier->metric_count, sizeof *r.scores),
     };
-    const bool has_memory = r.jobs && r.prompts && r.images && r.scores;
+    const bool has_memory = r.jobs && r.prompts && r.images && r.previews && r.scores;
     free_request(has_memory ? &l->request : &r); /* without memory the old one stays */
     if (has_memory)
         l->request = r;
@@ -57,6 +61,14 @@ static bool reserve(struct lane *l, uint32_t count)
 }
 
 /* ---- one request ----------------------------------------------------------------------------------------------- */
+
+/* How the job's image looked at the verifier's sigma; without pixels where it is not finished. */
+static wn_image preview_of(const struct lane *l, const struct job *job)
+{
+    wn_image preview = job->image;
+    preview.rgb = job->record.finished ? preview.rgb + l->glimpse * scoring_image_bytes(l->setup.engine) : NULL;
+    return preview;
+}
 
 /* Asks about jobs [first, first + count) of the request. */
 static wn_status ask(struct lane *l, uint32_t first, uint32_t count, wn_error *err)
@@ -71,6 +83,7 @@ static wn_status ask(struct lane *l, uint32_t first, uint32_t count, wn_error *e
     for (uint32_t i = first; i < first + count; i++) {
         r->prompts[i] = r->jobs[i]->trial->prompt;
         r->images[i] = r->jobs[i]->image;
+        r->previews[i] = preview_of(l, r->jobs[i]);
         for (uint64_t m = 0; m < metrics; m++)
             r->scores[i * metrics + m] = NAN;
     }
@@ -79,6 +92,7 @@ static wn_status ask(struct lane *l, uint32_t first, uint32_t count, wn_error *e
         .count = count,
         .prompts = r->prompts + first,
         .images = r->images + first,
+        .previews = l->glimpse ? r->previews + first : NULL,
         .scores = r->scores + first * metrics,
     };
     pthread_mutex_lock(l->setup.serial);
@@ -126,7 +140,9 @@ static wn_status score_jobs(struct lane *l, uint32_t first, uint32_t count)
     wn_error err = { 0 };
     const double start = clock_seconds();
     const wn_status status = ask(l, first, count, &err);
-    const double seconds = clock_seconds() - start;
+    const double end = clock_seconds();
+    const double seconds = end - start;
+    timeline_add(l->setup.engine->timeline, TIMELINE_VERIFIERS + l->setup.link - LINK_FIRST_LANE, start, end, count);
     if (status != WN_OK && engine_is_stopping(l->setup.engine))
         return WN_E_CANCELLED;
     if (status != WN_OK && count > 1 && !l->is_comparative) {
@@ -144,6 +160,8 @@ static void let_go(struct lane *l, struct job *job, wn_status status, const wn_e
 {
     if (status != WN_OK)
         atomic_store(&job->is_discarded, true);
+    if (status != WN_OK && !l->setup.is_guide)
+        stats_add(&l->setup.engine->stats.candidates_unjudged, 1);
     if (!l->setup.is_guide)
         job_release(job);
     else if (status != WN_OK)
@@ -221,6 +239,7 @@ wn_status lane_create(const struct lane_setup *setup, struct lane **out, wn_erro
     l->verifier = engine_verifier(setup->engine, setup->verifier);
     l->self = setup->engine->instances->verifiers[setup->verifier].self;
     l->is_comparative = (l->verifier->flags & WN_VERIFIER_COMPARATIVE) != 0;
+    l->glimpse = engine_glimpse(setup->engine, setup->verifier);
     job_queue_init(&l->queue, setup->link);
     if (!reserve(l, LANE_BATCH) || pthread_create(&l->thread, NULL, lane_main, l) != 0) {
         free_request(&l->request);

@@ -55,8 +55,10 @@ static void *recorder_main(void *arg)
     while ((count = job_queue_pop(&r->queue, RECORDER_GROUP, jobs)) > 0) {
         for (uint32_t i = 0; i < count; i++) {
             wn_error err = { 0 };
+            const double start = clock_seconds();
             if (record(r, jobs[i], &err) != WN_OK)
                 engine_fail(r->engine, &err);
+            timeline_add(r->engine->timeline, TIMELINE_RECORD, start, clock_seconds(), 1);
             job_free(jobs[i]);
         }
     }

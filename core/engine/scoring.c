@@ -35,9 +35,15 @@ struct scoring {
 
 /* ---- images ---------------------------------------------------------------------------------------------------- */
 
-static uint64_t image_bytes(const struct engine *e)
+uint64_t scoring_image_bytes(const struct engine *e)
 {
     return (uint64_t)e->spec->canvas.width_px * e->spec->canvas.height_px * 3;
+}
+
+/* A job's image with those of its glimpses behind it. */
+static uint64_t images_bytes(const struct engine *e)
+{
+    return scoring_image_bytes(e) * (1 + e->solver.glimpse_count);
 }
 
 static void wait_for_room(struct scoring *s, uint32_t count)
@@ -57,7 +63,7 @@ wn_status scoring_reserve(struct scoring *s, uint32_t count, wn_error *err)
         return wn_fail(err, WN_E_ARG,
                        "the search scores %u samples at once, which a verifier compares: there is room for %llu images "
                        "of %llu bytes; let it score fewer at once",
-                       count, (unsigned long long)s->max_images, (unsigned long long)image_bytes(s->engine));
+                       count, (unsigned long long)s->max_images, (unsigned long long)images_bytes(s->engine));
     wait_for_room(s, count);
     return WN_OK;
 }
@@ -77,7 +83,7 @@ void scoring_image_gone(struct scoring *s)
 
 static uint8_t *add_image(struct scoring *s, struct job *job)
 {
-    uint8_t *rgb = malloc(image_bytes(s->engine));
+    uint8_t *rgb = malloc(images_bytes(s->engine));
     if (!rgb)
         return NULL;
     if (!s->engine->has_comparative) /* else it has its room */
@@ -200,7 +206,7 @@ static wn_status prepare(struct scoring *s, struct job *job, uint32_t i, bool is
     *rgb = add_image(s, job);
     return *rgb ? WN_OK
                 : wn_fail(err, WN_E_MEMORY, "no memory for an image of %llu bytes",
-                          (unsigned long long)image_bytes(s->engine));
+                          (unsigned long long)images_bytes(s->engine));
 }
 
 static wn_status name_error(const struct engine *e, wn_status status, wn_error *err)
@@ -217,12 +223,38 @@ static wn_status decode_some(struct scoring *s, uint32_t count, struct job *cons
     const int32_t quality = is_finished || !has_preview ? WN_QUALITY_FULL : WN_QUALITY_PREVIEW;
     const double start = clock_seconds();
     const wn_status status = e->sampler->decode(e->sampler_self, &e->spec->canvas, count, x0, quality, rgb, err);
-    const double share = (clock_seconds() - start) / count;
+    const double end = clock_seconds();
+    const double share = (end - start) / count;
+    timeline_add(e->timeline, TIMELINE_DECODE, start, end, count);
     for (uint32_t i = 0; i < count; i++) {
         jobs[i]->record.sample_seconds = jobs[i]->task.seconds;
         jobs[i]->record.decode_seconds += share;
     }
     return status == WN_OK ? WN_OK : name_error(e, status, err);
+}
+
+/* What the finished ones looked like on their way, where somebody asks. */
+static wn_status decode_glimpses(struct scoring *s, uint32_t count, struct job *const *jobs, uint8_t *const *rgb,
+                                 wn_error *err)
+{
+    const struct engine *e = s->engine;
+    const float *x0[DECODE_BATCH];
+    uint8_t *behind[DECODE_BATCH];
+    for (uint32_t g = 0; g < e->solver.glimpse_count; g++) {
+        for (uint32_t i = 0; i < count; i++) {
+            x0[i] = solver_glimpse(&e->solver, jobs[i]->task.walk, g);
+            behind[i] = rgb[i] + (1 + g) * scoring_image_bytes(e);
+        }
+        WN_TRY(decode_some(s, count, jobs, x0, behind, true, err));
+    }
+    return WN_OK;
+}
+
+static wn_status decode_all(struct scoring *s, uint32_t count, struct job *const *jobs, const float *const *x0,
+                            uint8_t *const *rgb, bool is_finished, wn_error *err)
+{
+    WN_TRY(decode_some(s, count, jobs, x0, rgb, is_finished, err));
+    return is_finished ? decode_glimpses(s, count, jobs, rgb, err) : WN_OK;
 }
 
 /* Jobs that are all finished, or none. When the sampler refuses them together they are tried alone. */
@@ -242,12 +274,12 @@ static void decode_group(struct scoring *s, uint32_t count, struct job *const *j
     }
     if (n == 0)
         return;
-    if (decode_some(s, n, ready, x0, rgb, is_finished, &err) == WN_OK) {
+    if (decode_all(s, n, ready, x0, rgb, is_finished, &err) == WN_OK) {
         dispatch(s, n, ready);
         return;
     }
     for (uint32_t i = 0; i < n; i++) {
-        const wn_status status = decode_some(s, 1, &ready[i], &x0[i], &rgb[i], is_finished, &err);
+        const wn_status status = decode_all(s, 1, &ready[i], &x0[i], &rgb[i], is_finished, &err);
         if (status == WN_OK)
             dispatch(s, 1, &ready[i]);
         else
@@ -348,7 +380,7 @@ wn_status scoring_create(struct engine *e, struct scoring **out, wn_error *err)
         return wn_fail(err, WN_E_MEMORY, "no memory for scoring");
     s->engine = e;
     s->batch = e->info.max_batch < DECODE_BATCH ? (uint32_t)e->info.max_batch : DECODE_BATCH;
-    s->max_images = image_budget_bytes / image_bytes(e);
+    s->max_images = image_budget_bytes / images_bytes(e);
     s->max_images = s->max_images < s->batch ? s->batch : s->max_images;
     if (s->max_images > QUEUE_MAX && !e->has_comparative)
         s->max_images = QUEUE_MAX;

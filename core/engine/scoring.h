@@ -15,6 +15,7 @@ wn_status scoring_create(struct engine *e, struct scoring **out, wn_error *err);
 void scoring_destroy(struct scoring *s); /* NULL is fine; nothing may be under way */
 
 uint32_t scoring_lanes(const struct scoring *s);
+uint64_t scoring_image_bytes(const struct engine *e); /* of one picture of the canvas */
 /* How many comparative judges read a set with finished samples. */
 uint32_t scoring_comparative_judges(const struct scoring *s);
 /* Room for the images of a set's jobs, where somebody compares sets; waits until there is. WN_E_ARG for more than there

@@ -56,6 +56,30 @@ void walk_finish(struct walk *w)
     memset(w, 0, sizeof *w);
 }
 
+/* ---- glimpses -------------------------------------------------------------------------------------------------- */
+
+uint64_t solver_floats(const struct solver *s)
+{
+    return s->values * (1 + s->glimpse_count);
+}
+
+const float *solver_glimpse(const struct solver *s, const struct walk *w, uint32_t i)
+{
+    return w->x + s->values * (1 + i);
+}
+
+/* Before a step from the walk's point to `next`. */
+static void take_glimpses(const struct solver *s, struct walk *w, const float *v, uint32_t next)
+{
+    const float sigma = s->sigma[w->point];
+    for (uint32_t g = 0; g < s->glimpse_count; g++) {
+        float *x0 = w->x + s->values * (1 + g);
+        if (w->point <= s->glimpse[g] && s->glimpse[g] < next)
+            for (uint64_t i = 0; i < s->values; i++)
+                x0[i] = w->x[i] - sigma * v[i];
+    }
+}
+
 /* ---- the interpreter ------------------------------------------------------------------------------------------ */
 
 static void end_move(struct walk *w, const struct move *m)
@@ -68,6 +92,7 @@ static void step(const struct solver *s, const struct noise_source *source, stru
 {
     const struct move *m = &w->moves[w->done];
     const float from = s->sigma[w->point];
+    take_glimpses(s, w, v, m->kind == MOVE_KICK ? m->point : w->point + 1);
     if (m->kind == MOVE_KICK) {
         if (m->eta > 0)
             noise_source_fill(source, m->stream, z, s->values);

@@ -23,7 +23,7 @@ struct move {
 };
 
 struct walk {
-    float *x; /* [values] where the first `done` moves (and a part of the next) led */
+    float *x; /* [values] where the first `done` moves (and a part of the next) led; the glimpses behind it */
     float *v; /* [values] or NULL: the velocity at x when has_velocity */
     bool has_velocity;
     uint32_t point; /* of x on the schedule */
@@ -40,11 +40,20 @@ struct noise_source {
     uint64_t aux_seed;
 };
 
+enum { GLIMPSES_MAX = 4 };
+
 struct solver {
     const float *sigma; /* [steps + 1], 1 .. 0 */
     uint32_t steps;
     uint64_t values;
+    /* Points whose x0-predictions a walk keeps as it goes by: what it thought of the image on the way. One that is
+     * jumped over has the prediction from before the jump; one that is passed again, the last. */
+    uint32_t glimpse_count;
+    uint32_t glimpse[GLIMPSES_MAX]; /* < steps */
 };
+
+uint64_t solver_floats(const struct solver *s);                                        /* of walk.x */
+const float *solver_glimpse(const struct solver *s, const struct walk *w, uint32_t i); /* [values] */
 
 void noise_source_fill(const struct noise_source *source, uint64_t stream, float *dst, uint64_t n);
 

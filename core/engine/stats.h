@@ -14,6 +14,7 @@ struct stats {
     atomic_uint_least64_t encodes;
     atomic_uint_least64_t candidates_done;     /* scored by the guide, from the ledger or anew */
     atomic_uint_least64_t candidates_replayed; /* those from the ledger */
+    atomic_uint_least64_t candidates_unjudged; /* interrupted before a judge had seen them: not recorded */
     atomic_uint_least32_t prompts_done;
     atomic_uint_least32_t prompts_failed;
 };

@@ -71,6 +71,7 @@ struct trial {
     uint64_t call_count; /* of those that name many samples */
     uint64_t set_count;  /* calls of score */
     uint64_t offer_count;
+    struct identity choice; /* the best offer so far, under a guide that compares */
     double best_offer; /* NaN until one has a score */
     bool has_picture;  /* of a finished candidate */
     double best_picture;

@@ -77,18 +77,19 @@ void trial_free_samples(struct trial *t)
     t->sample_count = 0;
 }
 
-static struct sample *new_sample(struct trial *t, const float *x, wn_error *err)
+/* x [floats]: a noise, or another walk's x with its glimpses. */
+static struct sample *new_sample(struct trial *t, const float *x, uint64_t floats, wn_error *err)
 {
-    const uint64_t bytes = t->engine->solver.values * sizeof *x;
+    const uint64_t bytes = solver_floats(&t->engine->solver) * sizeof *x;
     struct sample *s = new_slot(t);
-    float *copy = s ? malloc(bytes) : NULL;
+    float *copy = s ? calloc(1, bytes) : NULL;
     if (!copy) {
         if (s)
             free_slot(t, s);
         wn_fail(err, WN_E_MEMORY, "no memory for sample %u of %llu bytes", t->sample_count, (unsigned long long)bytes);
         return NULL;
     }
-    memcpy(copy, x, bytes);
+    memcpy(copy, x, floats * sizeof *x);
     s->walk.x = copy;
     s->is_live = true;
     return s;
@@ -150,7 +151,7 @@ static wn_status env_spawn(void *ctx, const float *noise, wn_sample parent, wn_s
         parent_id = p->scored;
         origin = p->scored.text[0] ? 0 : parent;
     }
-    struct sample *s = new_sample(t, noise, err);
+    struct sample *s = new_sample(t, noise, t->engine->solver.values, err);
     if (!s)
         return err->code;
     s->noise = identity_noise(noise, t->engine->solver.values);
@@ -184,7 +185,8 @@ static wn_status env_clone(void *ctx, wn_sample sample, wn_sample *out, wn_error
     const struct sample *found = trial_sample(t, sample, err);
     if (!found)
         return err->code;
-    struct sample *s = new_sample(t, found->walk.x, err); /* may move the samples */
+    const uint64_t floats = solver_floats(&t->engine->solver);
+    struct sample *s = new_sample(t, found->walk.x, floats, err); /* may move the samples */
     if (!s)
         return err->code;
     const struct sample *from = trial_sample(t, sample, err);
@@ -348,6 +350,19 @@ static void note_best(struct trial *t, double score)
     t->best_offer = score;
 }
 
+/* What a guide that compares says has no meaning from set to set, so the ledger's scores do not tell who is best: the
+ * last offer does. Where the one just made is not better than the best before it, by what the guide said of them last,
+ * that one is offered again. */
+static wn_status offer_choice(struct trial *t, const struct seen *offered, wn_error *err)
+{
+    const struct seen *choice = seen_find(&t->seen, &t->choice);
+    if (!choice || offered->score > choice->score || (isnan(choice->score) && !isnan(offered->score)))
+        t->choice = offered->id;
+    if (strcmp(t->choice.text, offered->id.text) == 0)
+        return WN_OK;
+    return ledger_offer(t->engine->ledger, t->index, ++t->offer_count, t->choice.text, err);
+}
+
 static wn_status env_offer(void *ctx, wn_sample sample, wn_error *err)
 {
     struct trial *t = ctx;
@@ -357,8 +372,10 @@ static wn_status env_offer(void *ctx, wn_sample sample, wn_error *err)
     if (s->point != t->engine->solver.steps || !s->is_scored)
         return wn_fail(err, WN_E_ARG, "the search offers a sample that is at point %u of %u and %s scored", s->point,
                        t->engine->solver.steps, s->is_scored ? "is" : "is not");
-    note_best(t, seen_find(&t->seen, &s->scored)->score);
-    return ledger_offer(t->engine->ledger, t->index, ++t->offer_count, s->scored.text, err);
+    const struct seen *offered = seen_find(&t->seen, &s->scored);
+    note_best(t, offered->score);
+    WN_TRY(ledger_offer(t->engine->ledger, t->index, ++t->offer_count, s->scored.text, err));
+    return t->engine->guide_is_comparative ? offer_choice(t, offered, err) : WN_OK;
 }
 
 void trial_bind_env(struct trial *t)

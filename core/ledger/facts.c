@@ -17,10 +17,11 @@ static enum role role_of(const struct spec *spec, uint32_t verifier, uint64_t me
     return OTHER;
 }
 
-static void put_metrics(cJSON *list, const struct spec *spec, uint32_t verifier, enum role role)
+static void put_metrics(cJSON *list, const struct spec *spec, const struct instances *instances, uint32_t verifier,
+                        enum role role)
 {
     const struct spec_use *use = &spec->verifiers[verifier];
-    const wn_verifier *v = use->plugin->vtable;
+    const wn_verifier *v = &instances->verifiers[verifier].verifier;
 
     for (uint64_t i = 0; i < v->metric_count; i++) {
         cJSON *metric;
@@ -35,7 +36,7 @@ static void put_metrics(cJSON *list, const struct spec *spec, uint32_t verifier,
     }
 }
 
-void facts_put(cJSON *manifest, const struct spec *spec)
+void facts_put(cJSON *manifest, const struct spec *spec, const struct instances *instances)
 {
     const wn_search *search = spec->search.plugin->vtable;
     cJSON *report = cJSON_CreateObject(), *metrics;
@@ -45,10 +46,12 @@ void facts_put(cJSON *manifest, const struct spec *spec)
     cJSON_AddStringToObject(report, "name", spec->name);
     cJSON_AddStringToObject(report, "search", spec->search.plugin->name);
     cJSON_AddBoolToObject(report, "pool_is_iid", (search->flags & WN_SEARCH_POOL_IS_IID) != 0);
+    cJSON_AddBoolToObject(report, "guide_compares",
+                          (instances->verifiers[spec->guide].verifier.flags & WN_VERIFIER_COMPARATIVE) != 0);
     metrics = cJSON_AddArrayToObject(report, "metrics");
-    put_metrics(metrics, spec, spec->guide, GUIDE);
+    put_metrics(metrics, spec, instances, spec->guide, GUIDE);
     for (uint32_t i = 0; i < spec->judge_count; i++)
-        put_metrics(metrics, spec, spec->judges[i], JUDGE);
+        put_metrics(metrics, spec, instances, spec->judges[i], JUDGE);
     for (uint32_t i = 0; i < spec->verifier_count; i++)
-        put_metrics(metrics, spec, i, OTHER);
+        put_metrics(metrics, spec, instances, i, OTHER);
 }

@@ -4,14 +4,14 @@
 #ifndef WINNOW_LEDGER_FACTS_H
 #define WINNOW_LEDGER_FACTS_H
 
-#include "spec/spec.h"
+#include "plugin/instance.h"
 
 struct cJSON;
 
 /* Sets the manifest's "report":
- *   { "name", "search", "pool_is_iid", "metrics": [ { "verifier", "metric", "role": "guide|judge|other",
+ *   { "name", "search", "pool_is_iid", "guide_compares", "metrics": [ { "verifier", "metric", "role": "guide|judge|other",
  *     "higher_is_better" } ] }
  * The guide's first metric comes first, then the judges' in the spec's order, then what else is recorded. */
-void facts_put(struct cJSON *manifest, const struct spec *spec);
+void facts_put(struct cJSON *manifest, const struct spec *spec, const struct instances *instances);
 
 #endif

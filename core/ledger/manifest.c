@@ -29,6 +29,17 @@ static void put_time(cJSON *object, const char *key, time_t time)
     cJSON_AddStringToObject(object, key, text);
 }
 
+/* To the nanosecond: a file may be written twice in a second, with the same size. */
+static void put_exact_time(cJSON *object, const char *key, struct timespec time)
+{
+    char day[32], text[48];
+    struct tm utc;
+    gmtime_r(&time.tv_sec, &utc);
+    strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text, sizeof text, "%s.%09ldZ", day, time.tv_nsec);
+    cJSON_AddStringToObject(object, key, text);
+}
+
 static void put_host(cJSON *start)
 {
     struct utsname u;
@@ -166,7 +177,7 @@ static wn_status put_file(cJSON *files, const char *path, const struct manifest_
     cJSON_AddItemToArray(files, file);
     cJSON_AddStringToObject(file, "path", path);
     cJSON_AddNumberToObject(file, "bytes", (double)st.st_size);
-    put_time(file, "modified", st.st_mtim.tv_sec);
+    put_exact_time(file, "modified", st.st_mtim);
     WN_TRY(hash_file(m, starts, file, hex, &from, err));
     cJSON_AddItemToObject(file, "sha256", hex[0] ? cJSON_CreateString(hex) : cJSON_CreateNull());
     cJSON_AddStringToObject(file, "sha256_from", from);
@@ -337,7 +348,7 @@ wn_status manifest_append(const char *run_dir, const struct manifest_start *m, w
     if (status == WN_OK)
         status = compare(starts, start, m->ledger, err);
     if (status == WN_OK && m->spec->search.plugin)
-        facts_put(root, m->spec);
+        facts_put(root, m->spec, m->instances);
     if (status == WN_OK && cJSON_AddItemToArray(starts, start)) {
         start = NULL;
         status = save(path, root, err);

@@ -28,8 +28,7 @@ static const struct member sampler_members[] = {
     MEMBER(wn_sampler, describe), MEMBER(wn_sampler, schedule), MEMBER(wn_sampler, encode),
     MEMBER(wn_sampler, cond_free), MEMBER(wn_sampler, velocity), MEMBER(wn_sampler, decode), MEMBERS_END
 };
-static const struct member verifier_members[] = { MEMBER(wn_verifier, metrics), MEMBER(wn_verifier, score),
-                                                  MEMBERS_END };
+static const struct member verifier_members[] = { MEMBER(wn_verifier, score), MEMBERS_END };
 static const struct member search_members[] = { MEMBER(wn_search, plan), MEMBER(wn_search, run), MEMBERS_END };
 static const struct member device_members[] = {
     MEMBER(wn_device_api, count), MEMBER(wn_device_api, info), MEMBER(wn_device_api, open),
@@ -106,20 +105,28 @@ static bool is_name(const char *name, const char *others)
     return length > 0;
 }
 
-static wn_status check_metrics(const wn_verifier *v, wn_error *err)
+wn_status plugin_check_metrics(uint64_t count, const wn_metric *metrics, wn_error *err)
 {
-    if (v->metric_count < 1 || v->metric_count > 64)
-        return wn_fail(err, WN_E_FORMAT, "the vtable has %llu metrics; 1 to 64 are possible",
-                       (unsigned long long)v->metric_count);
-    for (uint64_t i = 0; i < v->metric_count; i++) {
-        const char *name = v->metrics[i].name;
+    if (count < 1 || count > 64 || !metrics)
+        return wn_fail(err, WN_E_FORMAT, "it has %llu metrics%s; 1 to 64 are possible", (unsigned long long)count,
+                       metrics ? "" : " at NULL");
+    for (uint64_t i = 0; i < count; i++) {
+        const char *name = metrics[i].name;
         if (!name || !is_name(name, "_"))
             return wn_fail(err, WN_E_FORMAT, "metric %llu is named \"%.80s\"; a name is of the form [a-z0-9_]{1,64}",
                            (unsigned long long)i, name ? name : "");
         for (uint64_t k = 0; k < i; k++)
-            if (strcmp(v->metrics[k].name, name) == 0)
+            if (strcmp(metrics[k].name, name) == 0)
                 return wn_fail(err, WN_E_FORMAT, "two metrics are named \"%s\"; names must be unique", name);
     }
+    return WN_OK;
+}
+
+/* A verifier whose instances describe themselves may leave its metrics open. */
+static wn_status check_verifier(const wn_verifier *v, wn_error *err)
+{
+    if (v->metric_count > 0 || !v->describe)
+        WN_TRY(plugin_check_metrics(v->metric_count, v->metrics, err));
     if (v->min_inputs > v->max_inputs)
         return wn_fail(err, WN_E_FORMAT, "min_inputs %llu is more than max_inputs %llu",
                        (unsigned long long)v->min_inputs, (unsigned long long)v->max_inputs);
@@ -134,7 +141,7 @@ static wn_status check_plugin(const wn_plugin *p, wn_error *err)
     wn_status status = options_check_table(p->options, p->options_size, &why);
     if (status)
         return wn_fail(err, status, "plugin \"%s\": %s", p->name, why.message);
-    if (p->kind == WN_KIND_VERIFIER && (status = check_metrics(p->vtable, &why)) != WN_OK)
+    if (p->kind == WN_KIND_VERIFIER && (status = check_verifier(p->vtable, &why)) != WN_OK)
         return wn_fail(err, status, "plugin \"%s\": %s", p->name, why.message);
     if (p->kind != WN_KIND_SAMPLER)
         return WN_OK;

@@ -6,6 +6,7 @@
 #include "engine/noise.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 static struct process *process_of(void *ctx)
 {
@@ -58,10 +59,22 @@ static const wn_verifier_ref *host_input(void *ctx, uint32_t i)
     return i < c->input_count ? &c->inputs[i] : NULL;
 }
 
+/* Not its path: the same file elsewhere is the same to a verifier. */
+static void note_file(struct sha256 *files, const char *path)
+{
+    struct stat st = { 0 };
+    char facts[80] = "missing";
+    if (stat(path, &st) == 0)
+        snprintf(facts, sizeof facts, "%lld bytes of %lld.%09ld", (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+                 st.st_mtim.tv_nsec);
+    sha256_add(files, facts, strlen(facts) + 1);
+}
+
 /* The list is for the manifest only: without memory it stays shorter, and nothing else is wrong. */
 static void host_uses_file(void *ctx, const char *path)
 {
     struct host_shared *s = ((struct host_context *)ctx)->shared;
+    note_file(&((struct host_context *)ctx)->files, path);
     struct instances *all = s->instances;
     for (uint32_t i = 0; i < all->file_count; i++)
         if (strcmp(all->files[i], path) == 0)
@@ -94,7 +107,8 @@ bool host_init(wn_host *host, struct host_shared *shared, const char *label, wn_
     struct host_context *c = arena_alloc(shared->arena, sizeof *c);
     if (!c)
         return false;
-    *c = (struct host_context){ shared, label, inputs, input_count };
+    *c = (struct host_context){ .shared = shared, .label = label, .inputs = inputs, .input_count = input_count };
+    sha256_init(&c->files);
     *host = (wn_host){
         .struct_size = sizeof *host,
         .ctx = c,

@@ -3,6 +3,7 @@
 #define WINNOW_PLUGIN_HOST_H
 
 #include "base/arena.h"
+#include "base/sha256.h"
 #include "plugin/instance.h"
 
 #include <winnow/device.h>
@@ -33,6 +34,7 @@ struct host_context {
     const char *label; /* "/verifiers/clip (clipscore)" */
     wn_verifier_ref *inputs;
     uint32_t input_count;
+    struct sha256 files; /* size and time of each that the instance uses, in the order told */
 };
 
 /* Fills *host; false when memory ran out. */

@@ -5,7 +5,9 @@
  */
 #include "plugin/instance.h"
 
+#include "plugin/handshake.h"
 #include "plugin/host.h"
+#include "plugin/options.h"
 
 #include <string.h>
 
@@ -21,7 +23,11 @@ static wn_status make_inputs(struct host_shared *s, const struct spec_use *use, 
         return no_memory(err);
     for (uint32_t i = 0; i < use->input_count; i++) {
         const struct instance *child = &s->instances->verifiers[use->inputs[i]];
-        (*inputs)[i] = (wn_verifier_ref){ sizeof **inputs, child->use->name, child->use->plugin->vtable, child->self };
+        (*inputs)[i] = (wn_verifier_ref){ .struct_size = sizeof **inputs,
+                                          .name = child->use->name,
+                                          .verifier = &child->verifier,
+                                          .self = child->self,
+                                          .identity = child->identity };
     }
     return WN_OK;
 }
@@ -48,13 +54,79 @@ static wn_status create_sampler(struct host_shared *s, const struct spec *spec, 
     return host_check_sampler(spec, sampler, err);
 }
 
+/* The vtable as this instance has it. */
+static wn_status describe_verifier(struct instance *v, wn_error *err)
+{
+    wn_error why = { 0 };
+    v->verifier = *(const wn_verifier *)v->use->plugin->vtable;
+    if (!v->verifier.describe)
+        return WN_OK;
+    wn_verifier_info info = {
+        .struct_size = sizeof info,
+        .metrics = v->verifier.metrics,
+        .metric_count = v->verifier.metric_count,
+        .flags = v->verifier.flags,
+        .max_batch = v->verifier.max_batch,
+        .preview_sigma = v->verifier.preview_sigma,
+    };
+    wn_status status = v->verifier.describe(v->self, &info, &why);
+    if (status == WN_OK)
+        status = plugin_check_metrics(info.metric_count, info.metrics, &why);
+    v->verifier.metrics = info.metrics;
+    v->verifier.metric_count = info.metric_count;
+    v->verifier.flags = info.flags;
+    v->verifier.max_batch = info.max_batch;
+    v->verifier.preview_sigma = info.preview_sigma;
+    return status ? wn_fail(err, status, "%s (%s): %s", v->use->pointer, v->use->plugin->name, why.message) : WN_OK;
+}
+
+/* As JSON, for its unambiguous strings. */
+static void write_identity(struct json_text *j, const struct spec_use *use, const struct tree_node *options,
+                           const struct host_context *c)
+{
+    char files[65];
+    struct sha256 told = c->files;
+    sha256_hex(&told, files);
+    json_object(j);
+    json_key(j, "plugin"), json_string(j, use->plugin->name);
+    json_key(j, "version"), json_string(j, use->plugin->version);
+    json_key(j, "options"), tree_write(j, options, true);
+    json_key(j, "files"), json_string(j, files);
+    json_key(j, "inputs"), json_array(j);
+    for (uint32_t i = 0; i < c->input_count; i++)
+        json_string(j, c->inputs[i].identity);
+    json_end(j), json_end(j);
+}
+
+static wn_status identify_verifier(struct host_shared *s, struct instance *v, wn_error *err)
+{
+    struct buffer text = BUFFER_INIT(2 * TREE_MAX_BYTES);
+    struct json_text j = json_begin(&text, 0);
+    struct tree_node *options = tree_new(s->arena, TREE_OBJECT);
+    if (!options || !options_write(v->use->plugin->options, v->use->options, options, s->arena))
+        return no_memory(err);
+    write_identity(&j, v->use, options, v->host.ctx);
+    wn_status status = buffer_status(&text, v->use->pointer, err);
+    if (status == WN_OK)
+        sha256_of(text.data, text.size, v->identity);
+    buffer_free(&text);
+    return status;
+}
+
+static wn_status create_verifier(struct host_shared *s, const struct spec_use *use, struct instance *v, wn_error *err)
+{
+    WN_TRY(create_one(s, use, v, err));
+    WN_TRY(describe_verifier(v, err));
+    return identify_verifier(s, v, err);
+}
+
 static wn_status create_all(struct host_shared *s, const struct spec *spec, uint32_t which, struct instances *all,
                             wn_error *err)
 {
     if ((which & INSTANCES_SAMPLER) && spec->sampler.plugin)
         WN_TRY(create_sampler(s, spec, &all->sampler, err));
     for (uint32_t i = 0; (which & INSTANCES_VERIFIERS) && i < spec->verifier_count; i++)
-        WN_TRY(create_one(s, &spec->verifiers[i], &all->verifiers[i], err));
+        WN_TRY(create_verifier(s, &spec->verifiers[i], &all->verifiers[i], err));
     if ((which & INSTANCES_SEARCH) && spec->search.plugin)
         WN_TRY(create_one(s, &spec->search, &all->search, err));
     return WN_OK;

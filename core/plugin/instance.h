@@ -23,6 +23,8 @@ struct instance {
     const struct spec_use *use;
     wn_host host;
     void *self;
+    wn_verifier verifier; /* a verifier's vtable, with the metrics, flags and limits of this instance */
+    char identity[65];    /* a verifier's: see wn_verifier_ref */
 };
 
 struct instances {

@@ -68,6 +68,7 @@ static wn_status read_facts(struct data *d, const cJSON *facts, wn_error *err)
     d->name = string_in(d, facts, "name");
     d->search = string_in(d, facts, "search");
     d->pool_is_iid = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(facts, "pool_is_iid"));
+    d->guide_compares = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(facts, "guide_compares"));
     d->metric_count = (uint64_t)cJSON_GetArraySize(metrics);
     if (!d->name || !d->search || d->metric_count == 0)
         return bad_manifest(d, "/report", err);
@@ -198,6 +199,7 @@ static wn_status candidate_row(struct data *d, sqlite3_stmt *s, void *arg, wn_er
     c->nfe_total = number_at(s, 7);
     c->image = text_at(d, s, 8);
     c->offer = number_at(s, 9);
+    c->last_offer = number_at(s, 10);
     c->values = arena_array(d->memory, d->metric_count, sizeof *c->values);
     for (uint64_t i = 0; c->values && i < d->metric_count; i++)
         c->values[i] = NAN;
@@ -242,7 +244,8 @@ static wn_status read_trial(struct sqlite3 *db, struct data *d, struct data_tria
     WN_TRY(prepare(
         db, d,
         "SELECT id, ordinal, point, finished, parent, lineage, nfe, nfe_total, image, (SELECT min(ordinal) FROM offers"
-        " WHERE offers.trial=c.trial AND offers.candidate=c.id) FROM candidates c WHERE trial=?1 ORDER BY ordinal, id",
+        " WHERE offers.trial=c.trial AND offers.candidate=c.id), (SELECT max(ordinal) FROM offers WHERE"
+        " offers.trial=c.trial AND offers.candidate=c.id) FROM candidates c WHERE trial=?1 ORDER BY ordinal, id",
         &s, err));
     sqlite3_bind_int64(s, 1, (sqlite3_int64)t->id);
     WN_TRY(each_row(db, d, s, t, candidate_row, err));
@@ -288,14 +291,21 @@ double data_guide(const struct data *d, const struct data_candidate *c)
     return d->metrics[0].higher_is_better ? c->values[0] : -c->values[0];
 }
 
-/* A later candidate takes the place only when it is strictly better; any score is better than none. */
-static bool is_better(const struct data *d, const struct data_candidate *c, const struct data_candidate *than)
+bool data_prefers(const struct data *d, const struct data_candidate *c, const struct data_candidate *than)
 {
     double a = data_guide(d, c), b = data_guide(d, than);
 
-    if (isnan(a) || isnan(b))
-        return !isnan(a);
-    return a > b || (a == b && c->offer < than->offer);
+    if (d->guide_compares && (c->last_offer || than->last_offer))
+        return c->last_offer > than->last_offer;
+    return a > b || (isnan(b) && !isnan(a));
+}
+
+/* A later candidate takes the place only when it is strictly better. */
+static bool is_better(const struct data *d, const struct data_candidate *c, const struct data_candidate *than)
+{
+    const bool is_equal = !d->guide_compares && data_guide(d, c) == data_guide(d, than);
+
+    return data_prefers(d, c, than) || (is_equal && c->offer < than->offer);
 }
 
 static void choose(const struct data *d, struct data_trial *t)

@@ -30,7 +30,8 @@ struct data_candidate {
     uint64_t nfe;
     uint64_t nfe_total;
     const char *image; /* relative to the run, "" = none */
-    uint64_t offer;    /* 1.. in order of offers, 0 = never offered */
+    uint64_t offer;    /* 1.. in order of offers, 0 = never offered; the first */
+    uint64_t last_offer;
     double *values;    /* [metric_count]; NaN = no opinion, or not recorded */
 };
 
@@ -52,6 +53,7 @@ struct data {
     const char *name;
     const char *search;
     bool pool_is_iid;
+    bool guide_compares; /* scores of different sets cannot be compared: the last offer is the best */
     struct data_metric *metrics; /* [0] is the guide's */
     uint64_t metric_count;
     struct data_trial *trials;
@@ -64,6 +66,9 @@ struct data {
 /* WN_E_MISSING when the directory holds no run, WN_E_FORMAT when its files contradict what winnow writes. */
 wn_status data_load(const char *run_dir, struct data **out, wn_error *err);
 void data_free(struct data *d); /* NULL is fine */
+
+/* Whether the guide prefers c; of equals, neither. Any score is better than none. */
+bool data_prefers(const struct data *d, const struct data_candidate *c, const struct data_candidate *than);
 
 /* A candidate's guide score turned so that higher is better; NaN when there is none. */
 double data_guide(const struct data *d, const struct data_candidate *c);

@@ -191,7 +191,7 @@ static const struct data_candidate *pick(const struct data *d, const struct data
         const struct data_candidate *c = &t->candidates[i];
         if (!c->finished || c->nfe_total > nfe)
             continue;
-        if (!best || data_guide(d, c) > data_guide(d, best) || (isnan(data_guide(d, best)) && !isnan(data_guide(d, c))))
+        if (!best || data_prefers(d, c, best))
             best = c;
     }
     return best;

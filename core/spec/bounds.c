@@ -3,6 +3,11 @@
 
 #include <math.h>
 
+/* Photographs as PNG take about 60 % of their raw size; drawings less. */
+#define PNG_SHARE 0.6
+enum { PNG_OVERHEAD = 2048, LEDGER_BYTES = 600, KEPT = 2 }; /* for each image; for each candidate; images of a prompt
+                                                             * where not all are kept: the first and the best */
+
 static double amount(uint64_t planned)
 {
     return planned == UINT64_MAX ? (double)INFINITY : (double)planned;
@@ -29,4 +34,12 @@ struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_veloc
                               fmin(share(nfe, spec->budget.nfe), share(calls, spec->budget.verifier_calls)));
     return (struct spec_bounds){ cut(candidates, least, spec->budget.candidates), cut(nfe, least, spec->budget.nfe),
                                  cut(calls, least, spec->budget.verifier_calls) };
+}
+
+struct spec_disk spec_disk(const struct spec *spec, const struct spec_bounds *each)
+{
+    const double raw = 3.0 * spec->canvas.width_px * spec->canvas.height_px;
+    const double images = spec->prompt_count * (spec->engine.save_images ? each->candidates : KEPT);
+    return (struct spec_disk){ images, images * (PNG_SHARE * raw + PNG_OVERHEAD) +
+                                           spec->prompt_count * each->candidates * LEDGER_BYTES };
 }

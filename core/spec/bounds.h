@@ -15,4 +15,12 @@ struct spec_bounds {
  * scarcest one cuts all of them. */
 struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_velocity);
 
+/* For the whole run; infinite where the candidates are. */
+struct spec_disk {
+    double images;
+    double bytes; /* of pictures and ledger, as photographs would take them */
+};
+
+struct spec_disk spec_disk(const struct spec *spec, const struct spec_bounds *each);
+
 #endif

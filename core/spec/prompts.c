@@ -1,8 +1,10 @@
-/* prompts.c - .jsonl, .txt or a list in the spec, all to the same records.
+/* prompts.c - .jsonl, .csv, .txt or a list in the spec, all to the same records.
  *
  * A record is a JSON object whose "prompt" is the text; "id" and "category" are read too, everything else is passed on
  * to verifiers as it is. Prompts without an id are p0001, p0002, ... by their place in the file, so that taking fewer
- * does not rename them. Every mistake names its line.
+ * does not rename them. A CSV file's first line names its columns; those of published files are spelled "Prompt" or
+ * "Prompts" and "Category", which is understood, and categories lose the blanks around them. Every mistake names its
+ * line.
  */
 #include "spec/prompts.h"
 
@@ -10,12 +12,14 @@
 #include "base/utf8.h"
 #include "plugin/instance.h"
 #include "plugin/options.h"
+#include "spec/csv.h"
 #include "spec/shape.h"
 #include "spec/source.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_PROMPTS = 1000000, MAX_FILE_BYTES = 256 << 20, MAX_LINE_BYTES = 1 << 20 };
 
@@ -125,7 +129,7 @@ static void write_json(struct buffer *out, const struct tree_node *node)
     tree_write(&j, node, false);
 }
 
-/* ---- files ---- */
+/* ---- files of lines ---- */
 
 static void read_jsonl_line(struct reading *r, struct arena *scratch, const char *path, uint32_t line, const char *text,
                             uint64_t bytes)
@@ -201,6 +205,12 @@ static void read_line(struct reading *r, bool is_jsonl, const char *path, uint32
     arena_destroy(scratch);
 }
 
+static bool ends_in(const char *path, const char *extension)
+{
+    const char *dot = strrchr(path, '.');
+    return dot && strcmp(dot, extension) == 0;
+}
+
 static bool is_blank(const char *text, uint64_t bytes)
 {
     return strspn(text, " \t\r\n") >= bytes;
@@ -208,8 +218,8 @@ static bool is_blank(const char *text, uint64_t bytes)
 
 static void read_lines(struct reading *r, const char *path, const struct buffer *content)
 {
-    const char *dot = strrchr(path, '.'), *at = buffer_string(content), *end = at + content->size;
-    bool is_jsonl = dot && strcmp(dot, ".jsonl") == 0;
+    const char *at = buffer_string(content), *end = at + content->size;
+    bool is_jsonl = ends_in(path, ".jsonl");
     for (uint32_t line = 1; at < end && !is_full(r) && r->l->problems.count < PROBLEMS_MAX; line++) {
         const char *stop = memchr(at, '\n', (uint64_t)(end - at));
         uint64_t bytes = (uint64_t)((stop ? stop : end) - at), trimmed = bytes;
@@ -221,10 +231,112 @@ static void read_lines(struct reading *r, const char *path, const struct buffer 
     }
 }
 
+/* ---- CSV ---- */
+
+/* What a column is called in a record: the columns that are read have one name, others keep theirs. */
+static const char *column_key(const char *name)
+{
+    static const char *const known[][2] = {
+        { "prompt", "prompt" }, { "prompts", "prompt" }, { "category", "category" }, { "id", "id" }
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcasecmp(name, known[i][0]) == 0)
+            return known[i][1];
+    return name;
+}
+
+static char *trim(char *text)
+{
+    uint64_t length = strlen(text);
+    while (length && strchr(" \t", text[length - 1]))
+        text[--length] = '\0';
+    return text + strspn(text, " \t");
+}
+
+/* The header's fields become keys. False, reported, when they will not do. */
+static bool read_header(struct reading *r, const char *path, struct csv_record *header)
+{
+    bool has_prompt = false;
+    for (uint32_t i = 0; i < header->count; i++) {
+        header->fields[i] = column_key(trim((char *)(uintptr_t)header->fields[i]));
+        has_prompt = has_prompt || strcmp(header->fields[i], "prompt") == 0;
+        for (uint32_t j = 0; j < i; j++)
+            if (strcmp(header->fields[i], header->fields[j]) == 0) {
+                problems_add_line(&r->l->problems, WN_E_ARG, "%s:%u:1: /: two columns are \"%.80s\"; rename one", path,
+                                  header->line, header->fields[i]);
+                return false;
+            }
+    }
+    if (!has_prompt)
+        problems_add_line(&r->l->problems, WN_E_ARG,
+                          "%s:%u:1: /: no column is called \"prompt\"; the first line must name the columns", path,
+                          header->line);
+    return has_prompt;
+}
+
+/* A member that stands where its record does. */
+static bool put_member(struct tree_node *record, const char *key, struct tree_node *value)
+{
+    if (!value || !tree_put(record, key, value))
+        return false;
+    value->source = record->source;
+    value->line = record->line;
+    value->column = record->column;
+    return true;
+}
+
+static void read_row(struct reading *r, struct arena *scratch, const char *path, const struct csv_record *header,
+                     const struct csv_record *row)
+{
+    struct buffer json = BUFFER_INIT(2 * CSV_MAX_FIELDS * (uint64_t)CSV_MAX_RECORD_BYTES);
+    struct tree_node *record = tree_new(scratch, TREE_OBJECT);
+    bool is_made = record != NULL;
+    if (is_made)
+        *record = (struct tree_node){ .type = TREE_OBJECT, .source = path, .line = row->line, .column = 1 };
+    if (row->count != header->count) {
+        problems_add_line(&r->l->problems, WN_E_ARG, "%s:%u:1: /: %u fields, the header has %u", path, row->line,
+                          row->count, header->count);
+        return;
+    }
+    for (uint32_t i = 0; i < row->count && is_made; i++) {
+        char *field = (char *)(uintptr_t)row->fields[i];
+        const char *text = strcmp(header->fields[i], "category") == 0 ? trim(field) : field;
+        is_made = put_member(record, header->fields[i], tree_new_string(scratch, text));
+    }
+    if (is_made) {
+        write_json(&json, record);
+        read_record(r, record, buffer_string(&json));
+    } else {
+        problems_add_line(&r->l->problems, WN_E_MEMORY, "prompts: no memory");
+    }
+    buffer_free(&json);
+}
+
+static void read_csv(struct reading *r, const char *path, const struct buffer *content)
+{
+    struct csv c;
+    struct csv_record header = { .count = 0 }, row;
+    csv_begin(&c, buffer_string(content), content->size);
+    bool goes_on = csv_next(&c, r->l->arena, &header) && read_header(r, path, &header);
+    while (goes_on && !is_full(r) && r->l->problems.count < PROBLEMS_MAX) {
+        struct arena *scratch = arena_create();
+        goes_on = scratch && csv_next(&c, scratch, &row);
+        if (goes_on)
+            read_row(r, scratch, path, &header, &row);
+        else if (!scratch)
+            problems_add_line(&r->l->problems, WN_E_MEMORY, "prompts: no memory");
+        arena_destroy(scratch);
+    }
+    if (*c.fault.what)
+        problems_add_line(&r->l->problems, WN_E_ARG, "%s:%u:%u: /: not CSV: %s", path, c.fault.line, c.fault.column,
+                          c.fault.what);
+}
+
+/* ---- any file ---- */
+
 static bool is_text_file(const char *path)
 {
-    const char *dot = strrchr(path, '.');
-    return dot && (strcmp(dot, ".jsonl") == 0 || strcmp(dot, ".txt") == 0);
+    return ends_in(path, ".jsonl") || ends_in(path, ".csv") || ends_in(path, ".txt");
 }
 
 static void read_file(struct reading *r, const struct tree_node *name, const char *wanted_sha256,
@@ -237,7 +349,7 @@ static void read_file(struct reading *r, const struct tree_node *name, const cha
     const char *directory = name->line ? source_directory(l->arena, name->source) : l->spec->directory;
     wn_status status = resolve_name(directory ? directory : ".", name->text, path, sizeof path, &err);
     if (!status && !is_text_file(path))
-        status = wn_fail(&err, WN_E_ARG, "%s ends neither in .jsonl nor in .txt", name->text);
+        status = wn_fail(&err, WN_E_ARG, "%s ends neither in .jsonl, .csv nor in .txt", name->text);
     if (!status)
         status = buffer_read_file(&content, path, &err);
     if (status) {
@@ -249,7 +361,7 @@ static void read_file(struct reading *r, const struct tree_node *name, const cha
                          "%s has SHA-256 %s, the spec asks for %.64s; it was changed", path, hex, wanted_sha256);
         tree_put(resolved, "sha256", tree_new_string(l->arena, hex));
         l->spec->prompts_path = arena_string(l->arena, path);
-        read_lines(r, path, &content);
+        (ends_in(path, ".csv") ? read_csv : read_lines)(r, path, &content);
     }
     buffer_free(&content);
 }

@@ -79,10 +79,27 @@ static void write_extends(struct json_text *j)
     json_end(j);
 }
 
+static void write_include(struct json_text *j)
+{
+    json_key(j, "include"), json_object(j);
+    text(j, "description", "alone in its object: a file whose value stands here");
+    text(j, "type", "string");
+    json_end(j);
+}
+
+/* A list, or the object that includes one from a file. */
+static void write_list_type(struct json_text *j)
+{
+    json_key(j, "type"), json_array(j), json_string(j, "array"), json_string(j, "object"), json_end(j);
+    json_key(j, "properties"), json_object(j), write_include(j), json_end(j);
+    json_key(j, "additionalProperties"), json_bool(j, false);
+}
+
 /* Ends "properties"; nothing else may stand in the object. */
 static void end_properties(struct json_text *j)
 {
     write_extends(j);
+    write_include(j);
     json_end(j);
     json_key(j, "additionalProperties"), json_bool(j, false);
 }
@@ -178,7 +195,7 @@ static void write_names(struct json_text *j, const char *key, const char *descri
 {
     json_key(j, key), json_object(j);
     text(j, "description", description);
-    text(j, "type", "array");
+    write_list_type(j);
     json_key(j, "items"), json_object(j), text(j, "type", "string"), json_end(j);
     json_key(j, "uniqueItems"), json_bool(j, true);
     json_end(j);
@@ -238,7 +255,7 @@ static void write_prompts(struct json_text *j)
     write_rows(j, shape_prompts_options);
     json_key(j, "list"), json_object(j);
     text(j, "description", "the prompts themselves: strings, or objects with \"prompt\"");
-    text(j, "type", "array");
+    write_list_type(j);
     json_key(j, "items"), json_object(j), json_key(j, "type");
     json_array(j), json_string(j, "string"), json_string(j, "object"), json_end(j);
     json_end(j), json_end(j);

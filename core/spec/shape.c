@@ -24,7 +24,7 @@ const wn_option shape_canvas_options[] = {
 
 const wn_option shape_prompts_options[] = {
     WN_STRING(struct shape_prompts, file, "\"\"",
-              "prompt file: .jsonl (one object with \"prompt\" a line) or .txt (one prompt a line)"),
+              "prompt file: .jsonl (a member \"prompt\"), .csv (a column \"prompt\") or .txt (one prompt a line)"),
     WN_INT(struct shape_prompts, limit, "0", 0, 1000000, "take only the first ones; 0 takes all"),
     WN_STRING(struct shape_prompts, sha256, "\"\"", "refuse the file when its SHA-256 is another"),
     WN_OPTIONS_END

@@ -4,6 +4,9 @@
  * The base comes first and the object's own members are laid over it: objects are merged, everything else replaces,
  * null removes (RFC 7396). One rule more: where "use" names another plugin than the base did, the base's "options" and
  * "inputs" are not taken, because they belong to that other plugin. Positions stay those of the file a value came from.
+ *
+ * {"include": "list.json"} in the place of a value, again not below "options", stands for what the file holds, be it an
+ * object, a list or a number.
  */
 #include "spec/source.h"
 
@@ -120,11 +123,32 @@ static void extend(struct source *s, struct tree_node *object, struct tree_node 
     move_members(object, sum);
 }
 
+/* ---- include ---- */
+
+static void include(struct source *s, struct tree_node *node, const struct tree_node *name, const struct chain *chain)
+{
+    if (node->count > 1) {
+        problems_add(s->problems, WN_E_ARG, name, NULL, "\"include\" stands alone in its object, which the file takes the "
+                     "place of; to lay members over a file, use \"extends\"");
+        return;
+    }
+    struct tree_node *value = load_base(s, name, chain);
+    if (value)
+        tree_replace(node, value);
+}
+
 static void expand(struct source *s, struct tree_node *node, const struct chain *chain)
 {
-    for (struct tree_node *n = node->child; n; n = n->next)
-        if (!n->key || strcmp(n->key, "options") != 0)
+    for (struct tree_node *n = node->child, *next; n; n = next) {
+        const struct tree_node *name = tree_get(n, "include");
+        next = n->next;
+        if (n->key && strcmp(n->key, "options") == 0)
+            continue;
+        if (name)
+            include(s, n, name, chain);
+        else
             expand(s, n, chain);
+    }
     struct tree_node *extends = tree_get(node, "extends");
     if (extends)
         extend(s, node, extends, chain);

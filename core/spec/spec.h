@@ -1,6 +1,6 @@
 /* spec.h - an experiment as the spec's JSON says it, checked and bound to plugins, with nothing created yet.
  *
- * Loading goes text -> tree (every node remembers file, line, column and JSON pointer) -> extends/include and --set
+ * Loading goes text -> tree (every node remembers file, line, column and JSON pointer) -> extends, include and --set
  * -> resolved tree (every default written) -> struct spec (every plugin found, every option stored in its struct).
  * All mistakes of a spec are reported together.
  */

@@ -37,11 +37,17 @@ pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)
+find_package(ZLIB REQUIRED) # libpng needs it as well
+pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 
 # Optional: what is missing switches a part off, and says so in one line.
 pkg_check_modules(UTF8PROC IMPORTED_TARGET libutf8proc)
 if(NOT UTF8PROC_FOUND)
   message(NOTICE "winnow: no libutf8proc: CLIP prompts must be ASCII (package libutf8proc-dev)")
+endif()
+pkg_check_modules(CURL IMPORTED_TARGET libcurl>=7.87)
+if(NOT CURL_FOUND)
+  message(NOTICE "winnow: no libcurl 7.87 or later: no llm_judge verifier (package libcurl4-openssl-dev)")
 endif()
 # Not by pkg-config: Debian 13's .pc file requires protobuf-lite, which its package does not depend on.
 find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h)
@@ -51,7 +57,10 @@ if(SENTENCEPIECE_INCLUDE_DIR AND SENTENCEPIECE_LIBRARY)
 else()
   message(NOTICE "winnow: no SentencePiece: no T5, so no flux sampler (package libsentencepiece-dev)")
 endif()
-find_path(STB_INCLUDE_DIR stb/stb_image.h)
+pkg_check_modules(WEBP IMPORTED_TARGET libwebp)
+if(NOT WEBP_FOUND)
+  message(NOTICE "winnow: no libwebp: WebP pictures cannot be scored (package libwebp-dev)")
+endif()
 
 add_custom_target(winnow-plugins) # all of them
 

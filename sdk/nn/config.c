@@ -49,33 +49,44 @@ static wn_status add_children(nn_config *root, const nn_config *parent, wn_error
     return WN_OK;
 }
 
-static wn_status load(nn_config *root, const char *path, wn_error *err)
+/* text: NULL = read the file `name`. */
+static wn_status load(nn_config *root, const char *name, const char *text, wn_error *err)
 {
     root->root = root;
-    root->file = root->file_name = strdup(path);
+    root->file = root->file_name = strdup(name);
     root->pointer = strdup("");
     if (!root->file || !root->pointer)
-        return wn_fail(err, WN_E_MEMORY, "%s: no memory", path);
-    WN_TRY(nn_json_read(path, &root->tree, err));
+        return wn_fail(err, WN_E_MEMORY, "%s: no memory", name);
+    WN_TRY(text ? nn_json_parse(name, text, strlen(text), &root->tree, err) : nn_json_read(name, &root->tree, err));
     if (!cJSON_IsObject(root->tree))
-        return wn_fail(err, WN_E_FORMAT, "%s: is not a JSON object", path);
+        return wn_fail(err, WN_E_FORMAT, "%s: is not a JSON object", name);
     root->json = root->tree;
     return add_children(root, root, err);
 }
 
-wn_status nn_config_open(const char *path, nn_config **out, wn_error *err)
+static wn_status open(const char *name, const char *text, nn_config **out, wn_error *err)
 {
     *out = NULL;
     nn_config *root = calloc(1, sizeof *root);
     if (!root)
-        return wn_fail(err, WN_E_MEMORY, "%s: no memory", path);
-    wn_status status = load(root, path, err);
+        return wn_fail(err, WN_E_MEMORY, "%s: no memory", name);
+    wn_status status = load(root, name, text, err);
     if (status != WN_OK) {
         nn_config_close(root);
         return status;
     }
     *out = root;
     return WN_OK;
+}
+
+wn_status nn_config_open(const char *path, nn_config **out, wn_error *err)
+{
+    return open(path, NULL, out, err);
+}
+
+wn_status nn_config_parse(const char *name, const char *text, nn_config **out, wn_error *err)
+{
+    return open(name, text, out, err);
 }
 
 void nn_config_close(nn_config *root)

@@ -18,6 +18,8 @@
 typedef struct nn_config nn_config; /* one object of a JSON file */
 
 NN_API wn_status nn_config_open(const char *path, nn_config **out, wn_error *err);
+/* The same of a text: a prompt's record, a line of a table. name is what messages call it. */
+NN_API wn_status nn_config_parse(const char *name, const char *text, nn_config **out, wn_error *err);
 NN_API void nn_config_close(nn_config *root); /* closes its nested objects too; NULL is fine */
 
 NN_API const char *nn_config_file(const nn_config *c);

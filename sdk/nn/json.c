@@ -81,7 +81,7 @@ static wn_status check_keys(const char *path, const cJSON *node, wn_error *err)
     return WN_OK;
 }
 
-static wn_status parse(const char *path, const char *text, size_t bytes, cJSON **out, wn_error *err)
+wn_status nn_json_parse(const char *path, const char *text, size_t bytes, cJSON **out, wn_error *err)
 {
     const char *stop = NULL;
     *out = cJSON_ParseWithLengthOpts(text, bytes + 1, &stop, 1); /* 1: the terminating 0 must follow the value */
@@ -104,7 +104,7 @@ wn_status nn_json_read(const char *path, cJSON **out, wn_error *err)
     size_t bytes;
     *out = NULL;
     WN_TRY(nn_file_read(path, &text, &bytes, err));
-    wn_status status = parse(path, text, bytes, out, err);
+    wn_status status = nn_json_parse(path, text, bytes, out, err);
     free(text);
     return status;
 }

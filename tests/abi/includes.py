@@ -9,6 +9,7 @@ import sys
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 C_STANDARD = set("assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg "
                  "stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype".split())
+CODECS = ("weights/safetensors.h", "weights/torch_file.h")
 FOREIGN_TO_CORE = ("cblas", "openblas", "vulkan", "nn.h", "graph.h", "models/", "text/", "image/")
 
 
@@ -42,11 +43,22 @@ def check_nn(root, path, bracket, name):
     return None
 
 
+def check_wrap(root, path, bracket, name):
+    return check_sdk_include(root, path, bracket, name) if name != "wrap.h" else None
+
+
+def check_conform(root, path, bracket, name):
+    if name.startswith("winnow/"):
+        return None
+    own = os.path.exists(os.path.join(os.path.dirname(path), name))
+    return None if bracket == "<" or own else "the kit stands on the SDK's headers and POSIX alone"
+
+
 def check_core(root, path, bracket, name):
-    if bracket == '"' and (is_core(root, name) or name == "weights/safetensors.h"):
+    if name == "conform.h" or bracket == '"' and (is_core(root, name) or name in CODECS):
         return None
     if bracket == '"':
-        return "core includes its own files by their path below core, and weights/safetensors.h"
+        return "core includes its own files by their path below core, and the codecs of weight files"
     if name.startswith(FOREIGN_TO_CORE):
         return "core knows no plugin, no toolkit and no compute library"
     return None
@@ -67,7 +79,7 @@ def check_example(root, path, bracket, name):
     return None
 
 
-RULES = (("sdk/include", check_sdk_include), ("sdk/nn", check_nn), ("core", check_core), ("plugins", check_plugin),
+RULES = (("sdk/include", check_sdk_include), ("sdk/nn", check_nn), ("sdk/wrap", check_wrap), ("sdk/conform", check_conform), ("core", check_core), ("plugins", check_plugin),
          ("examples", check_example))
 
 

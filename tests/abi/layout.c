@@ -126,7 +126,16 @@ AT(wn_score_request, images, 24);
 AT(wn_score_request, previews, 32);
 AT(wn_score_request, scores, 40);
 
-SIZE(wn_verifier, 72);
+SIZE(wn_verifier_info, 128); /* never grows: plugins fill it */
+AT(wn_verifier_info, struct_size, 0);
+AT(wn_verifier_info, metrics, 8);
+AT(wn_verifier_info, metric_count, 16);
+AT(wn_verifier_info, flags, 24);
+AT(wn_verifier_info, max_batch, 32);
+AT(wn_verifier_info, preview_sigma, 40);
+AT(wn_verifier_info, reserved, 48);
+
+SIZE(wn_verifier, 80);
 AT(wn_verifier, struct_size, 0);
 AT(wn_verifier, metrics, 8);
 AT(wn_verifier, metric_count, 16);
@@ -136,12 +145,14 @@ AT(wn_verifier, min_inputs, 40);
 AT(wn_verifier, max_inputs, 48);
 AT(wn_verifier, preview_sigma, 56);
 AT(wn_verifier, score, 64);
+AT(wn_verifier, describe, 72);
 
-SIZE(wn_verifier_ref, 32);
+SIZE(wn_verifier_ref, 40);
 AT(wn_verifier_ref, struct_size, 0);
 AT(wn_verifier_ref, name, 8);
 AT(wn_verifier_ref, verifier, 16);
 AT(wn_verifier_ref, self, 24);
+AT(wn_verifier_ref, identity, 32);
 
 SIZE(wn_env, 184);
 AT(wn_env, struct_size, 0);

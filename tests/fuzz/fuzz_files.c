@@ -11,6 +11,7 @@
 #include "image/preprocess.h"
 #include "text/clip_bpe.h"
 #include "text/t5_spm.h"
+#include "text/wordpiece.h"
 #include "weights/safetensors.h"
 
 #include <sys/stat.h>
@@ -169,6 +170,19 @@ static void use_clip(wn_error *err)
     nn_clip_bpe_close(t);
 }
 
+static void use_clip_list(wn_error *err)
+{
+    nn_clip_bpe *t;
+    int32_t ids[16];
+    uint32_t count;
+    bool truncated;
+    must_have_said_why(nn_clip_bpe_open_list(in_folder("f/list.txt"), 518, &t, err), err);
+    if (t)
+        must_have_said_why(nn_clip_bpe_encode(t, "lower newer slow\xc3\xa9 1's", 16, ids, &count, &truncated, err),
+                           err);
+    nn_clip_bpe_close(t);
+}
+
 static void use_clip_text(wn_error *err)
 {
     static nn_clip_bpe *t;
@@ -184,6 +198,40 @@ static void use_clip_text(wn_error *err)
         CHECK_OK(nn_clip_bpe_open(in_folder("good"), &t, err), *err);
     must_have_said_why(nn_clip_bpe_encode(t, text, 16, ids, &count, &truncated, err), err);
     CHECK(count <= 16);
+}
+
+static void use_wordpiece(wn_error *err)
+{
+    nn_wordpiece *t;
+    int32_t ids[16];
+    uint32_t count = 0;
+    bool is_cut;
+    must_have_said_why(nn_wordpiece_open(in_folder("f/vocab.txt"), &t, err), err);
+    if (t)
+        must_have_said_why(nn_wordpiece_encode(t,
+                                               "UNwant\xc3\xa9"
+                                               "d,running [SEP] \xe4\xb8\xad",
+                                               16, ids, &count, &is_cut, err),
+                           err);
+    CHECK(count <= 16);
+    nn_wordpiece_close(t);
+}
+
+static void use_wordpiece_text(wn_error *err)
+{
+    nn_wordpiece *t;
+    char text[FILE_MAX + 1];
+    int32_t ids[16];
+    uint32_t count = 0;
+    bool is_cut;
+    FILE *f = fopen(in_folder("f/text"), "rb");
+    text[f ? fread(text, 1, FILE_MAX, f) : 0] = '\0';
+    if (f)
+        fclose(f);
+    CHECK_OK(nn_wordpiece_open(in_folder("good/vocab.txt"), &t, err), *err);
+    must_have_said_why(nn_wordpiece_encode(t, text, 16, ids, &count, &is_cut, err), err);
+    CHECK(count <= 16);
+    nn_wordpiece_close(t);
 }
 
 static void use_t5(wn_error *err)
@@ -237,6 +285,9 @@ static const char vocab[] =
     "\"er</w>\":10,\"<|startoftext|>\":11,\"<|endoftext|>\":12}";
 static const char merges[] = "#version: 0.2\nl o\nlo w</w>\ne r</w>\n";
 
+static const char pieces[] =
+    "[UNK]\n[CLS]\n[SEP]\n[PAD]\n[MASK]\nwant\n##want\n##ed\nwa\nun\nrunn\n##ing\n,\nlow\n\xe4\xb8\xad\n";
+
 /* ---- rounds ---- */
 
 static void fuzz(const char *file, struct bytes seed, void (*use)(wn_error *err))
@@ -281,10 +332,16 @@ int main(void)
     write_text("good/merges.txt", merges);
     fuzz("f/text", text_seed("A photo's \xc3\x89t\xc3\xa9, 3 \xe4\xb8\xad <|endoftext|> \xf0\x9f\x98\x80 o\xcc\x88"),
          use_clip_text);
+    write_text("good/vocab.txt", pieces);
+    fuzz("f/text",
+         text_seed("UNwant\xc3\xa9\x64, [SEP]\xe4\xb8\xad[MASK] lowed\xe2\x80\x9d \xf0\x9f\x98\x80 o\xcc\x88"),
+         use_wordpiece_text);
+    fuzz("f/vocab.txt", text_seed(pieces), use_wordpiece);
     write_text("f/merges.txt", merges);
     fuzz("f/vocab.json", text_seed(vocab), use_clip);
     write_text("f/vocab.json", vocab);
     fuzz("f/merges.txt", text_seed(merges), use_clip);
+    fuzz("f/list.txt", text_seed("#version: 0.2\nl o\nlo w</w>\ne r</w>\nn e\n"), use_clip_list);
     fuzz("f/spiece.model", file_seed(WINNOW_SOURCE_DIR "/tests/golden/text/spiece.model"), use_t5);
     scratch_remove(folder);
     return CHECK_DONE();

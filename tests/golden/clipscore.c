@@ -1,14 +1,14 @@
 /* clipscore.c CASE - the clipscore verifier on a tiny random CLIP model, from PNG files of odd sizes, against
- * transformers (make_clip.py): cosines within 1e-5 (measured: 1e-7). And: scale, clamp and prefix, prompts encoded
+ * transformers (make_clip.py): cosines within 1e-5 (measured: 1e-7). And: conventions and prefix, prompts encoded
  * once, texts that are too long, one shared tower for two instances, errors for models that are not there or do not
  * fit.
  */
 #include "check.h"
 #include "host.h"
+#include "picture.h"
 #include "tiny.h"
 
 #include <models/clip_model.h>
-#include <png.h>
 #include <winnow/verifier.h>
 
 enum { PROMPTS = 3, IMAGES = 4, COUNT = PROMPTS * IMAGES };
@@ -17,18 +17,6 @@ static const wn_prompt prompts[PROMPTS] = { { "a red circle", "one", "", "{}" },
                                             { "the blue square and a red one", "two", "", "{}" },
                                             { "", "three", "", "{}" } };
 static const char *const names[IMAGES] = { "37x53", "64x31", "8x8", "200x111" };
-
-static wn_image read_png(const char *name)
-{
-    char path[4096];
-    png_image png = { .version = PNG_IMAGE_VERSION };
-    snprintf(path, sizeof path, "%s/tests/golden/models/picture_%s.png", WINNOW_SOURCE_DIR, name);
-    CHECK(png_image_begin_read_from_file(&png, path));
-    png.format = PNG_FORMAT_RGB;
-    uint8_t *rgb = tiny_alloc(PNG_IMAGE_SIZE(png), 1);
-    CHECK(png_image_finish_read(&png, NULL, rgb, 0, NULL));
-    return (wn_image){ png.width, png.height, rgb };
-}
 
 /* Every prompt with every image, in one request. */
 struct request {
@@ -42,7 +30,7 @@ static void fill_request(struct request *q)
 {
     wn_image image[IMAGES];
     for (int j = 0; j < IMAGES; j++)
-        image[j] = read_png(names[j]);
+        image[j] = picture_read(names[j]);
     for (int i = 0; i < COUNT; i++) {
         q->prompt[i] = &prompts[i / IMAGES];
         q->image[i] = image[i % IMAGES];
@@ -63,7 +51,7 @@ static void test_cosines(struct host *h, const wn_plugin *plugin, const char *fo
     const float *want = tiny_golden(w, "cosine", NULL);
     void *self = host_create(h, plugin, options, (const char *const[]){ "model", folder, NULL }, NULL);
     void *twin = host_create(h, plugin, other,
-                             (const char *const[]){ "model", folder, "scale", "100", "clamp", "false", NULL }, NULL);
+                             (const char *const[]){ "model", folder, "convention", "percent", NULL }, NULL);
     nn_clip *shared; /* the same object as both instances' */
     uint64_t texts, images;
     double worst = 0;

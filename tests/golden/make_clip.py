@@ -64,8 +64,9 @@ def make(case, c):
     m = Manifest()
     m.fill("model.safetensors", model, case, layer_scale())
     open(f"{out}/weights.txt", "w").write("\n".join(m.lines) + "\n")
-    json.dump({"projection_dim": c["projection_dim"], "text_config": config.text_config.to_diff_dict(),
-               "vision_config": config.vision_config.to_diff_dict()}, open(f"{out}/config.json", "w"), indent=1)
+    json.dump({"model_type": "clip", "projection_dim": c["projection_dim"],
+               "text_config": config.text_config.to_diff_dict(), "vision_config": config.vision_config.to_diff_dict()},
+              open(f"{out}/config.json", "w"), indent=1)
     size = c["vision"]["image_size"]
     json.dump({"do_resize": True, "size": {"shortest_edge": size}, "resample": 3, "do_center_crop": True,
                "crop_size": {"height": size, "width": size}, "do_rescale": True, "rescale_factor": 1 / 255,

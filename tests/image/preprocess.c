@@ -87,7 +87,8 @@ static void check_crop(int32_t rule, uint32_t size, uint32_t crop, int want_firs
         pixels[3 * i] = (uint8_t)(i % size + 1);
         pixels[3 * i + 1] = (uint8_t)(i / size + 1);
     }
-    const nn_preprocess p = { .filter = NN_FILTER_BOX,
+    const nn_preprocess p = { .resize = NN_RESIZE_PIL,
+                              .filter = NN_FILTER_BOX,
                               .crop_width_px = crop,
                               .crop_height_px = crop,
                               .crop = rule,

@@ -7,6 +7,7 @@
 #include "scratch.h"
 
 #include <sqlite3.h>
+#include <time.h>
 
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -75,6 +76,9 @@ static void check_changes(struct manifest_start *start, struct registry_module *
     CHECK_CONTAINS(err.message, "choose another output");
     CHECK_CONTAINS(err.message, "88d4266fd4e6338d"); /* of abcd */
     CHECK_CONTAINS(err.message, "36bbe50ed96841d1"); /* of abcde */
+    nanosleep(&(struct timespec){ 0, 30000000 }, NULL); /* a file system's clock has ticks */
+    CHECK_OK(file_write(weights, "dcba", 4, &err), err); /* within the second, and as long */
+    CHECK_INT(manifest_append(scratch, start, &err), WN_E_ARG);
     CHECK_OK(file_write(weights, "abcd", 4, &err), err);
     module->path = weights; /* another build of both plugins */
     CHECK_OK(manifest_append(scratch, start, &err), err);
@@ -99,7 +103,8 @@ int main(int argc, char **argv)
                          .verifier_count = 1,
                          .hash = "0123" };
     const char *files[] = { weights, linked, large };
-    struct instances instances = { .files = files, .file_count = 3 };
+    struct instance made = { .use = &clip, .verifier = verifier };
+    struct instances instances = { .verifiers = &made, .files = files, .file_count = 3 };
     wn_device_info device = { .name = "a \"processor\"", .memory_bytes = 1 << 30 };
     struct manifest_start start = { &spec, &instances, &device, 1, 2, false, NULL, NULL };
     struct buffer text = BUFFER_INIT(1 << 20);

@@ -166,7 +166,7 @@ static void broken_files_are_refused(void)
     memcpy(file.data + 16, "\0\0\x40\x01", 4); /* 16385 wide; the checksum is wrong too */
     CHECK_INT(read_bytes(file.data, file.size), WN_E_FORMAT);
     CHECK_INT(read_bytes("GIF89a", 6), WN_E_FORMAT);
-    CHECK_CONTAINS(err.message, "neither a PNG nor a JPEG");
+    CHECK_CONTAINS(err.message, "no PNG, JPEG or WebP");
     CHECK_INT(read_bytes("\xff\xd8\xff\xe0 nothing more", 17), WN_E_FORMAT);
     CHECK_CONTAINS(err.message, "not a JPEG");
     CHECK_INT(image_read("/nowhere/x.png", &image, &err), WN_E_MISSING);

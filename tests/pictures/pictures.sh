@@ -3,6 +3,7 @@
 # were made, noise that goes out and in again, and mistakes that are named before the work and not after it.
 set -u
 winnow=$1/bin/winnow
+pictures=$(cd "$(dirname "$0")/../image/pictures" && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch" || exit 1
@@ -55,6 +56,11 @@ expect 0 '"analytic-2": {' "$winnow" score --json --verifier analytic --verifier
 expect 0 analytic-2.closeness "$winnow" score --verifier analytic --verifier analytic --set verifiers.v2.options.target=100 a.png
 expect 0 "near.closeness" "$winnow" score --spec scores.json a.png
 expect 1 "gone.png" "$winnow" score --verifier analytic a.png gone.png
+expect 0 422.jpg "$winnow" score --verifier shapes --prompt "a red circle" "$pictures/422.jpg"
+expect 1 "it is CMYK" "$winnow" score --verifier shapes --prompt "a red circle" "$pictures/cmyk.jpg"
+case $("$winnow" score --verifier shapes --prompt "a red circle" "$pictures/lossy.webp" 2>&1) in
+*lossy.webp*) ;; *) fail "a WebP is neither scored nor named" ;;
+esac
 expect 2 "give --verifier or --spec" "$winnow" score a.png
 expect 3 "did you mean" "$winnow" score --verifier analytik a.png
 

@@ -25,7 +25,7 @@ static const struct {
     { "no_create", WN_E_MISSING, "plugin \"odd\" has no `create`; every plugin of its kind must" },
     { "no_name", WN_E_MISSING, "plugin \"\" has no `name`" },
     { "no_score", WN_E_MISSING, "verifier \"odd\" has no `score`" },
-    { "no_metrics", WN_E_MISSING, "verifier \"odd\" has no `metrics`" },
+    { "no_metrics", WN_E_MISSING, "plugin \"odd\": it has 0 metrics at NULL" },
     { "metric_name", WN_E_MISSING, "plugin \"odd\": metric 0 is named \"Odd one\"; a name is of the form [a-z0-9_]{1,64}" },
     { "metric_twice", WN_E_MISSING, "plugin \"odd\": two metrics are named \"odd\"; names must be unique" },
     { "name", WN_E_MISSING, "plugin name \"Odd One\" is not of the form [a-z0-9_.-]{1,64}" },

@@ -296,6 +296,37 @@ static void order_of_offers(void)
     free(after);
 }
 
+/* Under a guide that compares, whoever was offered last is the winner, whatever the scores of other sets. */
+static void last_offer_wins(void)
+{
+    char directory[128], path[FILE_PATH_SIZE];
+    struct fixture f = { directory, 3, 5, false, false };
+    char *manifest, *results, *rest;
+
+    snprintf(directory, sizeof directory, "%s/compared", scratch);
+    make(&f);
+    manifest = read_all(directory, "manifest.json");
+    rest = strstr(manifest, "\"pool_is_iid\"");
+    CHECK_OK(path_join(path, directory, "manifest.json", &err), err);
+    FILE *out = fopen(path, "w");
+    CHECK(out && fprintf(out, "%.*s\"guide_compares\": true, %s", (int)(rest - manifest), manifest, rest) > 0);
+    CHECK(out && fclose(out) == 0);
+    alter(directory, "INSERT INTO offers SELECT trial, 1000, id FROM candidates WHERE ordinal = 2");
+    CHECK_OK(report_write(directory, &err), err);
+    results = read_all(directory, "results.jsonl");
+    int winners = 0;
+    for (char *line = results; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        const bool is_second = strstr(line, "\"ordinal\":2,") == strstr(line, "\"ordinal\":");
+        const char *winner = strstr(line, "\"winner\":");
+        const bool wins = winner && strncmp(winner, "\"winner\":true", 13) == 0;
+        winners += wins;
+        CHECK(wins == is_second);
+    }
+    CHECK_INT(winners, 3);
+    free(manifest);
+    free(results);
+}
+
 /* A view can answer each question with other rows: what was counted is not what comes. */
 static void rows_that_change(const char *directory)
 {
@@ -412,6 +443,7 @@ int main(void)
     again_gives_the_same();
     table_is_aligned();
     order_of_offers();
+    last_offer_wins();
     damaged_runs();
     empty_run();
     encodes_base64();

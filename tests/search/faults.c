@@ -66,6 +66,23 @@ static void check_lost_pictures(void)
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM candidates"), 0);
 }
 
+/* What comes behind a lost sample of a set is not recorded: whether it beat all before it, and so keeps its picture, is
+ * not known. */
+static void check_nothing_behind_lost(void)
+{
+    struct harness_run run = { .spec = SPEC("{ \"is_moody\": true }", "{ \"mode\": \"nan\" }", JUDGED),
+                               .directory = harness_directory("faults", "behind") };
+    const char *const set[] = { "seed=6", "prompts={\"list\":[\"a\",\"b\"]}", "search.options.candidates=40",
+                                "search.options.wave=40", NULL };
+    run.set = set;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.failed, 2);
+    CHECK(harness_number(run.directory, "SELECT count(*) FROM candidates") > 0);
+    CHECK_INT(harness_number(run.directory, "SELECT sum(n <> last) FROM (SELECT count(*) AS n, max(ordinal) AS last"
+                                            " FROM candidates GROUP BY trial)"),
+              0);
+}
+
 /* A set to be compared has all of its pictures in memory at once: one of 600 MB is refused before it is sampled. */
 static void check_room(void)
 {
@@ -171,15 +188,90 @@ static void check_serial(void)
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM events WHERE kind = 'warning'"), 0);
 }
 
+/* A wrapper without metrics of its own has its input's, comparative ones too. */
+static void check_wrapper(void)
+{
+    struct harness_run run = { .spec = SPEC("{}", "{}", RANDOM("same")),
+                               .directory = harness_directory("faults", "wrapper") };
+    const char *const set[] = { "verifiers={\"rank\":{\"use\":\"probe_rank\"},"
+                                "\"same\":{\"use\":\"probe_wrap\",\"inputs\":[\"rank\"]}}",
+                                "search.options.wave=6", NULL };
+    run.set = set;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'rank'"), 24);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'size' AND value = 6"), 24);
+}
+
+/* An ensemble is no better than its members: one that fails takes the set with it, and is named. */
+static void check_ensemble(void)
+{
+    struct harness_run run = { .spec = SPEC("{}", "{}", RANDOM("near")),
+                               .directory = harness_directory("faults", "ensemble") };
+    const char *const set[] = { "verifiers.both={\"use\":\"ensemble\",\"inputs\":[\"near\",\"sulk\"]}",
+                                "search.guide=both", NULL };
+    run.set = set;
+    CHECK_INT(harness_execute(&run), WN_E_IO);
+    CHECK_CONTAINS(run.err.message, "input sulk: the verifier was told to fail");
+    const char *const calm[] = { set[0], set[1], "verifiers.sulk.options.mode=dark", NULL };
+    run.set = calm;
+    run.directory = harness_directory("faults", "ensemble");
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'ensemble'"), 24);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'near' AND value <= 0"), 24);
+    CHECK(harness_number(run.directory, "SELECT count(*) FROM scores WHERE metric = 'sulk' AND value IS NULL") > 0);
+}
+
+/* With v = x/2, sigma 1, 3/4, 1/2, 1/4, 0: x(1/2) = (7/8)^2 x, the final x is (7/8)^2 of that, and the prediction at
+ * 1/2 is 3/4 of it, so a preview at 0.4 is 0.75 / (7/8)^2 of the final latent. */
+static void check_glimpse(void)
+{
+    struct harness_run run = { .spec = SPEC("{}", "{}", RANDOM("near") ", \"judge\": [\"look\", \"light\"]"),
+                               .directory = harness_directory("faults", "glimpse") };
+    const char *const set[] = { "verifiers={\"near\":{\"use\":\"analytic\"},\"look\":{\"use\":\"probe_glimpse\"},"
+                                "\"light\":{\"use\":\"probe_shy\"}}",
+                                NULL };
+    run.set = set;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE verifier = 'look' AND value > 0"), 24);
+    CHECK(harness_number(run.directory, "SELECT max(abs((a.value - 128) - 0.75 / (0.875 * 0.875) * (b.value - 128)))"
+                                        " FROM scores a JOIN scores b USING(trial, candidate)"
+                                        " WHERE a.verifier = 'look' AND b.verifier = 'light'") < 2);
+    CHECK(harness_number(run.directory, "SELECT max(abs(a.value - b.value)) FROM scores a JOIN scores b USING(trial,"
+                                        " candidate) WHERE a.verifier = 'look' AND b.verifier = 'light'") > 0.5);
+}
+
+/* Every search has ended, a judge has not: that run is to be gone on with, too. */
+static void check_interrupted_judge(void)
+{
+    struct harness_run run = { .spec = SPEC("{}", "{}", RANDOM("near") ", \"judge\": [\"slow\"]"),
+                               .directory = harness_directory("faults", "unjudged") };
+    const char *const set[] = { "verifiers={\"near\":{\"use\":\"analytic\"},"
+                                "\"slow\":{\"use\":\"analytic\",\"options\":{\"delay_us\":1000000}}}",
+                                "search.options.candidates=200", NULL };
+    run.set = set;
+    run.cancel_after_ms = 500;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.interrupted, 1);
+    run.cancel_after_ms = 0;
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.interrupted, 0);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE verifier = 'slow'"), 800);
+}
+
 int main(void)
 {
     check_samplers();
     check_lost_pictures();
+    check_nothing_behind_lost();
     check_room();
     check_hopeless();
     check_judge();
     check_guide();
     check_searches();
     check_serial();
+    check_wrapper();
+    check_ensemble();
+    check_glimpse();
+    check_interrupted_judge();
     return CHECK_DONE();
 }

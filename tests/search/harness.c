@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "base/pool.h"
 #include "base/sha256.h"
+#include "engine/timeline.h"
 #include "ledger/ledger.h"
 #include "plugin/registry.h"
 
@@ -45,6 +46,8 @@ static wn_status run_with_cancel(struct harness_run *run, const struct spec *spe
     wn_status status = ledger_open(spec->output, spec->hash, &ledger, &run->err);
     if (status == WN_OK) {
         status = experiment_run(spec, instances, process, ledger, NULL, NULL, &run->result, &run->err);
+        timeline_destroy(run->result.timeline);
+        run->result.timeline = NULL;
         if (ledger_close(ledger, &close_err) != WN_OK && status == WN_OK)
             status = (run->err = close_err).code;
     }

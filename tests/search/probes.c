@@ -303,12 +303,21 @@ static wn_status wrap_create(const wn_host *host, const void *values, void **sel
     return WN_OK;
 }
 
+static wn_status wrap_describe(void *self, wn_verifier_info *info, wn_error *err)
+{
+    const wn_verifier_ref *input = self;
+    (void)err;
+    info->metrics = input->verifier->metrics;
+    info->metric_count = input->verifier->metric_count;
+    info->flags = input->verifier->flags;
+    return WN_OK;
+}
+
 static const wn_verifier wrap_verifier = { .struct_size = sizeof wrap_verifier,
-                                           .metrics = sulk_metrics,
-                                           .metric_count = 1,
                                            .min_inputs = 1,
                                            .max_inputs = 1,
-                                           .score = wrap_score };
+                                           .score = wrap_score,
+                                           .describe = wrap_describe };
 
 static const wn_plugin wrap_plugin = {
     .struct_size = sizeof wrap_plugin,
@@ -322,6 +331,40 @@ static const wn_plugin wrap_plugin = {
     .create = wrap_create,
     .destroy = destroy_bare,
     .vtable = &wrap_verifier,
+};
+
+/* ---- a verifier that looks back ---------------------------------------------------------------------------------- */
+
+static wn_status glimpse_score(void *self, const wn_score_request *request, wn_error *err)
+{
+    (void)self;
+    if (!request->previews)
+        return wn_fail(err, WN_E_INTERNAL, "no previews");
+    for (uint64_t i = 0; i < request->count; i++)
+        if (request->previews[i].rgb)
+            request->scores[i] = brightness(&request->previews[i]);
+    return WN_OK;
+}
+
+static const wn_verifier glimpse_verifier = { .struct_size = sizeof glimpse_verifier,
+                                              .metrics = sulk_metrics,
+                                              .metric_count = 1,
+                                              .flags = WN_VERIFIER_NEEDS_PREVIEW,
+                                              .preview_sigma = 0.4,
+                                              .score = glimpse_score };
+
+static const wn_plugin glimpse_plugin = {
+    .struct_size = sizeof glimpse_plugin,
+    .kind = WN_KIND_VERIFIER,
+    .name = "probe_glimpse",
+    .version = "1",
+    .summary = "brightness of the preview",
+    .source = "",
+    .options = no_options,
+    .options_size = 8,
+    .create = create_bare,
+    .destroy = destroy_bare,
+    .vtable = &glimpse_verifier,
 };
 
 /* ---- a search that uses all of env --------------------------------------------------------------------------------
@@ -432,10 +475,9 @@ static void walk_plan(const void *options, uint64_t steps, uint64_t evals_per_ve
     plan->nfe = 3 * plan->candidates * steps * evals_per_velocity;
 }
 
-static const wn_search walk_search = { .struct_size = sizeof walk_search,
-                                       .flags = WN_SEARCH_NEEDS_PREVIEW,
-                                       .plan = walk_plan,
-                                       .run = walk_run };
+static const wn_search walk_search = {
+    .struct_size = sizeof walk_search, .flags = WN_SEARCH_NEEDS_PREVIEW, .plan = walk_plan, .run = walk_run
+};
 
 static const wn_plugin walk_plugin = {
     .struct_size = sizeof walk_plugin,
@@ -451,7 +493,7 @@ static const wn_plugin walk_plugin = {
     .vtable = &walk_search,
 };
 
-static const wn_plugin *const plugins[] = { &fail_plugin, &sulk_plugin, &rank_plugin,
-                                            &shy_plugin,  &wrap_plugin, &walk_plugin };
+static const wn_plugin *const plugins[] = { &fail_plugin, &sulk_plugin,    &rank_plugin, &shy_plugin,
+                                            &wrap_plugin, &glimpse_plugin, &walk_plugin };
 WN_EXPORT extern const wn_module wn_module_v0;
-const wn_module wn_module_v0 = { sizeof(wn_module), WN_ABI_MAJOR, WN_ABI_MINOR, plugins, 6 };
+const wn_module wn_module_v0 = { sizeof(wn_module), WN_ABI_MAJOR, WN_ABI_MINOR, plugins, 7 };

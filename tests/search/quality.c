@@ -7,7 +7,8 @@
     "  \"prompts\": { \"list\": [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\"] },"                           \
     "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 8 },"                                                   \
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"components\": 1, \"radius\": 0.5, \"spread\": 1 } },"    \
-    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" } },"                                                        \
+    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" },"                                                          \
+    "                   \"rank\": { \"use\": \"ensemble\", \"inputs\": [\"near\"] } },"                                \
     "  \"search\": " search ","                                                                                        \
     "  \"engine\": { \"batch\": 64, \"save_images\": false }, \"output\": \"run\" }"
 
@@ -20,6 +21,27 @@ static const char *run_in(const char *spec, const char *name)
 }
 
 static const char *const mean_best = "SELECT avg(best) FROM (SELECT max(value) AS best FROM scores GROUP BY trial)";
+
+/* Ranks by one verifier lead where the verifier itself leads, though they say nothing from set to set: a pivot is
+ * compared with its neighbours each time, and what is offered last is the best. */
+static void check_ranks(const char *search, const char *by_value, const char *name)
+{
+    char sql[400];
+    const char *by_rank = run_in(search, name);
+    const char *const values =
+        "SELECT sum(c.ordinal * s.value) FROM scores s JOIN candidates c ON c.trial = s.trial AND"
+        " c.id = s.candidate WHERE s.metric = '%s'";
+    snprintf(sql, sizeof sql, values, "near");
+    const double ranked = harness_number(by_rank, sql);
+    snprintf(sql, sizeof sql, values, "closeness");
+    CHECK_NEAR(ranked, harness_number(by_value, sql), 0);
+    CHECK_INT(harness_number(by_rank,
+                             "SELECT count(*) FROM trials t WHERE (SELECT value FROM scores s WHERE s.trial = t.id AND"
+                             " metric = 'near' AND candidate = (SELECT candidate FROM offers o WHERE o.trial = t.id"
+                             " ORDER BY ordinal DESC LIMIT 1)) = (SELECT max(value) FROM scores s WHERE s.trial = t.id"
+                             " AND metric = 'near')"),
+              8);
+}
 
 int main(void)
 {
@@ -54,5 +76,10 @@ int main(void)
                          " JOIN scores sp ON sp.trial = p.trial AND sp.candidate = p.id"
                          " JOIN scores sg ON sg.trial = g.trial AND sg.candidate = g.id WHERE sp.value <= sg.value"),
               0);
+    check_ranks(SPEC("{ \"use\": \"zero_order\", \"guide\": \"rank\", \"options\":"
+                     " { \"iterations\": 31, \"neighbours\": 2, \"patience\": 0 } }"),
+                climb, "climb_by_rank");
+    check_ranks(SPEC("{ \"use\": \"random\", \"guide\": \"rank\", \"options\": { \"candidates\": 64 } }"), few,
+                "few_by_rank");
     return CHECK_DONE();
 }

@@ -14,17 +14,24 @@
     "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5 },"                                                   \
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000 } },"                                   \
     "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" },"                   \
-    "                   \"far\": { \"use\": \"analytic\", \"options\": { \"target\": 90, \"delay_us\": 2000 } } },"    \
+    "                   \"look\": { \"use\": \"probe_glimpse\" },"                                                     \
+    "                   \"far\": { \"use\": \"analytic\", \"options\": { \"target\": 90, \"delay_us\": 2000 } },"      \
+    "                   \"both\": { \"use\": \"ensemble\", \"inputs\": [\"near\", \"far\"] },"                         \
+    "                   \"back\": { \"use\": \"ensemble\", \"inputs\": [\"near\", \"look\"] } },"                      \
     "  \"search\": { \"use\": \"" use "\", \"guide\": \"" guide "\", \"options\": " options " },"                      \
-    "  \"judge\": [\"far\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false }, \"output\": \"run\" }"
+    "  \"judge\": [\"far\", \"look\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false }, "            \
+    "\"output\": \"run\" }"
 
 static const char *const specs[] = {
     SPEC("random", "near", "{ \"candidates\": 24, \"wave\": 4 }"),
     SPEC("zero_order", "near", "{ \"iterations\": 8 }"),
+    SPEC("random", "both", "{ \"candidates\": 24, \"wave\": 6 }"),
+    SPEC("zero_order", "both", "{ \"iterations\": 8 }"),
+    SPEC("random", "back", "{ \"candidates\": 12 }"),
     SPEC("probe_walk", "near", "{ \"rounds\": 4 }"),
     SPEC("probe_walk", "rank", "{ \"rounds\": 4 }"),
 };
-enum { SPECS = sizeof specs / sizeof specs[0], TRIES = 200 };
+enum { SPECS = sizeof specs / sizeof specs[0], PEEKING_FROM = 5, TRIES = 200 };
 
 static unsigned long random_state = 1;
 
@@ -112,7 +119,7 @@ int main(void)
         struct harness_run run = { .spec = specs[i], .directory = harness_directory("resume", "whole") };
         CHECK_OK(harness_execute(&run), run.err);
         char *want = harness_digest(run.directory);
-        if (i < 2) /* the others peek, which is not recorded */
+        if (i < PEEKING_FROM) /* the others peek, which is not recorded */
             check_nothing_twice(specs[i], want);
         check_interrupts(specs[i], want);
         check_kills(specs[i], want, (kills + SPECS - 1 - i) / SPECS);

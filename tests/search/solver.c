@@ -66,7 +66,7 @@ static void check_kick_without_eta(void)
 /* A field whose velocity is x / 2, carried along a walk to its end; returns the velocities it took. */
 static int carry(struct walk *w, bool want_velocity)
 {
-    const struct solver solver = { sigma, STEPS, 8 };
+    const struct solver solver = { .sigma = sigma, .steps = STEPS, .values = 8 };
     const struct noise_source source = { SPEC_NOISE_PHILOX, 1, 2 };
     float velocity[8], scratch[8], level;
     int calls = 0;

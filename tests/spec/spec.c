@@ -141,6 +141,33 @@ static void test_extends(void)
     spec_free(s);
 }
 
+static void test_csv(void)
+{
+    static const char *const sets[] = { "prompts={\"file\":\"" WINNOW_SOURCE_DIR "/tests/spec/data/good.csv\"}" };
+    struct spec *s = load(good, 1, sets);
+    CHECK_INT(s->prompt_count, 3);
+    CHECK_STR(s->prompts[0].text, "A pear, \"cut\" into pieces.");
+    CHECK_STR(s->prompts[0].category, "Gary Marcus et al.");
+    CHECK_STR(s->prompts[0].id, "p0001");
+    CHECK_CONTAINS(s->prompts[0].json, "\"Noun\":\"7\"");
+    CHECK_STR(s->prompts[1].text, "plain text ");
+    CHECK_STR(s->prompts[1].category, "Colors");
+    CHECK_STR(s->prompts[2].text, "two\nlines");
+    CHECK_STR(s->prompts[2].category, "");
+    spec_free(s);
+}
+
+static void test_include(void)
+{
+    struct spec *s = load("{ \"extends\": \"" WINNOW_SOURCE_DIR "/tests/spec/data/base.json\", \"canvas\": { \"guidence\": null },"
+                          "\"search\": { \"guide\": \"clip\" }, \"prompts\": { \"file\": null, \"list\":"
+                          " { \"include\": \"" WINNOW_SOURCE_DIR "/tests/spec/data/list.json\" } } }",
+                          0, NULL);
+    CHECK_INT(s->prompt_count, 3);
+    CHECK_STR(s->prompts[2].text, "three stars");
+    spec_free(s);
+}
+
 static void test_without_run(void)
 {
     wn_error err = { 0 };
@@ -204,6 +231,8 @@ int main(void)
     test_resolved();
     test_set();
     test_extends();
+    test_csv();
+    test_include();
     test_without_run();
     test_large();
     test_schema();

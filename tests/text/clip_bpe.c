@@ -1,5 +1,6 @@
 /* CLIP's tokenizer: a toy vocabulary by hand, hostile files, and OpenAI's vocabulary against public cases where the
  * shared data is at hand. */
+#include "../shared_data.h"
 #include "../weights/files.h"
 
 #include "text/clip_bpe.h"
@@ -130,14 +131,6 @@ static void refuses_broken_files(void)
 }
 
 /* ---- OpenAI's vocabulary ---- */
-
-static const char *shared_path(const char *name)
-{
-    static char path[1024];
-    const char *root = getenv("WINNOW_SHARED");
-    snprintf(path, sizeof path, "%s/data/%s", root ? root : WINNOW_SOURCE_DIR "/../shared", name);
-    return path;
-}
 
 static void check_case(const nn_clip_bpe *t, const cJSON *c)
 {

@@ -1,5 +1,6 @@
 /* T5's tokenizer against what the Python SentencePiece library made of tests/golden/text/t5_cases.txt. */
 #include "../weights/files.h"
+#include "cases.h"
 
 #include "text/t5_spm.h"
 
@@ -8,20 +9,6 @@
 #define GOLDEN WINNOW_SOURCE_DIR "/tests/golden/text"
 
 static wn_error err;
-
-/* Turns %XX back into bytes, in place. */
-static void unquote(char *s)
-{
-    char *to = s;
-    for (; *s; s++)
-        if (*s == '%') {
-            const char hex[3] = { s[1], s[2], 0 };
-            *to++ = (char)strtol(hex, NULL, 16);
-            s += 2;
-        } else
-            *to++ = *s;
-    *to = '\0';
-}
 
 static void check_row(const nn_t5_spm *t, const char *text, const int32_t *want, uint32_t n, uint32_t length)
 {
@@ -41,12 +28,8 @@ static void check_row(const nn_t5_spm *t, const char *text, const int32_t *want,
 static uint32_t check_line(const nn_t5_spm *t, char *line)
 {
     int32_t want[256];
-    uint32_t n = 0;
-    line[strcspn(line, "\n")] = '\0';
-    char *text = strchr(line, '|') + 1, *at = line;
-    while (at < text - 1)
-        want[n++] = (int32_t)strtol(at, &at, 10);
-    unquote(text);
+    uint32_t n;
+    const char *text = case_parse(line, want, 256, &n);
     check_row(t, text, want, n, 128);
     check_row(t, text, want, n, 5);
     check_row(t, text, want, n, 1);

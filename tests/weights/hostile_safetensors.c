@@ -126,8 +126,8 @@ static void refuses_broken_frames(void)
     refuse_bytes("\0\0\0\0\0\0\0\x80{}", 10, "header of 9223372036854775808 bytes");
     refuse_bytes("\x01\xe1\xf5\x05\0\0\0\0{}", 10, "header of 100000001 bytes, at most 100000000");
     refuse_bytes("\x02\0\0\0\0\0\0\0{\0}", 11, "expected a string");
-    refuse_bytes("PK\3\4aaaaaaaaaaaa", 16, "PyTorch pickle");
-    refuse_bytes("\x80\2ctorch._utils\n", 16, "PyTorch pickle");
+    refuse_bytes("PK\3\4aaaaaaaaaaaa", 16, "a file of torch");
+    refuse_bytes("\x80\2ctorch._utils\n", 16, "a file of torch");
     refuse_bytes("GGUF\3\0\0\0\0\0\0\0\0\0\0\0", 16, "GGUF");
     refuse_bytes("version https://git-lfs.github.com/spec/v1\n", 43, "git lfs pull");
     refuse_bytes("<!DOCTYPE html><html>", 21, "web page");

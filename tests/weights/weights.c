@@ -38,7 +38,8 @@ static void opens_files_and_folders(void)
     mkdir(in_folder("vae"), 0700);
     must_fail("vae", WN_E_MISSING,
               "looked for diffusion_pytorch_model.safetensors, diffusion_pytorch_model.safetensors.index.json, "
-              "model.safetensors and model.safetensors.index.json");
+              "model.safetensors, model.safetensors.index.json, open_clip_model.safetensors, pytorch_model.bin, "
+              "pytorch_model.bin.index.json, open_clip_pytorch_model.bin");
     must_fail("nowhere", WN_E_MISSING, "nowhere: cannot open weights");
     write_shard("vae/model.safetensors", (const char *const[]){ "b", "a" }, 2);
     nn_weights *folder_form = must_open("vae"), *file_form = must_open("vae/model.safetensors");

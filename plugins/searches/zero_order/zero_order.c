@@ -100,14 +100,17 @@ static uint64_t affordable(const wn_env *env, uint64_t count)
     return most < (double)count ? (uint64_t)most : count;
 }
 
-/* Scores and offers samples [first, first + count). */
-static wn_status judge(struct climb *c, uint64_t first, uint64_t count, wn_error *err)
+/* Scores the pivot and its neighbours, and offers those from `first` on, which are new. The pivot is scored each time,
+ * because a guide that compares has to see it among its neighbours; any other is not asked again. */
+static wn_status judge(struct climb *c, uint64_t first, uint64_t neighbours, wn_error *err)
 {
     const wn_env *env = c->env;
-    WN_TRY(env->advance(env->ctx, count, c->samples + first, env->steps, err));
-    WN_TRY(env->score(env->ctx, count, c->samples + first, c->scores + first, err));
-    for (uint64_t i = first; i < first + count; i++)
+    c->samples[0] = c->pivot_sample;
+    WN_TRY(env->advance(env->ctx, 1 + neighbours, c->samples, env->steps, err));
+    WN_TRY(env->score(env->ctx, 1 + neighbours, c->samples, c->scores, err));
+    for (uint64_t i = first; i <= neighbours; i++)
         WN_TRY(env->offer(env->ctx, c->samples[i], err));
+    c->pivot_score = c->scores[0];
     return WN_OK;
 }
 
@@ -141,11 +144,9 @@ static wn_status iterate(struct climb *c, bool is_fresh, wn_error *err)
         return wn_fail(err, WN_E_BUDGET, "the budget ended");
     const uint64_t neighbours = count - fresh;
     WN_TRY(draw(c, is_fresh, neighbours, err));
-    WN_TRY(judge(c, is_fresh ? 0 : 1, count, err));
-    if (is_fresh) {
-        c->pivot_score = c->scores[0];
+    WN_TRY(judge(c, is_fresh ? 0 : 1, neighbours, err));
+    if (is_fresh)
         c->stale = 0;
-    }
     move(c, neighbours);
     return WN_OK;
 }
@@ -182,7 +183,8 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return status;
 }
 
-/* An upper bound: with patience, every iteration may begin with a fresh pivot. */
+/* An upper bound: with patience, every iteration may begin with a fresh pivot. Under a guide that compares, a call more
+ * for each iteration. */
 static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;

@@ -10,7 +10,7 @@
  *             The reader copies min(its size, theirs) into zeroed memory and looks at nothing else; WN_HAS() asks
  *             whether a member is there. Leaf structs that stand in arrays (wn_image, wn_metric, wn_option, ...) are
  *             frozen: new per-item data comes as a parallel array. sdk/doc/abi.md keeps the ledger.
- *             A container that the callee fills (wn_sampler_info, wn_search_plan, wn_device_info) has the same size in
+ *             A container that the callee fills (wn_sampler_info, wn_verifier_info, ...) has the same size in
  *             the whole major: new members take the place of its reserved words. The caller passes it zeroed, but for
  *             struct_size; the callee may write every member it knows, and leaves the reserved words alone.
  *   Enums     are int32_t; 0 is never a valid choice, except WN_OK.
@@ -42,7 +42,7 @@ extern "C" {
 #endif
 
 #define WN_ABI_MAJOR 0
-#define WN_ABI_MINOR 1
+#define WN_ABI_MINOR 2
 
 /* ---- status and errors ------------------------------------------------------------------------------------- */
 

@@ -92,10 +92,12 @@ typedef struct wn_env {
      * verifier sees the samples together. */
     wn_status (*score)(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err);
 
-    /* Names a finished, scored sample as a result. The best offer (by the guide) is the trial's winner; what there would
+    /* Names a finished, scored sample as a result. The best offer (by the guide) is the trial's winner. Under a
+     * comparative guide that is the best by what it said last of each: a search that goes from set to set scores again
+     * what is still in the running, together with what is new (another guide is not asked again). What there would
      * be without search is the first finished sample that was scored, offered or not. May be called again and again;
      * order is kept. Where the spec does not save all images, those of the first finished sample and of each that
-     * scored better than all before it are kept: a search that offers what scored best has its winner's picture. */
+     * scored better than all before it, or was compared, are kept: a search that offers what scored best has its winner's picture. */
     wn_status (*offer)(void *ctx, wn_sample sample, wn_error *err);
 } wn_env;
 

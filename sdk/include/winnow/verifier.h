@@ -39,14 +39,29 @@ typedef struct wn_score_request {
     uint64_t count;
     const wn_prompt *const *prompts; /* [count]; the same prompt is the same pointer */
     const wn_image *images;          /* [count] */
-    const wn_image *previews;        /* [count], or NULL unless WN_VERIFIER_NEEDS_PREVIEW */
+    /* [count]: what the sampler took each image for when it stood at the point of the schedule nearest to preview_sigma
+     * (its x0-prediction, decoded); rgb is NULL for an image that is itself a preview. NULL unless
+     * WN_VERIFIER_NEEDS_PREVIEW. */
+    const wn_image *previews;
     double *scores; /* [count][metric_count], out; pre-filled with NaN. NaN = no opinion on this item */
 } wn_score_request;
+
+/* What one instance gives, where its options or inputs decide: a wrapper has its input's metrics, a program in another
+ * process says its own. */
+typedef struct wn_verifier_info {
+    uint64_t struct_size;
+    const wn_metric *metrics; /* [metric_count], the instance's own until destroy */
+    uint64_t metric_count;    /* 1 .. 64 */
+    uint64_t flags;           /* WN_VERIFIER_... */
+    uint64_t max_batch;
+    double preview_sigma;
+    uint64_t reserved[10]; /* 0: later members of a struct that plugins fill */
+} wn_verifier_info;
 
 typedef struct wn_verifier {
     uint64_t struct_size;
     const wn_metric *metrics; /* static, so that a spec can be checked without an instance */
-    uint64_t metric_count;    /* >= 1 */
+    uint64_t metric_count;    /* 1 .. 64; may be 0 where `describe` says them */
     uint64_t flags;           /* WN_VERIFIER_... */
     uint64_t max_batch;       /* largest count of one request; 0 = any */
     uint64_t min_inputs;      /* child verifiers that the spec must, may, give in "inputs" */
@@ -56,14 +71,22 @@ typedef struct wn_verifier {
     /* Scores a set. An error means that nothing of the request is valid. Unless COMPARATIVE, an item's score must
      * not depend, to the last bit, on its batch mates. [serial] */
     wn_status (*score)(void *self, const wn_score_request *request, wn_error *err);
+
+    /* Says what this instance gives. *info comes filled with what the vtable says; the callee changes what differs.
+     * NULL: every instance is as the vtable says. Called once, after create. [setup] */
+    wn_status (*describe)(void *self, wn_verifier_info *info, wn_error *err);
 } wn_verifier;
 
 /* A live verifier, as a wrapper (ensemble, cache, retry) sees its inputs. */
 typedef struct wn_verifier_ref {
     uint64_t struct_size;
-    const char *name; /* the spec's name for it */
-    const wn_verifier *verifier;
+    const char *name;            /* the spec's name for it */
+    const wn_verifier *verifier; /* with the metrics, flags and limits of this instance */
     void *self;
+    /* 64 hex digits, the same in every run whose verifier answers the same: a hash of the plugin's name and version,
+     * its options, size and time of the files that it told of in create (wn_host.uses_file), and its own inputs. What
+     * else may decide an answer (code that changed under one version, a remote service, the run's seed) is not in it. */
+    const char *identity;
 } wn_verifier_ref;
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
 #include "preprocess.h"
 
 #include "../config.h"
+#include "resize_float.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,7 +12,8 @@ static const double clip_std[3] = { 0.26862954, 0.26130258, 0.27577711 };
 
 nn_preprocess nn_preprocess_clip(uint32_t size_px)
 {
-    nn_preprocess p = { .filter = NN_FILTER_BICUBIC,
+    nn_preprocess p = { .resize = NN_RESIZE_PIL,
+                        .filter = NN_FILTER_BICUBIC,
                         .short_px = size_px,
                         .crop_width_px = size_px,
                         .crop_height_px = size_px,
@@ -183,10 +185,9 @@ static void crop_and_normalize(const nn_preprocess *p, const wn_image *image, ui
     nn_normalize_rgb8(rgb, pixels, p->scale, p->mean, p->std, dst);
 }
 
-wn_status nn_preprocess_run(const nn_preprocess *p, const wn_image *image, float *dst, wn_error *err)
+static wn_status run_8_bit(const nn_preprocess *p, const wn_image *image, uint32_t width, uint32_t height, float *dst,
+                           wn_error *err)
 {
-    uint32_t width, height;
-    WN_TRY(resized_size(p, image->width_px, image->height_px, &width, &height, err));
     uint8_t *resized = malloc(3 * (size_t)width * height);
     uint8_t *cropped = malloc(3 * (size_t)p->crop_width_px * p->crop_height_px + 1);
     const wn_image middle = { width, height, resized };
@@ -198,4 +199,56 @@ wn_status nn_preprocess_run(const nn_preprocess *p, const wn_image *image, float
     free(resized);
     free(cropped);
     return status;
+}
+
+/* The rectangle that the crop leaves of resized [height][width][3], normalised; black where it lies outside. */
+static void crop_and_normalize_float(const nn_preprocess *p, const float *resized, uint32_t width, uint32_t height,
+                                     float *dst)
+{
+    const uint32_t w = p->crop_width_px ? p->crop_width_px : width, h = p->crop_width_px ? p->crop_height_px : height;
+    const int64_t left = crop_start(p->crop, width, w), top = crop_start(p->crop, height, h);
+    for (int64_t y = top; y < top + h; y++)
+        for (int64_t x = left; x < left + w; x++)
+            for (int c = 0; c < 3; c++) {
+                const bool is_inside = x >= 0 && x < width && y >= 0 && y < height;
+                const float v = is_inside ? resized[3 * (y * width + x) + c] : 0;
+                *dst++ = (v - p->mean[c]) / p->std[c];
+            }
+}
+
+static wn_status run_float(const nn_preprocess *p, const wn_image *image, uint32_t width, uint32_t height, float *dst,
+                           wn_error *err)
+{
+    static const float zero[3] = { 0, 0, 0 }, one[3] = { 1, 1, 1 };
+    const uint64_t pixels = (uint64_t)image->width_px * image->height_px;
+    float *given = malloc(3 * pixels * sizeof *given);
+    float *resized = malloc(3 * (uint64_t)width * height * sizeof *resized);
+    wn_status status = given && resized ? WN_OK
+                                        : wn_fail(err, WN_E_MEMORY, "no memory for images of %u x %u and %u x %u px",
+                                                  image->width_px, image->height_px, width, height);
+    if (status == WN_OK) {
+        nn_normalize_rgb8(image->rgb, pixels, p->scale, zero, one, given);
+        status = nn_resize_f32(given, image->width_px, image->height_px, p->filter, p->resize == NN_RESIZE_TORCH_AA,
+                               width, height, resized, err);
+    }
+    if (status == WN_OK)
+        crop_and_normalize_float(p, resized, width, height, dst);
+    free(given);
+    free(resized);
+    return status;
+}
+
+wn_status nn_preprocess_run(const nn_preprocess *p, const wn_image *image, float *dst, wn_error *err)
+{
+    uint32_t width, height;
+    WN_TRY(resized_size(p, image->width_px, image->height_px, &width, &height, err));
+    switch (p->resize) {
+    case NN_RESIZE_PIL:
+        return run_8_bit(p, image, width, height, dst, err);
+    case NN_RESIZE_TORCH_AA:
+    case NN_RESIZE_TORCH_NOAA:
+        return run_float(p, image, width, height, dst, err);
+    default:
+        return wn_fail(err, WN_E_ARG, "resize %d of an image processor is none of 1 to 3", p->resize);
+    }
 }

@@ -66,6 +66,14 @@ static void text_sizes(const nn_weights *w, nn_clip_text *out)
     out->eos = 2;
 }
 
+void nn_clip_text_sizes(const nn_weights *w, nn_clip_text *out)
+{
+    *out = (nn_clip_text){ .shape.prefix = "text_model." };
+    text_sizes(w, out);
+    out->shape.heads = 0;
+    out->shape.activation = 0;
+}
+
 wn_status nn_clip_text_read(const char *path, const nn_weights *w, nn_clip_text *out, wn_error *err)
 {
     static const char *const prefixes[] = { "text_model.", "", "text_encoders.clip_l.transformer.text_model.", NULL };
@@ -120,6 +128,28 @@ wn_status nn_clip_vision_read(const char *path, const nn_weights *w, nn_clip_vis
         return wn_fail(err, WN_E_FORMAT, "%s: patch_size %llu is larger than image_size %llu", path,
                        (unsigned long long)out->patch_px, (unsigned long long)out->image_px);
     return check_heads(path, &out->shape, err);
+}
+
+wn_status nn_clip_vision_sizes(const nn_weights *w, nn_clip_vision *out, wn_error *err)
+{
+    static const char embeddings[] = "vision_model.embeddings.";
+    static const char layers[] = "vision_model.encoder.layers.";
+    *out = (nn_clip_vision){ .shape = { .prefix = "vision_model.", .eps = 1e-5f } };
+    out->shape.width = weights_dim(w, 0, "%sclass_embedding", embeddings);
+    out->shape.layers = weights_blocks(w, layers);
+    out->shape.mlp = weights_dim(w, 0, "%s0.mlp.fc1.weight", layers);
+    out->patch_px = weights_dim(w, 3, "%spatch_embedding.weight", embeddings);
+    out->projection = weights_dim(w, 0, "visual_projection.weight");
+    const uint64_t tokens = weights_dim(w, 0, "%sposition_embedding.weight", embeddings);
+    uint64_t side = 1;
+    while ((side + 1) * (side + 1) < tokens && side < 4096)
+        side++;
+    out->image_px = side * out->patch_px;
+    if (side * side + 1 != tokens || out->patch_px == 0 || out->patch_px > 4096)
+        return wn_fail(err, WN_E_FORMAT,
+                       "%s: %llu positions and patches of %llu px do not make a square image with a class token",
+                       nn_weights_path(w), (unsigned long long)tokens, (unsigned long long)out->patch_px);
+    return WN_OK;
 }
 
 /* ---- graphs ------------------------------------------------------------------------------------------------- */

@@ -47,6 +47,11 @@ NN_API wn_status nn_clip_text_read(const char *path, const nn_weights *w, nn_cli
 /* Needs a CLIPModel or CLIPVisionModelWithProjection folder. [any] */
 NN_API wn_status nn_clip_vision_read(const char *path, const nn_weights *w, nn_clip_vision *out, wn_error *err);
 
+/* What the weights alone say: all sizes but the heads, which are 0; the activation is 0, too. OpenAI's rule for the end
+ * of a text. Missing tensors leave sizes 0. [any] */
+NN_API void nn_clip_text_sizes(const nn_weights *w, nn_clip_text *out);
+NN_API wn_status nn_clip_vision_sizes(const nn_weights *w, nn_clip_vision *out, wn_error *err);
+
 /* ids I32 [tokens, 1], index I32 [1, 1] -> "pooled" [1, width]: row `index` after the final norm, and, where there is
  * a projection and project is set, "embedding" [1, projection], not normalised. */
 NN_API nn_graph *nn_clip_text_graph(const nn_clip_text *c, const nn_weights *w, uint64_t tokens, int project);

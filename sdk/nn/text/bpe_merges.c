@@ -183,17 +183,27 @@ static wn_status add_json_merges(const cJSON *list, struct bpe_merges *m, const 
 
 /* ---- bytes ---- */
 
-static bool is_printable(int byte)
+int bpe_byte_is_printable(int byte)
 {
     return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
 }
 
 /* GPT-2's table: printable bytes stand for themselves, the others for U+0100, U+0101, ... in order. */
+int bpe_byte_symbol(int byte, char out[16])
+{
+    int others = 0;
+    for (int before = 0; before < byte; before++)
+        others += !bpe_byte_is_printable(before);
+    const int n = unicode_put(bpe_byte_is_printable(byte) ? byte : 256 + others, out);
+    out[n] = '\0';
+    return n;
+}
+
 static void find_bytes(struct bpe_merges *m, const struct vocabulary *v)
 {
-    for (int byte = 0, others = 0; byte < 256; byte++) {
-        char symbol[16] = { 0 };
-        int n = unicode_put(is_printable(byte) ? byte : 256 + others++, symbol);
+    for (int byte = 0; byte < 256; byte++) {
+        char symbol[16];
+        int n = bpe_byte_symbol(byte, symbol);
         m->bytes[byte][0] = find_id(v, symbol);
         memcpy(symbol + n, WORD_END, sizeof WORD_END);
         m->bytes[byte][1] = find_id(v, symbol);
@@ -235,6 +245,13 @@ static wn_status build(struct bpe_merges *m, const char *file, const cJSON *obje
     return status;
 }
 
+wn_status bpe_merges_build(struct bpe_merges *m, const char *file, const cJSON *vocabulary, const cJSON *merges,
+                           const struct bpe_specials *specials, wn_error *err)
+{
+    memset(m, 0, sizeof *m);
+    return build(m, file, vocabulary, NULL, merges, specials, err);
+}
+
 static wn_status open_pair(const char *vocab, const char *merges, struct bpe_merges *m, const struct bpe_specials *s,
                            nn_files *files, wn_error *err)
 {
@@ -260,8 +277,8 @@ static wn_status open_one(const char *file, struct bpe_merges *m, const struct b
     return status == WN_OK ? nn_files_add(files, file, "", err) : status;
 }
 
-wn_status bpe_merges_open(const char *folder, const struct bpe_specials *specials, struct bpe_merges *m, nn_files *files,
-                          wn_error *err)
+wn_status bpe_merges_open(const char *folder, const struct bpe_specials *specials, struct bpe_merges *m,
+                          nn_files *files, wn_error *err)
 {
     char *vocab = NULL, *merges = NULL, *one = NULL;
     wn_status status;

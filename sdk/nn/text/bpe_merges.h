@@ -4,6 +4,8 @@
 
 #include "../files.h"
 
+struct cJSON;
+
 /* What merging two symbols gives. */
 struct bpe_merge {
     uint64_t pair; /* left id << 32 | right id */
@@ -24,11 +26,22 @@ struct bpe_specials {
 
 /* Reads vocab.json and merges.txt, or else tokenizer.json, of a folder, and notes in files which. Free with
  * bpe_merges_finish, even after a failure. */
-wn_status bpe_merges_open(const char *folder, const struct bpe_specials *specials, struct bpe_merges *m, nn_files *files,
-                          wn_error *err);
+wn_status bpe_merges_open(const char *folder, const struct bpe_specials *specials, struct bpe_merges *m,
+                          nn_files *files, wn_error *err);
+/* The same from a list of merges alone, as OpenAI's bpe_simple_vocab_16e6.txt.gz (or its plain text, or merges.txt):
+ * the ids of a vocabulary of `tokens` follow from the order: bytes, bytes that end a word, merges, start, end. */
+wn_status bpe_list_open(const char *file, uint64_t tokens, const struct bpe_specials *specials, struct bpe_merges *m,
+                        nn_files *files, wn_error *err);
 void bpe_merges_finish(struct bpe_merges *m);
 
 /* NULL when the two do not merge. */
 const struct bpe_merge *bpe_merges_find(const struct bpe_merges *m, int32_t left, int32_t right);
+
+/* For bpe_list.c: from an object of ids and a list of merges. */
+wn_status bpe_merges_build(struct bpe_merges *m, const char *file, const struct cJSON *vocabulary,
+                           const struct cJSON *merges, const struct bpe_specials *specials, wn_error *err);
+/* GPT-2's character for a byte, as terminated UTF-8; returns its length. */
+int bpe_byte_symbol(int byte, char out[16]);
+int bpe_byte_is_printable(int byte); /* stands for itself */
 
 #endif

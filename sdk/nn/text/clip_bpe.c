@@ -64,6 +64,22 @@ wn_status nn_clip_bpe_open(const char *folder, nn_clip_bpe **out, wn_error *err)
     return WN_OK;
 }
 
+wn_status nn_clip_bpe_open_list(const char *file, uint64_t tokens, nn_clip_bpe **out, wn_error *err)
+{
+    const struct bpe_specials specials = { .start = START_TOKEN, .end = END_TOKEN };
+    nn_clip_bpe *t = calloc(1, sizeof *t);
+    *out = NULL;
+    if (!t)
+        return wn_fail(err, WN_E_MEMORY, "%s: no memory", file);
+    t->max_length = 77;
+    const wn_status status = bpe_list_open(file, tokens, &specials, &t->merges, &t->files, err);
+    if (status != WN_OK)
+        nn_clip_bpe_close(t);
+    else
+        *out = t;
+    return status;
+}
+
 void nn_clip_bpe_close(nn_clip_bpe *t)
 {
     if (!t)

@@ -1,4 +1,4 @@
-/* unicode.c - categories, lower case and normal form C: plain code for ASCII, utf8proc for the rest.
+/* unicode.c - categories, lower case and normal forms: plain code for ASCII, utf8proc for the rest.
  *
  * A build without utf8proc still tokenizes ASCII prompts, which nearly all are, and says what it lacks for the others.
  */
@@ -24,6 +24,18 @@ static enum unicode_class classify_ascii(int32_t p)
     if ((p >= 'a' && p <= 'z') || (p >= 'A' && p <= 'Z'))
         return UNICODE_LETTER;
     return p >= '0' && p <= '9' ? UNICODE_NUMBER : UNICODE_OTHER;
+}
+
+static bool is_ascii_control(int32_t p)
+{
+    return p < 0x20 || p == 0x7f;
+}
+
+/* ASCII has no other signs: what is neither control, space, letter nor number, is punctuation or a symbol. */
+static bool is_ascii_punctuation(int32_t p)
+{
+    static const char signs[] = "!\"#%&'()*,-./:;?@[\\]_{}";
+    return p > 0 && strchr(signs, p) != NULL;
 }
 
 static wn_status allocate(size_t count, int32_t **points, wn_error *err)
@@ -88,9 +100,30 @@ static wn_status malformed(const char *text, wn_error *err)
                    (unsigned)(unsigned char)*at);
 }
 
-wn_status unicode_decode_nfc(const char *text, int32_t **points, size_t *count, wn_error *err)
+bool unicode_is_mark(int32_t point)
 {
-    const utf8proc_option_t options = UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE;
+    return point >= 0x80 && utf8proc_category(point) == UTF8PROC_CATEGORY_MN;
+}
+
+bool unicode_is_control(int32_t point)
+{
+    if (point < 0x80)
+        return is_ascii_control(point);
+    const utf8proc_category_t c = utf8proc_category(point);
+    return c == UTF8PROC_CATEGORY_CC || c == UTF8PROC_CATEGORY_CF || c == UTF8PROC_CATEGORY_CO;
+}
+
+bool unicode_is_punctuation(int32_t point)
+{
+    if (point < 0x80)
+        return is_ascii_punctuation(point);
+    const utf8proc_category_t c = utf8proc_category(point);
+    return c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_PO;
+}
+
+static wn_status decode(const char *text, utf8proc_option_t form, int32_t **points, size_t *count, wn_error *err)
+{
+    const utf8proc_option_t options = UTF8PROC_NULLTERM | UTF8PROC_STABLE | form;
     const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)text;
     *points = NULL;
     if (!*skip_ascii(text))
@@ -102,6 +135,16 @@ wn_status unicode_decode_nfc(const char *text, int32_t **points, size_t *count, 
     utf8proc_decompose(bytes, 0, *points, n, options);
     *count = (size_t)utf8proc_normalize_utf32(*points, n, options);
     return WN_OK;
+}
+
+wn_status unicode_decode_nfc(const char *text, int32_t **points, size_t *count, wn_error *err)
+{
+    return decode(text, UTF8PROC_COMPOSE, points, count, err);
+}
+
+wn_status unicode_decode_nfd(const char *text, int32_t **points, size_t *count, wn_error *err)
+{
+    return decode(text, UTF8PROC_DECOMPOSE, points, count, err);
 }
 
 #else
@@ -117,6 +160,22 @@ int unicode_lower(int32_t point, int32_t out[2])
     return 1;
 }
 
+bool unicode_is_mark(int32_t point)
+{
+    (void)point;
+    return false;
+}
+
+bool unicode_is_control(int32_t point)
+{
+    return is_ascii_control(point);
+}
+
+bool unicode_is_punctuation(int32_t point)
+{
+    return is_ascii_punctuation(point);
+}
+
 wn_status unicode_decode_nfc(const char *text, int32_t **points, size_t *count, wn_error *err)
 {
     const char *stop = skip_ascii(text);
@@ -126,6 +185,11 @@ wn_status unicode_decode_nfc(const char *text, int32_t **points, size_t *count, 
                        "the text is not ASCII at byte %td and this build lacks utf8proc: install %s", stop - text,
                        "libutf8proc-dev and configure again");
     return decode_ascii(text, points, count, err);
+}
+
+wn_status unicode_decode_nfd(const char *text, int32_t **points, size_t *count, wn_error *err)
+{
+    return unicode_decode_nfc(text, points, count, err); /* ASCII has one form */
 }
 
 #endif

@@ -48,7 +48,7 @@ static wn_status read_at(int fd, const char *path, void *to, uint64_t bytes, uin
 static const char *guess(const unsigned char first[8])
 {
     if (memcmp(first, "PK\3\4", 4) == 0 || (first[0] == 0x80 && first[1] >= 2 && first[1] <= 5))
-        return "this is a PyTorch pickle; convert it to safetensors";
+        return "this is a file of torch (.pt, .bin), not of safetensors";
     if (memcmp(first, "GGUF", 4) == 0)
         return "this is a GGUF file; give the safetensors file";
     if (memcmp(first, "version ", 8) == 0)

@@ -1,4 +1,5 @@
-/* weights.c - the tensors of a checkpoint, whether it is one file, a list of shards or a component's folder.
+/* weights.c - the tensors of a checkpoint, whether it is one file, a list of shards or a component's folder, and
+ * whether they were written by safetensors or by torch: content decides, not the name.
  *
  * Every file is mapped once in the process: open files stand in a list with a count of their users, found again by what
  * the file system says they are (device, inode, size, time), so that a file replaced on disk is a different one. A list
@@ -9,20 +10,73 @@
 
 #include "json.h"
 #include "safetensors.h"
+#include "torch_file.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- a file of either kind ---- */
+
+/* One of the two. */
+struct tensor_file {
+    nn_safetensors *safetensors;
+    nn_torch_file *torch;
+};
+
+/* Whether torch wrote the file; false as well for what cannot be read, which has its error later. */
+static int is_torch(const char *path)
+{
+    unsigned char first[8];
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const int is = fd >= 0 && pread(fd, first, sizeof first, 0) == sizeof first && nn_torch_file_is(first);
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
+static wn_status tensor_file_open(const char *path, struct tensor_file *f, wn_error *err)
+{
+    return is_torch(path) ? nn_torch_file_open(path, &f->torch, err) : nn_safetensors_open(path, &f->safetensors, err);
+}
+
+static void tensor_file_close(struct tensor_file *f)
+{
+    nn_safetensors_close(f->safetensors);
+    nn_torch_file_close(f->torch);
+}
+
+static const char *tensor_file_path(const struct tensor_file *f)
+{
+    return f->torch ? nn_torch_file_path(f->torch) : nn_safetensors_path(f->safetensors);
+}
+
+static uint64_t tensor_file_count(const struct tensor_file *f)
+{
+    return f->torch ? nn_torch_file_count(f->torch) : nn_safetensors_count(f->safetensors);
+}
+
+static const nn_tensor *tensor_file_at(const struct tensor_file *f, uint64_t i)
+{
+    return f->torch ? nn_torch_file_at(f->torch, i) : nn_safetensors_at(f->safetensors, i);
+}
+
+static const nn_tensor *tensor_file_find(const struct tensor_file *f, const char *name)
+{
+    return f->torch ? nn_torch_file_find(f->torch, name) : nn_safetensors_find(f->safetensors, name);
+}
 
 /* ---- files shared in the process ---- */
 
 struct shared_file {
     struct shared_file *next;
-    nn_safetensors *file;
+    struct tensor_file file;
     struct stat identity;
     uint64_t users;
 };
@@ -41,7 +95,7 @@ static wn_status add_shared(const char *path, const struct stat *identity, struc
     struct shared_file *s = calloc(1, sizeof *s);
     if (!s)
         return wn_fail(err, WN_E_MEMORY, "%s: no memory", path);
-    wn_status status = nn_safetensors_open(path, &s->file, err);
+    wn_status status = tensor_file_open(path, &s->file, err);
     if (status != WN_OK) {
         free(s);
         return status;
@@ -52,7 +106,7 @@ static wn_status add_shared(const char *path, const struct stat *identity, struc
     return WN_OK;
 }
 
-static wn_status acquire_file(const char *path, nn_safetensors **out, wn_error *err)
+static wn_status acquire_file(const char *path, struct tensor_file **out, wn_error *err)
 {
     struct stat identity;
     wn_status status = WN_OK;
@@ -66,22 +120,22 @@ static wn_status acquire_file(const char *path, nn_safetensors **out, wn_error *
         status = add_shared(path, &identity, &s, err);
     if (status == WN_OK) {
         s->users++;
-        *out = s->file;
+        *out = &s->file;
     }
     pthread_mutex_unlock(&shared_lock);
     return status;
 }
 
-static void release_file(nn_safetensors *file)
+static void release_file(struct tensor_file *file)
 {
     pthread_mutex_lock(&shared_lock);
     struct shared_file **link = &shared_files;
-    while ((*link)->file != file)
+    while (&(*link)->file != file)
         link = &(*link)->next;
     struct shared_file *s = *link;
     if (--s->users == 0) {
         *link = s->next;
-        nn_safetensors_close(s->file);
+        tensor_file_close(&s->file);
         free(s);
     }
     pthread_mutex_unlock(&shared_lock);
@@ -91,11 +145,14 @@ static void release_file(nn_safetensors *file)
 
 struct nn_weights {
     char *path;
-    nn_safetensors **files;
+    struct tensor_file **files;
     char **names; /* of the files, as a list of shards gives them; NULL for a single file */
     uint64_t file_count;
     const nn_tensor **tensors; /* sorted by name */
     uint64_t count;
+    nn_weights *base; /* of a view, NULL otherwise */
+    nn_tensor *view;  /* [count], with names of their own */
+    void *owned;
 };
 
 static wn_status no_memory(const nn_weights *w, wn_error *err)
@@ -110,12 +167,12 @@ static wn_status open_single(nn_weights *w, const char *path, wn_error *err)
         return no_memory(w, err);
     WN_TRY(acquire_file(path, &w->files[0], err));
     w->file_count = 1;
-    w->count = nn_safetensors_count(w->files[0]);
+    w->count = tensor_file_count(w->files[0]);
     w->tensors = calloc(w->count + 1, sizeof(*w->tensors));
     if (!w->tensors)
         return no_memory(w, err);
     for (uint64_t i = 0; i < w->count; i++)
-        w->tensors[i] = nn_safetensors_at(w->files[0], i);
+        w->tensors[i] = tensor_file_at(w->files[0], i);
     return WN_OK;
 }
 
@@ -139,7 +196,7 @@ static char *beside(const char *path, const char *name)
 }
 
 /* Opens shard `name` unless it is open. files and names have room for one more. */
-static wn_status find_shard(nn_weights *w, const char *index, const char *name, nn_safetensors **out, wn_error *err)
+static wn_status find_shard(nn_weights *w, const char *index, const char *name, struct tensor_file **out, wn_error *err)
 {
     for (uint64_t i = w->file_count; i-- > 0;)
         if (strcmp(w->names[i], name) == 0) {
@@ -165,14 +222,14 @@ static int by_name(const void *a, const void *b)
 
 static wn_status add_mapped(nn_weights *w, const char *index, const cJSON *entry, wn_error *err)
 {
-    nn_safetensors *shard;
+    struct tensor_file *shard;
     if (!cJSON_IsString(entry))
         return wn_fail(err, WN_E_FORMAT, "%s: weight_map: the file of '%.200s' is not a string", index, entry->string);
     WN_TRY(find_shard(w, index, entry->valuestring, &shard, err));
-    const nn_tensor *t = nn_safetensors_find(shard, entry->string);
+    const nn_tensor *t = tensor_file_find(shard, entry->string);
     if (!t)
         return wn_fail(err, WN_E_MISSING, "%s: tensor '%.200s' is not in %s, where the list of shards puts it", index,
-                       entry->string, nn_safetensors_path(shard));
+                       entry->string, tensor_file_path(shard));
     w->tensors[w->count++] = t;
     return WN_OK;
 }
@@ -211,15 +268,31 @@ static wn_status open_file(nn_weights *w, const char *path, wn_error *err)
     return dot && strcmp(dot, ".json") == 0 ? open_index(w, path, err) : open_single(w, path, err);
 }
 
+/* What a folder's weights are called, in the order in which they are looked for. */
+static const char *const folder_names[] = { "diffusion_pytorch_model.safetensors",
+                                            "diffusion_pytorch_model.safetensors.index.json",
+                                            "model.safetensors",
+                                            "model.safetensors.index.json",
+                                            "open_clip_model.safetensors",
+                                            "pytorch_model.bin",
+                                            "pytorch_model.bin.index.json",
+                                            "open_clip_pytorch_model.bin" };
+enum { FOLDER_NAMES = sizeof folder_names / sizeof *folder_names };
+
+static wn_status holds_none(const nn_weights *w, wn_error *err)
+{
+    char list[512] = "";
+    for (size_t i = 0; i < FOLDER_NAMES; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", folder_names[i]);
+    return wn_fail(err, WN_E_MISSING, "%s: holds no weights: looked for %s", w->path, list);
+}
+
 static wn_status open_folder(nn_weights *w, wn_error *err)
 {
-    static const char *const names[] = { "diffusion_pytorch_model.safetensors",
-                                         "diffusion_pytorch_model.safetensors.index.json", "model.safetensors",
-                                         "model.safetensors.index.json" };
     struct stat s;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < FOLDER_NAMES; i++) {
         char *path = NULL;
-        if (asprintf(&path, "%s/%s", w->path, names[i]) < 0)
+        if (asprintf(&path, "%s/%s", w->path, folder_names[i]) < 0)
             return no_memory(w, err);
         int found = stat(path, &s) == 0;
         wn_status status = found ? open_file(w, path, err) : WN_OK;
@@ -227,8 +300,7 @@ static wn_status open_folder(nn_weights *w, wn_error *err)
         if (found)
             return status;
     }
-    return wn_fail(err, WN_E_MISSING, "%s: holds no weights: looked for %s, %s, %s and %s", w->path, names[0], names[1],
-                   names[2], names[3]);
+    return holds_none(w, err);
 }
 
 static wn_status open_path(nn_weights *w, wn_error *err)
@@ -257,10 +329,53 @@ wn_status nn_weights_open(const char *path, nn_weights **out, wn_error *err)
     return WN_OK;
 }
 
+/* ---- views ---- */
+
+static wn_status fill_view(nn_weights *w, const nn_tensor *tensors, uint64_t count, wn_error *err)
+{
+    w->view = calloc(count + 1, sizeof *w->view);
+    w->tensors = calloc(count + 1, sizeof(*w->tensors));
+    if (!w->view || !w->tensors)
+        return no_memory(w, err);
+    for (; w->count < count; w->count++) {
+        w->view[w->count] = tensors[w->count];
+        if (!(w->view[w->count].name = strdup(tensors[w->count].name)))
+            return no_memory(w, err);
+        w->tensors[w->count] = &w->view[w->count];
+    }
+    qsort(w->tensors, w->count, sizeof(*w->tensors), by_name);
+    return WN_OK;
+}
+
+wn_status nn_weights_view(nn_weights *base, const nn_tensor *tensors, uint64_t count, void *owned, nn_weights **out,
+                          wn_error *err)
+{
+    nn_weights *w = calloc(1, sizeof *w);
+    *out = NULL;
+    if (!w || !(w->path = strdup(base->path))) {
+        free(w);
+        return wn_fail(err, WN_E_MEMORY, "%s: no memory", base->path);
+    }
+    const wn_status status = fill_view(w, tensors, count, err);
+    if (status != WN_OK) {
+        nn_weights_close(w);
+        return status;
+    }
+    w->base = base;
+    w->owned = owned;
+    *out = w;
+    return WN_OK;
+}
+
 void nn_weights_close(nn_weights *w)
 {
     if (!w)
         return;
+    for (uint64_t i = 0; w->view && i < w->count; i++)
+        free((char *)w->view[i].name);
+    free(w->view);
+    free(w->owned);
+    nn_weights_close(w->base);
     for (uint64_t i = 0; i < w->file_count; i++) {
         release_file(w->files[i]);
         if (w->names)
@@ -301,10 +416,10 @@ const nn_tensor *nn_weights_find(const nn_weights *w, const char *name)
 
 uint64_t nn_weights_file_count(const nn_weights *w)
 {
-    return w->file_count;
+    return w->base ? nn_weights_file_count(w->base) : w->file_count;
 }
 
 const char *nn_weights_file(const nn_weights *w, uint64_t i)
 {
-    return nn_safetensors_path(w->files[i]);
+    return w->base ? nn_weights_file(w->base, i) : tensor_file_path(w->files[i]);
 }

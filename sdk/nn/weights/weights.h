@@ -25,10 +25,18 @@ typedef struct nn_tensor {
 
 typedef struct nn_weights nn_weights;
 
-/* path: a .safetensors file, an .index.json, or a folder that holds one of diffusion_pytorch_model.safetensors,
- * model.safetensors or their .index.json. */
+/* path: a file of safetensors or of torch (.pt, .pth, .bin: torch_file.h says what of those is read), an .index.json of
+ * shards of either kind, or a folder that holds one of diffusion_pytorch_model.safetensors, model.safetensors,
+ * open_clip_model.safetensors, pytorch_model.bin, open_clip_pytorch_model.bin or an .index.json of the first, second or
+ * fourth, looked for in the order of weights.c: safetensors first. */
 NN_API wn_status nn_weights_open(const char *path, nn_weights **out, wn_error *err);
 NN_API void nn_weights_close(nn_weights *w); /* NULL is fine */
+
+/* A set made of another's tensors under other names, in other shapes: tensors [count] and their names are copied, data
+ * stay where they are. `base` and `owned` (malloc'd, for data that had to be made; NULL is fine) end with the set;
+ * after a failure they are still the caller's. Files are those of base. */
+NN_API wn_status nn_weights_view(nn_weights *base, const nn_tensor *tensors, uint64_t count, void *owned,
+                                 nn_weights **out, wn_error *err);
 
 NN_API const char *nn_weights_path(const nn_weights *w);
 NN_API uint64_t nn_weights_count(const nn_weights *w);

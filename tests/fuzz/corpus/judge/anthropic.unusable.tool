@@ -1,0 +1,1 @@
+{"content": [{"type": "text", "text": "well"}, {"type": "tool_use", "name": "other", "input": {"reason": "so it is", "accuracy_to_prompt": 71, "originality": 40, "visual_quality": 88, "internal_consistency": 93, "emotional_resonance": 35}}], "stop_reason": "tool_use", "usage": {"input_tokens": 1000, "output_tokens": 100}}
