@@ -39,7 +39,7 @@ SIDE = 0.3                                       # weight of the side heads' los
 
 def vocabulary():
     """WordPiece: the words of all captions whole, and every printable character alone."""
-    words = {w for c in world.COLOUR_NAMES for w in (c,)} | {s + e for s in world.SHAPES for e in ("", "s")}
+    words = set(world.COLOUR_NAMES) | {s + e for s in world.SHAPES for e in ("", "s")}
     words |= {w for line in (*world.RELATIONS, *world.NUMBERS, *EXTRA, "a an and") for w in line.split()}
     words = sorted({w.strip(",") for w in words} - {""})
     letters = [chr(c) for c in range(33, 127) if not chr(c).isupper()]
