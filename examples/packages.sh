@@ -4,15 +4,9 @@
 # nothing and needs no rights when all are there.
 set -eu
 
-<<<<<<< HEAD
-build="gcc g++ cmake ninja-build pkg-config libcjson-dev libopenblas-dev libsqlite3-dev libpng-dev libstb-dev
-       libsentencepiece-dev libutf8proc-dev libcurl4-openssl-dev"
-tests="python3 clang pngcheck zlib1g-dev openssl"
-=======
 build="gcc g++ cmake ninja-build pkg-config libcjson-dev libopenblas-dev libsqlite3-dev libpng-dev zlib1g-dev libjpeg-dev
-       libsentencepiece-dev libutf8proc-dev libwebp-dev"
-tests="python3 clang pngcheck"
->>>>>>> main
+       libsentencepiece-dev libutf8proc-dev libwebp-dev libcurl4-openssl-dev"
+tests="python3 clang pngcheck openssl"
 
 wanted=
 for group in "$@"; do
