@@ -73,7 +73,7 @@ static int dispatch(struct cli *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct cli c = { 0 };
+    static struct cli c; /* a signal may come after main's end, and its handler writes into this */
     int code = dispatch(&c, argc, argv);
     pool_destroy(c.process.pool);
     registry_destroy(c.process.registry);
