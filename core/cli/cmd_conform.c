@@ -271,7 +271,7 @@ const struct command cmd_conform = {
     .summary = "check that a plugin keeps the rules",
     .details = "PLUGIN is a name, or the path of a module. Every check is a line: pass, FAIL or skip, and why. The "
                "exit status is\n"
-               "1 when one fails.",
+               "1 when one fails. Of the allocations, each of the first 40 is made to fail, and samples of the later ones.",
     .options = options,
     .minimum_arguments = 1,
     .maximum_arguments = 1,

@@ -49,8 +49,9 @@ const struct kind_checks *kit_search_checks(void);
 struct kit_catcher {
     int file, out, error;
 };
-void kit_listen(struct kit_catcher *c);
-void kit_hear(struct kit_catcher *c, char *text, uint64_t size); /* the first line; "" = silence */
+bool kit_listen(struct kit_catcher *c); /* false: the system gave no file */
+/* Whether anything was printed; text: its first line that is not empty. */
+bool kit_hear(struct kit_catcher *c, char *text, uint64_t size);
 
 /* surroundings.c: checks of every kind. */
 void kit_check_symbols(struct kit *k, void *self);

@@ -69,7 +69,13 @@ static struct asked *make_set(struct kit *k, void *self)
 {
     static const char *const texts[] = { "a red circle", "two blue squares and a green triangle" };
     struct asked *a = calloc(1, sizeof *a);
-    if (!a || !describe(k, self, &a->verifier)) {
+    bool is_fine = a && describe(k, self, &a->verifier);
+    if (is_fine && (a->verifier.metric_count < 1 || a->verifier.metric_count > METRICS_MAX)) {
+        kit_fail(k, "it has %llu metrics; 1 to %d are possible", (unsigned long long)a->verifier.metric_count,
+                 METRICS_MAX);
+        is_fine = false;
+    }
+    if (!is_fine) {
         free(a);
         return NULL;
     }

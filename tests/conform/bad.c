@@ -116,7 +116,7 @@ static wn_status score(void *self, const wn_score_request *r, wn_error *err)
     r->scores[r->count] = 0;
 #endif
 #ifdef BAD_OUTPUT
-    if (write(1, "scored\n", 7) < 0)
+    if (write(1, "\nscored\n", 8) < 0)
         return WN_E_IO;
 #endif
 #ifdef BAD_LOCALE

@@ -8,19 +8,19 @@
 #include "meter.h"
 #include "picture.h"
 #include "secret.h"
-#include "sha256.h"
+#include <sha256.h>
 #include "template.h"
 
 /* ---- SHA-256: the examples of FIPS 180 ---- */
 
 static void check_hash(const char *text, uint64_t times, const char *want)
 {
-    struct sha256 s;
+    nn_sha256 s;
     char hex[65];
-    sha256_begin(&s);
+    nn_sha256_begin(&s);
     for (uint64_t i = 0; i < times; i++)
-        sha256_add(&s, text, strlen(text));
-    sha256_end(&s, hex);
+        nn_sha256_add(&s, text, strlen(text));
+    nn_sha256_end(&s, hex);
     CHECK_STR(hex, want);
 }
 

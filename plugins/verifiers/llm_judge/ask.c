@@ -340,14 +340,14 @@ void free_pictures(struct picture *pictures, uint64_t count)
 
 static void name_question(const struct judge *j, const struct picture *pictures, struct question *q)
 {
-    struct sha256 s = j->key_head;
-    sha256_add_field(&s, q->prompt->text, strlen(q->prompt->text));
+    nn_sha256 s = j->key_head;
+    nn_sha256_add_field(&s, q->prompt->text, strlen(q->prompt->text));
     for (uint32_t i = 0; i < q->picture_count; i++)
-        sha256_add_field(&s, pictures[q->picture[i]].hash, 64);
+        nn_sha256_add_field(&s, pictures[q->picture[i]].hash, 64);
     const uint8_t vote[4] = { (uint8_t)q->vote, (uint8_t)(q->vote >> 8), (uint8_t)(q->vote >> 16),
                               (uint8_t)(q->vote >> 24) };
-    sha256_add_field(&s, vote, sizeof vote);
-    sha256_end(&s, q->key);
+    nn_sha256_add_field(&s, vote, sizeof vote);
+    nn_sha256_end(&s, q->key);
 }
 
 static void look_up(struct round *r, struct question *q)

@@ -52,7 +52,7 @@ struct judge {
     struct http http; /* all zero when offline */
     struct meter meter;
     cJSON *extra;
-    struct sha256 key_head; /* what all keys of the cache begin with */
+    nn_sha256 key_head; /* what all keys of the cache begin with */
     bool has_curl;
 
     bool is_closed;         /* the server will serve nobody: no more is asked */

@@ -142,12 +142,12 @@ static void begin_keys(struct judge *j, const char *base)
 {
     const struct options *o = j->options;
     char numbers[200];
-    sha256_begin(&j->key_head);
+    nn_sha256_begin(&j->key_head);
     snprintf(numbers, sizeof numbers, "llm_judge schema %d mode %d temperature %.17g tokens %lld side %lld",
              VERDICT_SCHEMA, (int)j->mode, o->temperature, (long long)o->reply_tokens, (long long)o->max_side);
     const char *const fields[] = { numbers, j->provider->name, base, o->model, j->template.whole, o->extra };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        sha256_add_field(&j->key_head, fields[i], strlen(fields[i]));
+        nn_sha256_add_field(&j->key_head, fields[i], strlen(fields[i]));
 }
 
 /* The key is sent where the provider itself is asked, or where key_env says so: a spec with another server's address

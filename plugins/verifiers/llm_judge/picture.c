@@ -85,10 +85,10 @@ const char *picture_base64(const char *uri)
 
 void picture_hash(const wn_image *image, char hex[65])
 {
-    struct sha256 s;
+    nn_sha256 s;
     char size[32];
-    sha256_begin(&s);
-    sha256_add_field(&s, size, (size_t)snprintf(size, sizeof size, "%ux%u", image->width_px, image->height_px));
-    sha256_add_field(&s, image->rgb, (size_t)image->width_px * image->height_px * 3);
-    sha256_end(&s, hex);
+    nn_sha256_begin(&s);
+    nn_sha256_add_field(&s, size, (size_t)snprintf(size, sizeof size, "%ux%u", image->width_px, image->height_px));
+    nn_sha256_add_field(&s, image->rgb, (size_t)image->width_px * image->height_px * 3);
+    nn_sha256_end(&s, hex);
 }

@@ -2,7 +2,7 @@
 #ifndef LLM_JUDGE_PICTURE_H
 #define LLM_JUDGE_PICTURE_H
 
-#include "sha256.h"
+#include <sha256.h>
 
 #include <winnow/plugin.h>
 
