@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-enum { LEFT = 130, ROW_WIDTH = 640, RIGHT = 190, ROW = 26, TOP = 44, BOTTOM = 34, MOST_TICKS = 8, MAX_SVG = 1 << 22 };
+enum { LEFT = 130, ROW_WIDTH = 640, RIGHT = 215, ROW = 26, TOP = 44, BOTTOM = 34, MOST_TICKS = 8, MAX_SVG = 1 << 22 };
 
 /* Without CSS variables, which few viewers but browsers know. */
 static const char style[] =

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from make_models import HERE
 from PIL import Image
-from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 sys.path.insert(0, os.path.join(HERE, "../../../examples/pebble/train"))
 import reward  # noqa: E402
@@ -21,13 +20,21 @@ PICTURES = ["37x53", "64x31", "8x8", "200x111"]
 PROMPTS = ["a red circle", "a red circle to the left of a blue square", "Two yellow triangles, and a Zebra!", ""]
 
 
+def prepare(image, size):
+    """ImageReward's own preparation, which is torchvision's: odd margins are halved to even, unlike in transformers."""
+    scale = size / min(image.size)
+    wide = [size if side == min(image.size) else int(size * side / min(image.size)) for side in image.size]
+    image = image.resize(wide, Image.BICUBIC) if scale != 1 else image
+    left, top = (int(round((side - size) / 2.0)) for side in image.size)
+    pixels = torch.from_numpy(np.array(image.crop((left, top, left + size, top + size)))).permute(2, 0, 1) / 255
+    return (pixels - torch.tensor(reward.MEAN).view(3, 1, 1)) / torch.tensor(reward.STD).view(3, 1, 1)
+
+
 def rewards(paths, prompts):
     """[prompts][pictures]"""
     model, words, mean, std = reward.shipped()
     size = reward.world.SIZE
-    processor = CLIPImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size}, resample=3,
-                                      image_mean=reward.MEAN, image_std=reward.STD)
-    pixels = processor([Image.open(p).convert("RGB") for p in paths], return_tensors="pt").pixel_values
+    pixels = torch.stack([prepare(Image.open(p).convert("RGB"), size) for p in paths])
     seen = model.vision(pixel_values=pixels.to(reward.DEVICE)).last_hidden_state
     ids, mask = reward.tokens(words, prompts, reward.MAX_LENGTH)
     rows = [model(seen, i.expand(len(seen), -1), m.expand(len(seen), -1)) for i, m in zip(ids, mask)]
