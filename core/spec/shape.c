@@ -18,7 +18,8 @@ const wn_option shape_canvas_options[] = {
     WN_INT(struct shape_canvas, width, NULL, 16, 16384, "width of the images in pixels"),
     WN_INT(struct shape_canvas, height, NULL, 16, 16384, "height of the images in pixels"),
     WN_INT(struct shape_canvas, steps, NULL, 1, 1000, "denoising steps from noise to image"),
-    WN_ENUM(struct shape_canvas, solver, "\"euler\"", SHAPE_SOLVER_CHOICES, "how a step is taken"),
+    WN_ENUM(struct shape_canvas, solver, "\"euler\"", SHAPE_SOLVER_CHOICES,
+            "how a step is taken: euler, or heun, of order 2, which takes two velocities for each but the last"),
     WN_OPTIONS_END
 };
 

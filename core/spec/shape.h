@@ -65,7 +65,7 @@ extern const wn_option shape_engine_options[];
 
 /* In the order of enum spec_noise and enum spec_solver, which begin with 1. */
 #define SHAPE_NOISE_CHOICES "philox|torch-cpu|torch-cpu-bf16|torch-cuda|torch-cpu-bf16-legacy"
-#define SHAPE_SOLVER_CHOICES "euler"
+#define SHAPE_SOLVER_CHOICES "euler|heun"
 
 enum { SHAPE_WORD = 32 };
 /* The place, from 1, of a word that is one of the choices; and the word at a place, "unknown" where there is none. */

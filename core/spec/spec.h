@@ -24,7 +24,7 @@ enum spec_noise {
     SPEC_NOISE_TORCH_CPU_BF16_LEGACY /* torch up to 2.12 */
 };
 
-enum spec_solver { SPEC_SOLVER_EULER = 1 };
+enum spec_solver { SPEC_SOLVER_EULER = 1, SPEC_SOLVER_HEUN };
 
 /* One {"use": NAME, "options": {...}} of the spec. */
 struct spec_use {
