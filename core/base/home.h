@@ -12,4 +12,7 @@ void home_path(char *dst, uint64_t size, const char *relative);
 void home_plugins(char *dst, uint64_t size, uint32_t i);
 void home_models(char *dst, uint64_t size, uint32_t i);
 
+/* The directory of `winnow new`'s templates; "" when it is not there. */
+void home_templates(char *dst, uint64_t size);
+
 #endif
