@@ -169,13 +169,14 @@ static wn_status copy_walk(const struct trial *t, struct walk *to, const struct 
         WN_TRY(walk_append(to, from->moves[i], err));
     to->done = from->done;
     to->point = from->point;
-    if (!from->has_velocity)
+    to->is_halfway = from->is_halfway;
+    if (!from->has_velocity && !from->is_halfway)
         return WN_OK;
     to->v = malloc(bytes);
     if (!to->v)
         return wn_fail(err, WN_E_MEMORY, "no memory for a sample of %llu bytes", (unsigned long long)bytes);
     memcpy(to->v, from->v, bytes);
-    to->has_velocity = true;
+    to->has_velocity = from->has_velocity;
     return WN_OK;
 }
 
@@ -279,7 +280,7 @@ static wn_status advance_cost(struct trial *t, uint64_t count, const wn_sample *
         if (s->point > point)
             return wn_fail(err, WN_E_ARG, "a sample at point %u cannot advance to %llu; renoise leads back", s->point,
                            (unsigned long long)point);
-        *nfe += cost(t, s, point - s->point);
+        *nfe += cost(t, s, solver_velocities(&t->engine->solver, s->point, point));
     }
     return WN_OK;
 }
@@ -296,7 +297,7 @@ static wn_status env_advance(void *ctx, uint64_t count, const wn_sample *samples
         struct sample *s = trial_sample(t, samples[i], err);
         const struct move move = { .kind = MOVE_ADVANCE, .point = (uint32_t)point };
         if (s->point < point)
-            WN_TRY(move_sample(s, move, cost(t, s, point - s->point), err));
+            WN_TRY(move_sample(s, move, cost(t, s, solver_velocities(&t->engine->solver, s->point, point)), err));
     }
     return WN_OK;
 }
@@ -316,7 +317,19 @@ static wn_status env_renoise(void *ctx, wn_sample sample, uint64_t point, uint64
     return move_sample(s, (struct move){ .kind = MOVE_RENOISE, .point = (uint32_t)point, .stream = stream }, 0, err);
 }
 
-static wn_status env_kick(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err)
+static wn_status check_kernel(wn_kernel k, wn_error *err)
+{
+    if (k.kind < WN_KERNEL_CPS || k.kind > WN_KERNEL_RBF_VP)
+        return wn_fail(err, WN_E_ARG, "kernel %lld of a kick is none of %d to %d", (long long)k.kind, WN_KERNEL_CPS,
+                       WN_KERNEL_RBF_VP);
+    if (k.kind == WN_KERNEL_CPS && !(k.scale >= 0 && k.scale <= 1))
+        return wn_fail(err, WN_E_ARG, "eta %g of a coefficient-preserving kick is not within 0 and 1", k.scale);
+    if (!(k.scale >= 0) || isinf(k.scale))
+        return wn_fail(err, WN_E_ARG, "scale %g of a kick is not a number from 0 up", k.scale);
+    return WN_OK;
+}
+
+static wn_status env_kick(void *ctx, wn_sample sample, uint64_t point, wn_kernel kernel, uint64_t stream, wn_error *err)
 {
     struct trial *t = ctx;
     WN_TRY(trial_goes_on(t, err));
@@ -327,11 +340,10 @@ static wn_status env_kick(void *ctx, wn_sample sample, uint64_t point, double et
     if (point <= s->point)
         return wn_fail(err, WN_E_ARG, "a sample at point %u cannot be kicked to %llu; a kick leads on", s->point,
                        (unsigned long long)point);
-    if (!(eta >= 0 && eta <= 1))
-        return wn_fail(err, WN_E_ARG, "eta %g of a kick is not within 0 and 1", eta);
+    WN_TRY(check_kernel(kernel, err));
     const struct charge charge = { .nfe = cost(t, s, 1) };
     WN_TRY(budget_take(&t->budget, charge, err));
-    const struct move move = { .kind = MOVE_KICK, .point = (uint32_t)point, .eta = eta, .stream = stream };
+    const struct move move = { .kind = MOVE_KICK, .point = (uint32_t)point, .stream = stream, .kernel = kernel };
     return move_sample(s, move, charge.nfe, err);
 }
 
@@ -378,6 +390,12 @@ static wn_status env_offer(void *ctx, wn_sample sample, wn_error *err)
     return t->engine->guide_is_comparative ? offer_choice(t, offered, err) : WN_OK;
 }
 
+static uint64_t env_cost(void *ctx, uint64_t from, uint64_t to)
+{
+    const struct engine *e = ((const struct trial *)ctx)->engine;
+    return to > e->solver.steps ? 0 : solver_velocities(&e->solver, from, to) * e->info.evals_per_velocity;
+}
+
 void trial_bind_env(struct trial *t)
 {
     const struct engine *e = t->engine;
@@ -405,5 +423,6 @@ void trial_bind_env(struct trial *t)
         .peek = trial_peek,
         .score = trial_score,
         .offer = env_offer,
+        .cost = env_cost,
     };
 }

@@ -1,5 +1,5 @@
 /* How a sample came to be, as the ledger and pictures tell it:
- *   {"noise":"HASH","seed":7,"stream":3,"moves":[{"advance":8},{"kick":9,"eta":0.5,"stream":4294967296}]}
+ *   {"noise":"HASH","seed":7,"stream":3,"moves":[{"advance":8},{"kick":9,"kernel":"cps","scale":0.5,"stream":4294967296}]}
  * seed and stream are there when the noise is one that env handed out; else the search made it itself. */
 #include "base/json_text.h"
 #include "engine/trial.h"
@@ -9,10 +9,17 @@ enum { LINEAGE_MAX_BYTES = 1 << 20 };
 static void write_move(struct json_text *j, const struct move *m)
 {
     static const char *const names[] = { [MOVE_ADVANCE] = "advance", [MOVE_RENOISE] = "renoise", [MOVE_KICK] = "kick" };
+    static const char *const kernels[] = { [WN_KERNEL_CPS] = "cps",
+                                           [WN_KERNEL_CONSTANT] = "constant",
+                                           [WN_KERNEL_GRPO] = "grpo",
+                                           [WN_KERNEL_RBF] = "rbf",
+                                           [WN_KERNEL_RBF_VP] = "rbf_vp" };
     json_object(j);
     json_key(j, names[m->kind]), json_u64(j, m->point);
-    if (m->kind == MOVE_KICK)
-        json_key(j, "eta"), json_number(j, m->eta);
+    if (m->kind == MOVE_KICK) {
+        json_key(j, "kernel"), json_string(j, kernels[m->kernel.kind]);
+        json_key(j, "scale"), json_number(j, m->kernel.scale);
+    }
     if (m->kind != MOVE_ADVANCE)
         json_key(j, "stream"), json_u64(j, m->stream);
     json_end(j);

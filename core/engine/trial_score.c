@@ -176,8 +176,10 @@ static void take_answers(struct call *c)
 
 /* ---- making jobs ----------------------------------------------------------------------------------------------- */
 
-static wn_status reserve_velocity(const struct trial *t, struct walk *w, wn_error *err)
+static wn_status reserve_velocity(const struct trial *t, struct walk *w, bool is_wanted, wn_error *err)
 {
+    if (!is_wanted && !solver_needs_v(&t->engine->solver))
+        return WN_OK;
     const uint64_t bytes = t->engine->solver.values * sizeof *w->v;
     if (!w->v)
         w->v = malloc(bytes);
@@ -212,8 +214,7 @@ static wn_status make_job(struct set *set, uint32_t i, const struct asked *a, wn
     job->lineage = trial_lineage(t, a->sample);
     if (!job->lineage)
         return wn_fail(err, WN_E_MEMORY, "no memory for the lineage of a candidate");
-    if (!a->is_finished)
-        WN_TRY(reserve_velocity(t, &a->sample->walk, err));
+    WN_TRY(reserve_velocity(t, &a->sample->walk, !a->is_finished, err));
     job->task.conditioning = &t->conditioning;
     job->task.walk = &a->sample->walk;
     job->task.want_velocity = !a->is_finished;
@@ -378,8 +379,7 @@ static void peek_ended(struct peek *p, wn_status status, const wn_error *err)
 
 static wn_status bring_up(struct trial *t, struct sample *s, bool wants_velocity, wn_error *err)
 {
-    if (wants_velocity)
-        WN_TRY(reserve_velocity(t, &s->walk, err));
+    WN_TRY(reserve_velocity(t, &s->walk, wants_velocity, err));
     struct peek p = { .trial = t, .remaining = 1 };
     p.task = (struct task){ .conditioning = &t->conditioning, .walk = &s->walk, .want_velocity = wants_velocity };
     struct task *task = &p.task;

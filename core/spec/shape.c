@@ -18,7 +18,8 @@ const wn_option shape_canvas_options[] = {
     WN_INT(struct shape_canvas, width, NULL, 16, 16384, "width of the images in pixels"),
     WN_INT(struct shape_canvas, height, NULL, 16, 16384, "height of the images in pixels"),
     WN_INT(struct shape_canvas, steps, NULL, 1, 1000, "denoising steps from noise to image"),
-    WN_ENUM(struct shape_canvas, solver, "\"euler\"", SHAPE_SOLVER_CHOICES, "how a step is taken"),
+    WN_ENUM(struct shape_canvas, solver, "\"euler\"", SHAPE_SOLVER_CHOICES,
+            "how a step is taken: euler, or heun, of order 2, which takes two velocities for each but the last"),
     WN_OPTIONS_END
 };
 
@@ -38,6 +39,15 @@ const wn_option shape_search_options[] = {
 
 const wn_option shape_use_options[] = {
     WN_STRING(struct shape_use, use, NULL, "name of the plugin, or the path of its file"),
+    WN_OPTIONS_END
+};
+
+const wn_option shape_verifier_options[] = {
+    WN_STRING(struct shape_verifier, use, NULL, "name of the plugin, or the path of its file"),
+    WN_BOOL(struct shape_verifier, isolate, "false",
+            "run it in a process of its own: one that crashes or hangs is started anew, and costs no more than scores"),
+    WN_NUMBER(struct shape_verifier, patience_s, "600", 0.1, 1e6,
+              "with isolate: seconds without an answer after which its process is taken for hung"),
     WN_OPTIONS_END
 };
 

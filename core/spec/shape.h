@@ -34,6 +34,12 @@ struct shape_use {
     const char *use;
 };
 
+struct shape_verifier {
+    const char *use;
+    int32_t isolate;
+    double patience_s;
+};
+
 struct shape_budget { /* 0 = none */
     int64_t nfe;
     double seconds;
@@ -53,12 +59,13 @@ extern const wn_option shape_canvas_options[];
 extern const wn_option shape_prompts_options[];
 extern const wn_option shape_search_options[];
 extern const wn_option shape_use_options[];
+extern const wn_option shape_verifier_options[];
 extern const wn_option shape_budget_options[];
 extern const wn_option shape_engine_options[];
 
 /* In the order of enum spec_noise and enum spec_solver, which begin with 1. */
 #define SHAPE_NOISE_CHOICES "philox|torch-cpu|torch-cpu-bf16|torch-cuda|torch-cpu-bf16-legacy"
-#define SHAPE_SOLVER_CHOICES "euler"
+#define SHAPE_SOLVER_CHOICES "euler|heun"
 
 enum { SHAPE_WORD = 32 };
 /* The place, from 1, of a word that is one of the choices; and the word at a place, "unknown" where there is none. */

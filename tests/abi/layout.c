@@ -154,7 +154,11 @@ AT(wn_verifier_ref, verifier, 16);
 AT(wn_verifier_ref, self, 24);
 AT(wn_verifier_ref, identity, 32);
 
-SIZE(wn_env, 184);
+SIZE(wn_kernel, 16);
+AT(wn_kernel, kind, 0);
+AT(wn_kernel, scale, 8);
+
+SIZE(wn_env, 192);
 AT(wn_env, struct_size, 0);
 AT(wn_env, ctx, 8);
 AT(wn_env, prompt, 16);
@@ -178,6 +182,7 @@ AT(wn_env, kick, 152);
 AT(wn_env, peek, 160);
 AT(wn_env, score, 168);
 AT(wn_env, offer, 176);
+AT(wn_env, cost, 184);
 
 SIZE(wn_search_plan, 128); /* never grows: plugins fill it */
 AT(wn_search_plan, struct_size, 0);

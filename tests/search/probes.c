@@ -370,9 +370,10 @@ static wn_status walk_on(const wn_env *env, uint64_t width, wn_sample *s, uint64
     WN_TRY(env->score(env->ctx, width, s, preview, err));
     for (uint64_t i = 0; i < width; i++) {
         const uint64_t choice = env->random_u64(env->ctx, 5, (*stream)++) % 4;
+        const wn_kernel kernel = { WN_KERNEL_CPS + (int64_t)(i % WN_KERNEL_RBF_VP), 0.5 };
         wn_sample copy;
         if (choice == 0)
-            WN_TRY(env->kick(env->ctx, s[i], middle + 1, 0.5, WN_STREAM_AUX + *stream, err));
+            WN_TRY(env->kick(env->ctx, s[i], middle + 1, kernel, WN_STREAM_AUX + *stream, err));
         if (choice == 1)
             WN_TRY(env->renoise(env->ctx, s[i], 1, WN_STREAM_AUX + *stream, err));
         if (choice == 2) { /* the best preview's double takes this one's place */
@@ -381,7 +382,7 @@ static wn_status walk_on(const wn_env *env, uint64_t width, wn_sample *s, uint64
             env->drop(env->ctx, s[i]);
             s[i] = copy;
             WN_TRY(env->renoise(env->ctx, s[i], 1, *stream, err));
-            WN_TRY(env->kick(env->ctx, s[i], env->steps - 1, 1.0, *stream, err));
+            WN_TRY(env->kick(env->ctx, s[i], env->steps - 1, (wn_kernel){ WN_KERNEL_CPS, 1 }, *stream, err));
         }
     }
     return env->advance(env->ctx, width, s, env->steps, err);

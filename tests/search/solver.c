@@ -42,7 +42,7 @@ static void check_kernels(void)
         check_marginal("euler", levels[i] - 0.25f);
         for (int k = 1; k <= 4; k++) {
             noise_to(0.75f);
-            solver_kick(N, x, v, z, 0.75f, levels[i] - 0.25f, 0.25 * k);
+            solver_kick(N, x, v, z, 0.75f, levels[i] - 0.25f, (wn_kernel){ WN_KERNEL_CPS, 0.25 * k });
             check_marginal("kick", levels[i] - 0.25f);
         }
         noise_to(0.25f);
@@ -58,7 +58,7 @@ static void check_kick_without_eta(void)
 {
     noise_to(0.75f);
     memcpy(other, x, sizeof x);
-    solver_kick(N, x, v, z, 0.75f, 0.5f, 0);
+    solver_kick(N, x, v, z, 0.75f, 0.5f, (wn_kernel){ WN_KERNEL_CPS, 0 });
     solver_euler(N, other, v, 0.75f, 0.5f);
     CHECK_INT(memcmp(x, other, sizeof x), 0);
 }
@@ -66,7 +66,7 @@ static void check_kick_without_eta(void)
 /* A field whose velocity is x / 2, carried along a walk to its end; returns the velocities it took. */
 static int carry(struct walk *w, bool want_velocity)
 {
-    const struct solver solver = { .sigma = sigma, .steps = STEPS, .values = 8 };
+    const struct solver solver = { .method = SPEC_SOLVER_EULER, .sigma = sigma, .steps = STEPS, .values = 8 };
     const struct noise_source source = { SPEC_NOISE_PHILOX, 1, 2 };
     float velocity[8], scratch[8], level;
     int calls = 0;
@@ -89,11 +89,11 @@ static struct walk new_walk(void)
 /* In one go, and in pieces with looks in between, a walk leads to the same bits; looks cost no second velocity. */
 static void check_pieces(void)
 {
-    const struct move moves[] = { { MOVE_ADVANCE, 1, 0, 0 },
-                                  { MOVE_ADVANCE, 3, 0, 0 },
-                                  { MOVE_RENOISE, 1, 0, 77 },
-                                  { MOVE_KICK, 3, 0.5, 78 },
-                                  { MOVE_ADVANCE, 4, 0, 0 } };
+    const struct move moves[] = { { .kind = MOVE_ADVANCE, .point = 1 },
+                                  { .kind = MOVE_ADVANCE, .point = 3 },
+                                  { .kind = MOVE_RENOISE, .point = 1, .stream = 77 },
+                                  { .kind = MOVE_KICK, .point = 3, .stream = 78, .kernel = { WN_KERNEL_CPS, 0.5 } },
+                                  { .kind = MOVE_ADVANCE, .point = 4 } };
     struct walk whole = new_walk(), pieces = new_walk();
     wn_error err;
     int calls = 0;

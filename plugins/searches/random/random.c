@@ -26,7 +26,7 @@ struct wave {
 /* What is left of n, of a wave, and of the budget. */
 static uint64_t next_count(const struct options *o, const wn_env *env, uint64_t done, uint64_t most)
 {
-    const double nfe = (double)(env->steps * env->evals_per_velocity);
+    const double nfe = (double)env->cost(env->ctx, 0, env->steps);
     double count = fmin((double)o->candidates - (double)done, (double)most);
     count = fmin(count, floor(env->budget_left(env->ctx, WN_CURRENCY_NFE) / nfe));
     count = fmin(count, env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS));

@@ -94,7 +94,7 @@ static wn_status draw(struct climb *c, bool is_fresh, uint64_t neighbours, wn_er
 
 static uint64_t affordable(const wn_env *env, uint64_t count)
 {
-    double most = env->budget_left(env->ctx, WN_CURRENCY_NFE) / (double)(env->steps * env->evals_per_velocity);
+    double most = env->budget_left(env->ctx, WN_CURRENCY_NFE) / (double)env->cost(env->ctx, 0, env->steps);
     most = fmin(most, env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS));
     most = fmin(most, env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES));
     return most < (double)count ? (uint64_t)most : count;
