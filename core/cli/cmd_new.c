@@ -117,7 +117,7 @@ static const struct {
     { "c", "all|clean|edit_cache|help|install|preinstall|rebuild_cache", "CMake keeps it for a target of its own" },
     { "python",
       "abc|array|ast|atexit|base64|binascii|bisect|bz2|codecs|collections|contextlib|copy|copyreg|ctypes|dataclasses|"
-      "datetime|decimal|dis|email|encodings|enum|errno|fnmatch|functools|genericpath|glob|hashlib|heapq|importlib|"
+      "datetime|decimal|difflib|dis|email|encodings|enum|errno|fnmatch|functools|genericpath|glob|hashlib|heapq|importlib|"
       "inspect|io|ipaddress|itertools|json|keyword|linecache|locale|logging|lzma|marshal|math|mmap|numbers|opcode|"
       "operator|os|pathlib|pickle|platform|posix|posixpath|queue|random|re|reprlib|select|selectors|shutil|signal|site|"
       "socket|stat|statistics|string|struct|subprocess|sys|tempfile|textwrap|threading|time|token|tokenize|traceback|"

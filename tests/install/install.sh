@@ -29,9 +29,9 @@ printf '#!/bin/sh\nPKG_CONFIG_PATH=%s exec %s --define-prefix "$@"\n' "$pc" "$(c
 printf '#!/bin/sh\nexec %s %s "$@"\n' "$(command -v cc)" "$flags" >"$reader/tools/cc"
 chmod +x "$reader/tools/cc" "$reader/tools/pkg-config"
 "$winnow" generate --sampler analytic --prompt x --width 64 --height 32 --steps 2 -o "$reader/picture.png" >/dev/null
-block() { sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" "$source/sdk/doc/plugin.md" | grep -v '^```'; }
-block sh >"$reader/commands"
-block text | sort -u >"$reader/wanted"
+blocks() { sed -n "/^\`\`\`$2\$/,/^\`\`\`\$/p" "$1" | grep -v '^```'; }
+blocks "$source/sdk/doc/plugin.md" sh >"$reader/commands"
+blocks "$source/sdk/doc/plugin.md" text | sort -u >"$reader/wanted"
 as_reader() (cd "$reader" && CMAKE_PREFIX_PATH=$stage/usr CC=$reader/tools/cc PATH=$reader/tools:$stage/usr/bin:$PATH "$@")
 as_reader sh -eux ./commands >"$reader/output"
 grep -q '^winnow new ' "$reader/commands" # the commands were found, and what they shall say
@@ -49,14 +49,15 @@ grep -Eq '^ +[0-9.]+ +picture.png' "$reader/output"
 # The templates as they are: under 40 lines in C, and what their READMEs say to type works.
 as_reader winnow new verifier plain >/dev/null
 [ "$(wc -l <"$reader/plain/plain.c")" -lt 40 ]
-sed -n '/^```sh$/,/^```$/p' "$reader/plain/README.md" | grep -v '^```' >"$reader/plain.sh"
-as_reader sh -eux "$reader/plain.sh" >"$reader/plain.out"
+blocks "$reader/plain/README.md" sh >"$reader/plain.sh"
+as_reader sh -eux ./plain.sh >"$reader/plain.out"
 grep -Eq '^plain 0.1: [0-9]+ passed, 0 failed' "$reader/plain.out"
-as_reader winnow conform ./plain/plain.so >/dev/null # made by cc
+as_reader winnow conform ./plain/plain.so >/dev/null # made by cc, the last of the commands
 as_reader winnow new verifier scripted --lang python >/dev/null
-[ "$(ls "$reader/scripted" | tr '\n' ' ')" = "README.md experiment.json scripted.py " ]
-python3 -m json.tool "$reader/scripted/experiment.json" >/dev/null
-python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$reader/scripted/scripted.py"
+blocks "$reader/scripted/README.md" sh >"$reader/scripted.sh"
+as_reader sh -eux ./scripted.sh >"$reader/scripted.out"
+grep -Eq '^worker [0-9.]+: [0-9]+ passed, 0 failed' "$reader/scripted.out"
+grep -q '"scripted.scripted":1' "$reader/runs/scripted/results.jsonl"
 if grep -rl '@NAME@' "$reader/plain" "$reader/scripted"; then
     echo 'install.sh: @NAME@ is left in these' >&2
     exit 1
