@@ -35,7 +35,10 @@ static wn_status measure(struct paint *p, wn_error *err)
 static struct solver solver_of(const struct paint *p)
 {
     return (struct solver){
-        .method = p->spec->solver, .sigma = p->sigma, .steps = p->spec->canvas.steps, .values = p->values
+        .method = (enum spec_solver)p->spec->solver,
+        .sigma = p->sigma,
+        .steps = p->spec->canvas.steps,
+        .values = p->values,
     };
 }
 

@@ -143,7 +143,7 @@ static int share_parts(struct wn_worker_verifier *v, uint64_t count, uint64_t by
 
 static wn_status ask(struct wn_worker_verifier *v, cJSON *message, const wn_score_request *r, wn_error *err)
 {
-    uint64_t count, bytes;
+    uint64_t count = 0, bytes = 0;
     WN_TRY(list_parts(v, r, &count, &bytes, err));
     if (share_parts(v, count, bytes)) {
         cJSON_AddNumberToObject(message, "shared", (double)bytes);
