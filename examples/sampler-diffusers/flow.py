@@ -56,7 +56,7 @@ class Flow:
         real = self.pipe.scheduler
         self.pipe.scheduler = self.scheduler = Scheduler.from_config(real.config)
         self.scheduler.real, self.scheduler.level = real, 1.0
-        self.encoded = {}
+        self.encoded, self.orders = {}, {}
         self._remember_prompts()
         self._measure()
 
@@ -115,6 +115,8 @@ class Flow:
 
     def _order(self, canvas):
         """order[i] is the place in a latent of value i in the pipeline's layout."""
+        if canvas in self.orders:
+            return self.orders[canvas]
         prepare = self.pipe.prepare_latents
 
         def prepared(*args, **kwargs):
@@ -122,7 +124,8 @@ class Flow:
             raise Done(made[0] if isinstance(made, tuple) else made)
         self.pipe.prepare_latents = prepared
         try:
-            return self._run("velocity", "", canvas, self.numbered).flatten().long().cpu()
+            self.orders[canvas] = self._run("velocity", "", canvas, self.numbered).flatten().long().cpu()
+            return self.orders[canvas]
         finally:
             self.pipe.prepare_latents = prepare
 

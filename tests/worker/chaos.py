@@ -54,7 +54,7 @@ class Winnow:
         path, out = self.folder / f"{name}.json", self.folder / name
         path.write_text(json.dumps(what))
         env = {**os.environ, "WINNOW_CHAOS_MARK": str(self.folder),
-               "ASAN_OPTIONS": "handle_segv=0:handle_abort=0:handle_sigbus=0:detect_leaks=0"}
+               "ASAN_OPTIONS": "handle_segv=0:handle_abort=0:detect_leaks=0:" + os.environ.get("ASAN_OPTIONS", "")}
         if trouble:
             env["WINNOW_TROUBLE"] = str(trouble)
         done = subprocess.run([self.command, "run", str(path), "--output", str(out)], env=env, text=True, capture_output=True)
