@@ -61,7 +61,7 @@ static struct sample *new_slot(struct trial *t)
 static void free_slot(struct trial *t, struct sample *s)
 {
     const uint32_t generation = s->generation + 1;
-    walk_finish(&s->walk);
+    state_drop(s);
     memset(s, 0, sizeof *s);
     s->generation = generation;
     s->next_free = t->free_slot;
@@ -71,27 +71,19 @@ static void free_slot(struct trial *t, struct sample *s)
 void trial_free_samples(struct trial *t)
 {
     for (uint32_t i = 0; i < t->sample_count; i++)
-        walk_finish(&t->samples[i].walk);
+        state_drop(&t->samples[i]);
     free(t->samples);
     t->samples = NULL;
     t->sample_count = 0;
 }
 
-/* x [floats]: a noise, or another walk's x with its glimpses. */
-static struct sample *new_sample(struct trial *t, const float *x, uint64_t floats, wn_error *err)
+static struct sample *live_slot(struct trial *t, wn_error *err)
 {
-    const uint64_t bytes = solver_floats(&t->engine->solver) * sizeof *x;
     struct sample *s = new_slot(t);
-    float *copy = s ? calloc(1, bytes) : NULL;
-    if (!copy) {
-        if (s)
-            free_slot(t, s);
-        wn_fail(err, WN_E_MEMORY, "no memory for sample %u of %llu bytes", t->sample_count, (unsigned long long)bytes);
-        return NULL;
-    }
-    memcpy(copy, x, floats * sizeof *x);
-    s->walk.x = copy;
-    s->is_live = true;
+    if (s)
+        s->is_live = true;
+    else
+        wn_fail(err, WN_E_MEMORY, "no memory for sample %u", t->sample_count + 1);
     return s;
 }
 
@@ -151,9 +143,13 @@ static wn_status env_spawn(void *ctx, const float *noise, wn_sample parent, wn_s
         parent_id = p->scored;
         origin = p->scored.text[0] ? 0 : parent;
     }
-    struct sample *s = new_sample(t, noise, t->engine->solver.values, err);
+    struct sample *s = live_slot(t, err);
     if (!s)
         return err->code;
+    if (state_create(t, s, noise, err) != WN_OK) {
+        free_slot(t, s);
+        return err->code;
+    }
     s->noise = identity_noise(noise, t->engine->solver.values);
     s->parent = parent_id;
     s->origin = origin;
@@ -162,45 +158,24 @@ static wn_status env_spawn(void *ctx, const float *noise, wn_sample parent, wn_s
     return WN_OK;
 }
 
-static wn_status copy_walk(const struct trial *t, struct walk *to, const struct walk *from, wn_error *err)
-{
-    const uint64_t bytes = t->engine->solver.values * sizeof *from->v;
-    for (uint32_t i = 0; i < from->move_count; i++)
-        WN_TRY(walk_append(to, from->moves[i], err));
-    to->done = from->done;
-    to->point = from->point;
-    to->is_halfway = from->is_halfway;
-    if (!from->has_velocity && !from->is_halfway)
-        return WN_OK;
-    to->v = malloc(bytes);
-    if (!to->v)
-        return wn_fail(err, WN_E_MEMORY, "no memory for a sample of %llu bytes", (unsigned long long)bytes);
-    memcpy(to->v, from->v, bytes);
-    to->has_velocity = from->has_velocity;
-    return WN_OK;
-}
-
 static wn_status env_clone(void *ctx, wn_sample sample, wn_sample *out, wn_error *err)
 {
     struct trial *t = ctx;
-    const struct sample *found = trial_sample(t, sample, err);
-    if (!found)
+    if (!trial_sample(t, sample, err))
         return err->code;
-    const uint64_t floats = solver_floats(&t->engine->solver);
-    struct sample *s = new_sample(t, found->walk.x, floats, err); /* may move the samples */
+    struct sample *s = live_slot(t, err); /* may move the samples */
     if (!s)
         return err->code;
-    const struct sample *from = trial_sample(t, sample, err);
-    const struct walk own = s->walk;
+    struct sample *from = trial_sample(t, sample, err);
     const uint32_t generation = s->generation;
     *s = *from;
-    s->walk = own;
     s->generation = generation;
-    s->nfe = from->nfe;
+    s->walk = (struct walk){ 0 };
+    s->stem = NULL;
     s->unscored_nfe = 0; /* the original answers for them */
     s->unsampled_nfe = 0;
     s->peek_seconds = 0;
-    if (copy_walk(t, &s->walk, &from->walk, err) != WN_OK) {
+    if (state_share(from, s, err) != WN_OK) {
         free_slot(t, s);
         return err->code;
     }
