@@ -9,10 +9,12 @@
 #include "base/arena.h"
 #include "engine/budget.h"
 #include "engine/engine.h"
+#include "engine/keeper.h"
 
 /* Where clones stand together until one of them moves: what they share is carried out once. */
 struct stem {
-    struct walk walk;    /* the moves that they share, and the state where these led; x is NULL while `below` has it */
+    struct walk walk; /* the moves that they share, and the state where these led; none while `below` has it */
+    struct kept kept;
     struct stem *below;  /* from which this one goes on; NULL once it has a state of its own */
     bool wants_velocity; /* where it leads: paid for before it was cloned */
     uint32_t users;      /* samples and stems above */
@@ -23,12 +25,14 @@ struct sample {
     bool is_live;
     bool has_paid_velocity; /* the velocity at `point` is charged already */
     bool has_stream;
+    uint32_t slot;
     uint32_t generation; /* tells a dropped sample from a new one in its place */
     uint32_t point;      /* where the search has it; walk.point may lag behind */
     uint32_t next_free;
     uint64_t asked_in; /* the last call that named it */
-    struct walk walk;  /* x is NULL while the stem has it; all moves are here */
-    struct stem *stem; /* NULL: the walk has a state of its own */
+    struct walk walk;  /* all moves are here; the state is the stem's while there is one */
+    struct stem *stem;
+    struct kept kept;
     struct identity noise;
     uint64_t stream;        /* of its noise, when has_stream */
     uint64_t nfe;           /* of its own path */
@@ -68,8 +72,9 @@ struct trial {
     struct identity context;
     struct budget budget;
 
-    struct sample *samples; /* [sample_capacity] */
-    uint32_t sample_count;  /* slots ever used */
+    struct keeper keeper;
+    struct sample **samples; /* [sample_capacity] */
+    uint32_t sample_count;   /* slots ever used */
     uint32_t sample_capacity;
     uint32_t free_slot; /* slot + 1, 0 = none */
     struct seen_table seen;
@@ -113,13 +118,15 @@ wn_status trial_goes_on(const struct trial *t, wn_error *err); /* WN_E_CANCELLED
 void trial_charge(struct sample *s, uint64_t nfe);
 
 /* trial_state.c: the states of samples. A new sample's is x [values]; a clone's is its original's, with its moves. */
-wn_status state_create(const struct trial *t, struct sample *s, const float *x, wn_error *err);
-wn_status state_share(struct sample *from, struct sample *to, wn_error *err);
-void state_drop(struct sample *s);
+wn_status state_create(struct trial *t, struct sample *s, const float *x, wn_error *err);
+wn_status state_share(struct trial *t, struct sample *from, struct sample *to, wn_error *err);
+void state_drop(struct trial *t, struct sample *s);
 /* Gives each sample a state of its own, for its moves to start from, and memory for a velocity where one is wanted or a
  * step needs it. Blocks while stems are carried, once each. */
 wn_status state_own(struct trial *t, uint32_t count, struct sample *const *samples, const bool *wants_velocity,
                     wn_error *err);
+/* Puts away what has no room; to be called when the work on states is over. */
+wn_status state_settle(struct trial *t, wn_error *err);
 /* What a failure below means to the search: the end. The trial remembers it, should the search not. */
 wn_status trial_hand_up(struct trial *t, wn_status status, const wn_error *fault, wn_error *err);
 void trial_free_samples(struct trial *t);

@@ -9,17 +9,17 @@
 
 /* ---- slots ----------------------------------------------------------------------------------------------------- */
 
-static wn_sample handle_of(const struct trial *t, const struct sample *s)
+static wn_sample handle_of(const struct sample *s)
 {
-    return ((uint64_t)s->generation << 32) | ((uint64_t)(s - t->samples) + 1);
+    return ((uint64_t)s->generation << 32) | ((uint64_t)s->slot + 1);
 }
 
 struct sample *trial_sample(struct trial *t, wn_sample handle, wn_error *err)
 {
     const uint64_t slot = (handle & UINT32_MAX) - 1;
     const uint64_t generation = handle >> 32;
-    if (slot < t->sample_count && t->samples[slot].is_live && t->samples[slot].generation == generation)
-        return &t->samples[slot];
+    if (slot < t->sample_count && t->samples[slot]->is_live && t->samples[slot]->generation == generation)
+        return t->samples[slot];
     wn_fail(err, WN_E_ARG, "the search names sample %llu, which was dropped or never spawned",
             (unsigned long long)handle);
     return NULL;
@@ -38,53 +38,66 @@ struct sample *trial_sample_once(struct trial *t, wn_sample handle, wn_error *er
     return s;
 }
 
+static bool grow(struct trial *t)
+{
+    const uint32_t capacity = t->sample_capacity ? 2 * t->sample_capacity : 16;
+    struct sample **grown = realloc(t->samples, capacity * sizeof(struct sample *));
+    if (!grown)
+        return false;
+    t->samples = grown;
+    t->sample_capacity = capacity;
+    return true;
+}
+
 static struct sample *new_slot(struct trial *t)
 {
     if (t->free_slot) {
-        struct sample *s = &t->samples[t->free_slot - 1];
+        struct sample *s = t->samples[t->free_slot - 1];
         t->free_slot = s->next_free;
         return s;
     }
-    if (t->sample_count == t->sample_capacity) {
-        const uint32_t capacity = t->sample_capacity ? 2 * t->sample_capacity : 16;
-        struct sample *grown = realloc(t->samples, capacity * sizeof *grown);
-        if (!grown)
-            return NULL;
-        t->samples = grown;
-        t->sample_capacity = capacity;
+    struct sample *s = t->sample_count < t->sample_capacity || grow(t) ? calloc(1, sizeof *s) : NULL;
+    if (!s)
+        return NULL;
+    s->slot = t->sample_count;
+    t->samples[t->sample_count++] = s;
+    return s;
+}
+
+/* A live sample with nothing but its place, made like another or anew. */
+static struct sample *live_slot(struct trial *t, const struct sample *like, wn_error *err)
+{
+    struct sample *s = new_slot(t);
+    if (!s) {
+        wn_fail(err, WN_E_MEMORY, "no memory for sample %u", t->sample_count + 1);
+        return NULL;
     }
-    struct sample *s = &t->samples[t->sample_count++];
-    memset(s, 0, sizeof *s);
+    const uint32_t slot = s->slot, generation = s->generation;
+    *s = like ? *like : (struct sample){ .is_live = true };
+    s->slot = slot;
+    s->generation = generation;
+    s->walk = (struct walk){ 0 };
+    s->kept = (struct kept){ .walk = &s->walk };
+    s->stem = NULL;
     return s;
 }
 
 static void free_slot(struct trial *t, struct sample *s)
 {
-    const uint32_t generation = s->generation + 1;
-    state_drop(s);
-    memset(s, 0, sizeof *s);
-    s->generation = generation;
-    s->next_free = t->free_slot;
-    t->free_slot = (uint32_t)(s - t->samples) + 1;
+    state_drop(t, s);
+    *s = (struct sample){ .slot = s->slot, .generation = s->generation + 1, .next_free = t->free_slot };
+    t->free_slot = s->slot + 1;
 }
 
 void trial_free_samples(struct trial *t)
 {
-    for (uint32_t i = 0; i < t->sample_count; i++)
-        state_drop(&t->samples[i]);
+    for (uint32_t i = 0; i < t->sample_count; i++) {
+        state_drop(t, t->samples[i]);
+        free(t->samples[i]);
+    }
     free(t->samples);
     t->samples = NULL;
     t->sample_count = 0;
-}
-
-static struct sample *live_slot(struct trial *t, wn_error *err)
-{
-    struct sample *s = new_slot(t);
-    if (s)
-        s->is_live = true;
-    else
-        wn_fail(err, WN_E_MEMORY, "no memory for sample %u", t->sample_count + 1);
-    return s;
 }
 
 /* ---- noise ----------------------------------------------------------------------------------------------------- */
@@ -143,43 +156,36 @@ static wn_status env_spawn(void *ctx, const float *noise, wn_sample parent, wn_s
         parent_id = p->scored;
         origin = p->scored.text[0] ? 0 : parent;
     }
-    struct sample *s = live_slot(t, err);
+    struct sample *s = live_slot(t, NULL, err);
     if (!s)
         return err->code;
-    if (state_create(t, s, noise, err) != WN_OK) {
-        free_slot(t, s);
-        return err->code;
-    }
     s->noise = identity_noise(noise, t->engine->solver.values);
     s->parent = parent_id;
     s->origin = origin;
     find_origin(t, s);
-    *out = handle_of(t, s);
+    if (state_create(t, s, noise, err) != WN_OK) {
+        free_slot(t, s);
+        return err->code;
+    }
+    *out = handle_of(s);
     return WN_OK;
 }
 
 static wn_status env_clone(void *ctx, wn_sample sample, wn_sample *out, wn_error *err)
 {
     struct trial *t = ctx;
-    if (!trial_sample(t, sample, err))
-        return err->code;
-    struct sample *s = live_slot(t, err); /* may move the samples */
+    struct sample *from = trial_sample(t, sample, err);
+    struct sample *s = from ? live_slot(t, from, err) : NULL;
     if (!s)
         return err->code;
-    struct sample *from = trial_sample(t, sample, err);
-    const uint32_t generation = s->generation;
-    *s = *from;
-    s->generation = generation;
-    s->walk = (struct walk){ 0 };
-    s->stem = NULL;
     s->unscored_nfe = 0; /* the original answers for them */
     s->unsampled_nfe = 0;
     s->peek_seconds = 0;
-    if (state_share(from, s, err) != WN_OK) {
+    if (state_share(t, from, s, err) != WN_OK) {
         free_slot(t, s);
         return err->code;
     }
-    *out = handle_of(t, s);
+    *out = handle_of(s);
     return WN_OK;
 }
 

@@ -337,7 +337,7 @@ static wn_status run_call(struct call *c, const wn_sample *samples, double *scor
     take_answers(c);
     WN_TRY(sample_and_score(c, err));
     hand_out(c, scores);
-    return WN_OK;
+    return state_settle(t, err);
 }
 
 wn_status trial_score(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err)

@@ -14,6 +14,8 @@
 static wn_status make_x(const struct trial *t, struct walk *w, wn_error *err)
 {
     const uint64_t floats = solver_floats(&t->engine->solver);
+    if (w->x)
+        return WN_OK;
     w->x = calloc(floats, sizeof *w->x);
     return w->x ? WN_OK
                 : wn_fail(err, WN_E_MEMORY, "no memory for a state of %llu bytes",
@@ -31,11 +33,14 @@ static wn_status make_v(const struct trial *t, struct walk *w, bool is_wanted, w
                           (unsigned long long)(solver->values * sizeof *w->v));
 }
 
-wn_status state_create(const struct trial *t, struct sample *s, const float *x, wn_error *err)
+wn_status state_create(struct trial *t, struct sample *s, const float *x, wn_error *err)
 {
     WN_TRY(make_x(t, &s->walk, err));
     memcpy(s->walk.x, x, t->engine->solver.values * sizeof *x);
-    return WN_OK;
+    s->kept.has_stream = s->has_stream;
+    s->kept.stream = s->stream;
+    keeper_touch(&t->keeper, &s->kept);
+    return state_settle(t, err);
 }
 
 static wn_status copy_moves(struct walk *to, const struct walk *from, wn_error *err)
@@ -53,7 +58,7 @@ static bool stands_on_stem(const struct sample *s)
 }
 
 /* The sample's state, or the stem that it went on from, becomes a stem of its present moves. */
-static wn_status put_on_stem(struct sample *s, wn_error *err)
+static wn_status put_on_stem(struct trial *t, struct sample *s, wn_error *err)
 {
     struct stem *stem = calloc(1, sizeof *stem);
     if (!stem)
@@ -63,71 +68,89 @@ static wn_status put_on_stem(struct sample *s, wn_error *err)
         free(stem);
         return err->code;
     }
-    walk_move_state(&stem->walk, &s->walk);
+    stem->kept.walk = &stem->walk;
+    keeper_move(&t->keeper, &stem->kept, &s->kept);
     stem->below = s->stem;
     stem->users = 1;
     s->stem = stem;
     return WN_OK;
 }
 
-wn_status state_share(struct sample *from, struct sample *to, wn_error *err)
+wn_status state_share(struct trial *t, struct sample *from, struct sample *to, wn_error *err)
 {
     WN_TRY(copy_moves(&to->walk, &from->walk, err));
     if (!stands_on_stem(from))
-        WN_TRY(put_on_stem(from, err));
+        WN_TRY(put_on_stem(t, from, err));
     from->stem->wants_velocity |= from->has_paid_velocity;
     from->stem->users++;
     to->stem = from->stem;
     return WN_OK;
 }
 
-static void release(struct stem *stem)
+static void release(struct trial *t, struct stem *stem)
 {
     while (stem && --stem->users == 0) {
         struct stem *below = stem->below;
+        keeper_forget(&t->keeper, &stem->kept);
         walk_finish(&stem->walk);
         free(stem);
         stem = below;
     }
 }
 
-void state_drop(struct sample *s)
+void state_drop(struct trial *t, struct sample *s)
 {
-    release(s->stem);
+    release(t, s->stem);
     s->stem = NULL;
+    keeper_forget(&t->keeper, &s->kept);
     walk_finish(&s->walk);
 }
 
 /* ---- taking a state from a stem ---------------------------------------------------------------------------------- */
 
-static wn_status copy_state(const struct trial *t, struct walk *to, const struct walk *from, wn_error *err)
+static wn_status copy_state(const struct trial *t, struct kept *state, const struct kept *from, wn_error *err)
 {
     const struct solver *solver = &t->engine->solver;
+    const struct walk *w = from->walk;
+    struct walk *to = state->walk;
     WN_TRY(make_x(t, to, err));
-    memcpy(to->x, from->x, solver_floats(solver) * sizeof *to->x);
-    WN_TRY(make_v(t, to, from->has_velocity, err));
-    if (from->has_velocity)
-        memcpy(to->v, from->v, solver->values * sizeof *to->v);
-    to->has_velocity = from->has_velocity;
-    to->point = from->point;
-    to->done = from->done;
+    memcpy(to->x, w->x, solver_floats(solver) * sizeof *to->x);
+    WN_TRY(make_v(t, to, w->has_velocity, err));
+    if (w->has_velocity)
+        memcpy(to->v, w->v, solver->values * sizeof *to->v);
+    to->has_velocity = w->has_velocity;
+    to->point = w->point;
+    to->done = w->done;
+    state->has_stream = from->has_stream;
+    state->stream = from->stream;
     return WN_OK;
 }
 
 /* The walk's first moves are the stem's, but for the last, an advance that may have been extended since. */
-static wn_status leave_stem(const struct trial *t, struct walk *w, struct stem **from, wn_error *err)
+static wn_status leave_stem(struct trial *t, struct kept *state, struct stem **from, wn_error *err)
 {
     struct stem *stem = *from;
+    struct walk *w = state->walk;
     if (!stem)
-        return WN_OK;
+        return keeper_fetch(&t->keeper, state, err);
+    WN_TRY(keeper_fetch(&t->keeper, &stem->kept, err));
     if (stem->users == 1)
-        walk_move_state(w, &stem->walk);
+        keeper_move(&t->keeper, state, &stem->kept);
     else
-        WN_TRY(copy_state(t, w, &stem->walk, err));
+        WN_TRY(copy_state(t, state, &stem->kept, err));
     if (w->done > 0 && w->moves[w->done - 1].point != w->point)
         w->done--;
-    release(stem);
+    release(t, stem);
     *from = NULL;
+    return WN_OK;
+}
+
+/* The state of a walk, ready to be carried on. */
+static wn_status prepare(struct trial *t, struct kept *state, struct stem **from, bool wants_velocity, wn_error *err)
+{
+    WN_TRY(leave_stem(t, state, from, err));
+    WN_TRY(make_v(t, state->walk, wants_velocity, err));
+    keeper_touch(&t->keeper, state);
     return WN_OK;
 }
 
@@ -203,7 +226,7 @@ static struct look look_of(struct trial *t, struct walk *w, bool wants_velocity,
 static bool is_carried(const struct trial *t, const struct stem *stem)
 {
     const struct walk *w = &stem->walk;
-    return w->x && w->done == w->move_count &&
+    return !stem->below && w->done == w->move_count &&
            (!stem->wants_velocity || w->has_velocity || w->point == t->engine->solver.steps);
 }
 
@@ -227,8 +250,7 @@ static wn_status carry_round(struct trial *t, uint32_t sample_count, struct samp
         if (!open || open->carried_in == t->carry_count)
             continue;
         open->carried_in = t->carry_count;
-        WN_TRY(leave_stem(t, &open->walk, &open->below, err));
-        WN_TRY(make_v(t, &open->walk, open->wants_velocity, err));
+        WN_TRY(prepare(t, &open->kept, &open->below, open->wants_velocity, err));
         looks[(*count)++] = look_of(t, &open->walk, open->wants_velocity, samples[i]);
     }
     return *count > 0 ? carry(t, *count, looks, tasks, err) : WN_OK;
@@ -254,11 +276,15 @@ wn_status state_own(struct trial *t, uint32_t count, struct sample *const *sampl
         has_stem |= samples[i]->stem != NULL;
     if (has_stem)
         WN_TRY(carry_stems(t, count, samples, err));
-    for (uint32_t i = 0; i < count; i++) {
-        WN_TRY(leave_stem(t, &samples[i]->walk, &samples[i]->stem, err));
-        WN_TRY(make_v(t, &samples[i]->walk, wants_velocity[i], err));
-    }
+    for (uint32_t i = 0; i < count; i++)
+        WN_TRY(prepare(t, &samples[i]->kept, &samples[i]->stem, wants_velocity[i], err));
     return WN_OK;
+}
+
+wn_status state_settle(struct trial *t, wn_error *err)
+{
+    wn_error fault;
+    return trial_hand_up(t, keeper_settle(&t->keeper, &fault), &fault, err);
 }
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
@@ -301,5 +327,5 @@ wn_status trial_peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error 
         memcpy(x, s->walk.x, solver->values * sizeof *x);
     if (x0)
         solver_x0(solver, &s->walk, x0);
-    return WN_OK;
+    return state_settle(t, err);
 }

@@ -24,11 +24,21 @@ static const struct {
 };
 
 static const char *const one[] = { "engine.batch=1", "engine.live=1", NULL };
+static const char *const tight[] = { "engine.state_memory=1e-6", "engine.batch=4", "noise=torch-cpu", NULL };
+static const char *const roomy[] = { "engine.state_memory=0", "engine.batch=7", "noise=torch-cpu", NULL };
 static const char *const many[] = { "engine.batch=32", "engine.live=2", NULL };
 static const char *const few[] = { "engine.batch=3", "canvas.solver=heun", NULL };
 static const char *const compared[] = { "search.guide=rank", "engine.batch=2", NULL };
 static const char *const compared_wide[] = { "search.guide=rank", "engine.batch=64", NULL };
 static const char *const all[] = { "engine.batch=32", "canvas.solver=heun", NULL };
+
+/* How many states were put away for want of memory, on disk or to be drawn again. */
+static double spilled_states(const char *directory)
+{
+    return harness_number(
+        directory, "SELECT CAST(substr(text, instr(text, 'encoded; ') + 9) AS INTEGER) +"
+                   " CAST(substr(text, instr(text, 'on disk, ') + 9) AS INTEGER) FROM events WHERE kind = 'stop'");
+}
 
 /* Both prompts end well, and the sampler was asked for exactly what was charged. */
 static char *digest_of(int c, const char *const *set)
@@ -38,6 +48,8 @@ static char *digest_of(int c, const char *const *set)
     if (run.result.done != 2)
         CHECK_FAIL("%s with %s fails; its trial says why", cases[c].name, set[0]);
     CHECK_INT(harness_number(run.directory, "SELECT sum(nfe) FROM trials"), run.result.status.nfe_sampled);
+    const double spilled = spilled_states(run.directory);
+    CHECK(set == tight ? spilled > 0 : spilled == 0);
     char *digest = harness_digest(run.directory);
     if (run.result.done != 2)
         fprintf(stderr, "%.1000s\n", digest);
@@ -64,6 +76,7 @@ int main(void)
         check_same(c, one, many);
         check_same(c, few, all);
         check_same(c, compared, compared_wide);
+        check_same(c, tight, roomy);
     }
     return CHECK_DONE();
 }
