@@ -19,8 +19,9 @@ static const struct {
     const char *name, *spec;
     bool peeks; /* which is not recorded */
 } cases[] = {
-    { "mixed", SPEC("mixed"), true },    { "peeks", SPEC("peeks"), true },  { "clones", SPEC("clones"), true },
-    { "family", SPEC("family"), false }, { "twins", SPEC("twins"), false }, { "resampled", SPEC("resampled"), false },
+    { "mixed", SPEC("mixed"), true },      { "peeks", SPEC("peeks"), true },  { "clones", SPEC("clones"), true },
+    { "family", SPEC("family"), false },   { "twins", SPEC("twins"), false }, { "resampled", SPEC("resampled"), false },
+    { "refused", SPEC("refused"), false },
 };
 
 static const char *const one[] = { "engine.batch=1", "engine.live=1", NULL };
@@ -70,8 +71,20 @@ static void check_same(int c, const char *const *first, const char *const *secon
     free(got);
 }
 
+/* A lineage names the kernel of each kick. */
+static void check_lineage(void)
+{
+    struct harness_run run = { .spec = SPEC("mixed"), .directory = harness_directory("env", "lineage") };
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(harness_number(run.directory,
+                             "SELECT count(*) FROM candidates WHERE lineage LIKE"
+                             " '%\"moves\":[{\"kick\":3,\"kernel\":\"rbf\",\"scale\":3,\"stream\":4294967302}%'"),
+              4); /* of two prompts: the preview, and the picture */
+}
+
 int main(void)
 {
+    check_lineage();
     for (int c = 0; c < (int)(sizeof cases / sizeof *cases); c++) {
         check_same(c, one, many);
         check_same(c, few, all);

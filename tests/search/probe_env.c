@@ -11,7 +11,7 @@ struct options {
 };
 
 static const wn_option options[] = { WN_ENUM(struct options, what, "\"mixed\"",
-                                             "mixed|peeks|clones|family|twins|resampled", "what it tries"),
+                                             "mixed|peeks|clones|family|twins|resampled|refused", "what it tries"),
                                      WN_OPTIONS_END };
 
 enum { FAMILY = 5 };
@@ -259,6 +259,38 @@ static wn_status resampled(struct probe *p, wn_error *err)
     return finish(p, 1, s, scores, err);
 }
 
+/* What makes no sense is refused and costs nothing. */
+static wn_status refused(struct probe *p, wn_error *err)
+{
+    static const wn_kernel wrong[] = { { 0, 0.5 },
+                                       { WN_KERNEL_RBF_VP + 1, 0.5 },
+                                       { WN_KERNEL_CPS, 1.001 },
+                                       { WN_KERNEL_CPS, -0.001 },
+                                       { WN_KERNEL_GRPO, -1 },
+                                       { WN_KERNEL_RBF, INFINITY },
+                                       { WN_KERNEL_RBF_VP, NAN } };
+    const wn_env *env = p->env;
+    wn_sample s;
+    double score;
+    wn_error inner;
+    WN_TRY(spawn(p, &s, err));
+    WN_TRY(advance(p, s, 2, err));
+    WN_TRY(spent(p, way(p, 0, 2), "two steps", err));
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (env->kick(env->ctx, s, 3, wrong[i], 1, &inner) != WN_E_ARG)
+            return wn_fail(err, WN_E_INTERNAL, "kernel %lld, %g is taken", (long long)wrong[i].kind, wrong[i].scale);
+    const wn_kernel right = { WN_KERNEL_CPS, 1 };
+    if (env->kick(env->ctx, s, 2, right, 1, &inner) != WN_E_ARG ||
+        env->kick(env->ctx, s, env->steps + 1, right, 1, &inner) != WN_E_ARG)
+        return wn_fail(err, WN_E_INTERNAL, "a kick leads back, or beyond the end");
+    if (env->renoise(env->ctx, s, 3, 1, &inner) != WN_E_ARG || advance(p, s, 1, &inner) != WN_E_ARG)
+        return wn_fail(err, WN_E_INTERNAL, "noise leads on, or an advance back");
+    WN_TRY(spent(p, 0, "what is refused", err));
+    if (way(p, 3, 1) != 0 || way(p, 2, 2) != 0 || way(p, 0, env->steps + 1) != 0)
+        return wn_fail(err, WN_E_INTERNAL, "ways that there are not cost something");
+    return finish(p, 1, &s, &score, err);
+}
+
 /* ---- the plugin -------------------------------------------------------------------------------------------------- */
 
 static wn_status run_case(struct probe *p, const char *what, wn_error *err)
@@ -266,8 +298,8 @@ static wn_status run_case(struct probe *p, const char *what, wn_error *err)
     static const struct {
         const char *name;
         wn_status (*run)(struct probe *p, wn_error *err);
-    } cases[] = { { "mixed", mixed },   { "peeks", peeks }, { "clones", clones },
-                  { "family", family }, { "twins", twins }, { "resampled", resampled } };
+    } cases[] = { { "mixed", mixed }, { "peeks", peeks },         { "clones", clones },  { "family", family },
+                  { "twins", twins }, { "resampled", resampled }, { "refused", refused } };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
         if (strcmp(what, cases[i].name) == 0)
             return cases[i].run(p, err);
