@@ -107,7 +107,7 @@ static wn_status make_schedule(struct experiment *x, wn_error *err)
         return wn_fail(err, WN_E_MEMORY, "no memory for a schedule of %u steps", steps);
     WN_TRY(e->sampler->schedule(e->sampler_self, &e->spec->canvas, x->sigma, err));
     WN_TRY(check_schedule(x->sigma, steps, err));
-    e->solver = (struct solver){ .method = e->spec->solver,
+    e->solver = (struct solver){ .method = (enum spec_solver)e->spec->solver,
                                  .sigma = x->sigma,
                                  .steps = steps,
                                  .values = e->info.latent_channels * e->latent_height * e->latent_width };
