@@ -368,13 +368,16 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
     const struct experiment_status *s = &result->status;
     engine_event(&x->engine, "stop",
                  "%u prompts done, %u failed of %u%s: %llu candidates, %llu of them recorded before; %llu evaluations "
-                 "sampled, %llu recorded before; %llu prompts encoded; batches %.0f %% full; %.1f s",
+                 "sampled, %llu recorded before; %llu prompts encoded; %llu states on disk, %llu drawn again; batches "
+                 "%.0f %% full; %.1f s",
                  s->prompts_done, s->prompts_failed, s->prompt_count, result->interrupted ? ", interrupted" : "",
                  (unsigned long long)s->candidates_done,
                  (unsigned long long)atomic_load(&x->engine.stats.candidates_replayed),
                  (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
-                 (unsigned long long)atomic_load(&x->engine.stats.encodes), s->nfe_sampled ? 100 * s->batch_fill : 0.0,
-                 s->seconds);
+                 (unsigned long long)atomic_load(&x->engine.stats.encodes),
+                 (unsigned long long)atomic_load(&x->engine.stats.states_spilled),
+                 (unsigned long long)atomic_load(&x->engine.stats.states_dropped),
+                 s->nfe_sampled ? 100 * s->batch_fill : 0.0, s->seconds);
 }
 
 /* Who was busy for how much of the time: above 100 % in all, work was hidden behind other work. */

@@ -8,10 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPEC(use, guide, options)                                                                                      \
+#define SPEC(use, guide, options) WITH("euler", "2048", use, guide, options)
+#define WITH(solver, memory, use, guide, options)                                                                      \
     "{ \"winnow\": 0, \"name\": \"resume\", \"seed\": 3,"                                                              \
     "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] },"                                                      \
-    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5 },"                                                   \
+    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5, \"solver\": \"" solver "\" },"                       \
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000 } },"                                   \
     "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" },"                   \
     "                   \"look\": { \"use\": \"probe_glimpse\" },"                                                     \
@@ -19,8 +20,8 @@
     "                   \"both\": { \"use\": \"ensemble\", \"inputs\": [\"near\", \"far\"] },"                         \
     "                   \"back\": { \"use\": \"ensemble\", \"inputs\": [\"near\", \"look\"] } },"                      \
     "  \"search\": { \"use\": \"" use "\", \"guide\": \"" guide "\", \"options\": " options " },"                      \
-    "  \"judge\": [\"far\", \"look\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false }, "            \
-    "\"output\": \"run\" }"
+    "  \"judge\": [\"far\", \"look\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false, "              \
+    "\"state_memory\": " memory " }, \"output\": \"run\" }"
 
 static const char *const specs[] = {
     SPEC("random", "near", "{ \"candidates\": 24, \"wave\": 4 }"),
@@ -30,6 +31,7 @@ static const char *const specs[] = {
     SPEC("random", "back", "{ \"candidates\": 12 }"),
     SPEC("probe_walk", "near", "{ \"rounds\": 4 }"),
     SPEC("probe_walk", "rank", "{ \"rounds\": 4 }"),
+    WITH("heun", "1e-6", "probe_walk", "near", "{ \"rounds\": 4 }"),
 };
 enum { SPECS = sizeof specs / sizeof specs[0], PEEKING_FROM = 5, TRIES = 200 };
 

@@ -43,7 +43,11 @@ enum { WN_CURRENCY_NFE = 1, WN_CURRENCY_SECONDS = 2, WN_CURRENCY_VERIFIER_CALLS 
 
 /* How a stochastic step goes from noise level a to b < a. With x0 = x - a v and eps = x0 + v, every kind is
  *     x_b = (1 - b) x0 + old eps + fresh z,   z fresh standard normal noise,
- * and scale 0 is the Euler step (old = b, fresh = 0), to the bit; so is a step to b = 0, which adds no noise. */
+ * and scale 0 is the Euler step (old = b, fresh = 0), to the bit; so is a step to b = 0, which adds no noise.
+ *
+ * Which one: with many steps, an SDE's, which keeps the distribution of images. With few, old^2 + fresh^2 of its steps
+ * is more than b^2, and a model takes the rest for content; a coefficient-preserving step has no rest, but what x0
+ * leaves open is lost at each, so that many of them with a large eta make images too much alike. */
 enum {
     /* Coefficient-preserving, scale = eta in [0, 1]: old = b cos(eta pi/2), fresh = b sin(eta pi/2). The noise in x_b
      * is of level b exactly, at any eta and over any interval. "Coefficients-Preserving Sampling for Reinforcement
@@ -94,7 +98,8 @@ typedef struct wn_env {
     /* A new sample at point 0 from noise[latent_values] (copied). parent: the sample it was derived from, for the
      * lineage in the report, or 0. Costs nothing. */
     wn_status (*spawn)(void *ctx, const float *noise, wn_sample parent, wn_sample *out, wn_error *err);
-    /* A copy of a sample at its present point. */
+    /* A copy of a sample at its present point, costing nothing. What was done and paid for before is the copy's too, and
+     * is sampled once: clones of a sample that was scored or peeked at have its velocity for their next step. */
     wn_status (*clone)(void *ctx, wn_sample sample, wn_sample *out, wn_error *err);
     void (*drop)(void *ctx, wn_sample sample); /* 0 is fine */
 
@@ -113,7 +118,7 @@ typedef struct wn_env {
 
     /* The guide's first metric for each sample, turned so that higher is better; NaN = the guide has no opinion.
      * Unfinished samples are scored on the preview of their x0-prediction. One call is one set: a comparative
-     * verifier sees the samples together. */
+     * verifier sees the samples together. Samples of the same making are one candidate, and are told the same. */
     wn_status (*score)(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err);
 
     /* Names a finished, scored sample as a result. The best offer (by the guide) is the trial's winner. Under a
