@@ -28,10 +28,11 @@ static const char *const specs[] = {
     SPEC("random", "both", "{ \"candidates\": 24, \"wave\": 6 }"),
     SPEC("zero_order", "both", "{ \"iterations\": 8 }"),
     SPEC("random", "back", "{ \"candidates\": 12 }"),
+    SPEC("paths", "near", "{}"),
     SPEC("probe_walk", "near", "{ \"rounds\": 4 }"),
     SPEC("probe_walk", "rank", "{ \"rounds\": 4 }"),
 };
-enum { SPECS = sizeof specs / sizeof specs[0], PEEKING_FROM = 5, TRIES = 200 };
+enum { SPECS = sizeof specs / sizeof specs[0], PEEKING_FROM = SPECS - 2, TRIES = 200 };
 
 static unsigned long random_state = 1;
 
