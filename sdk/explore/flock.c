@@ -43,13 +43,17 @@ static bool has_time(const struct wn_purse *p, double nfe)
     return left > 0 && (p->nfe <= 0 || (p->seconds - left) / p->nfe * nfe <= left);
 }
 
-bool wn_purse_take(struct wn_purse *purse, struct wn_price price, struct wn_price reserve)
+bool wn_purse_affords(const struct wn_purse *purse, struct wn_price price)
 {
     const wn_env *env = purse->env;
-    const struct wn_price all = wn_price_sum(price, reserve);
-    if (all.nfe > env->budget_left(env->ctx, WN_CURRENCY_NFE) ||
-        all.calls > env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS) ||
-        all.candidates > env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES) || !has_time(purse, all.nfe))
+    return price.nfe <= env->budget_left(env->ctx, WN_CURRENCY_NFE) &&
+           price.calls <= env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS) &&
+           price.candidates <= env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES) && has_time(purse, price.nfe);
+}
+
+bool wn_purse_take(struct wn_purse *purse, struct wn_price price, struct wn_price reserve)
+{
+    if (!wn_purse_affords(purse, wn_price_sum(price, reserve)))
         return false;
     purse->nfe += price.nfe;
     return true;

@@ -32,7 +32,8 @@ struct wn_purse {
 };
 
 struct wn_purse wn_purse_open(const wn_env *env);
-/* True when price can be paid and leaves the reserve; then it is taken. False at once where nothing at all is left. */
+bool wn_purse_affords(const struct wn_purse *purse, struct wn_price price);
+/* True when price can be paid and leaves the reserve; then it is taken. */
 bool wn_purse_take(struct wn_purse *purse, struct wn_price price, struct wn_price reserve);
 
 /* Samples at one point. */

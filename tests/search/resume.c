@@ -29,6 +29,7 @@ static const char *const specs[] = {
     SPEC("zero_order", "both", "{ \"iterations\": 8 }"),
     SPEC("random", "back", "{ \"candidates\": 12 }"),
     SPEC("paths", "near", "{}"),
+    SPEC("halving", "near", "{}"),
     SPEC("probe_walk", "near", "{ \"rounds\": 4 }"),
     SPEC("probe_walk", "rank", "{ \"rounds\": 4 }"),
 };

@@ -27,6 +27,7 @@ static const struct known searches[] = {
     { "random", "{ \"candidates\": 16 }", 16, 160, 16, 160, 0.9 },
     { "zero_order", "{ \"iterations\": 15 }", 31, 310, 31, 310, 0.97 },
     { "paths", "{}", 8, 290, 32, 364, 0.88 },
+    { "halving", "{}", 4, 100, 28, 100, 0.9 },
 };
 enum { SEARCHES = sizeof searches / sizeof searches[0] };
 
