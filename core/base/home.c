@@ -38,6 +38,16 @@ void home_plugins(char *dst, uint64_t size, uint32_t i)
         home_path(dst, size, places[i]);
 }
 
+void home_command(char *dst, uint64_t size)
+{
+    home_path(dst, size, "winnow");
+}
+
+void home_python(char *dst, uint64_t size)
+{
+    home_path(dst, size, "../share/winnow/python");
+}
+
 void home_models(char *dst, uint64_t size, uint32_t i)
 {
     dst[0] = '\0';

@@ -15,6 +15,7 @@ extern const struct command cmd_plugins;
 extern const struct command cmd_describe;
 extern const struct command cmd_devices;
 extern const struct command cmd_schema;
+extern const struct command cmd_serve; /* for winnow itself: not in the list */
 extern const struct command cmd_bench;
 extern const struct command cmd_completion;
 extern const struct command cmd_help;

@@ -252,17 +252,26 @@ static const char *write_text(struct loader *l, const struct tree_node *tree, ui
     return copy;
 }
 
-/* What results depend on: not where they go, what they are called or how they are computed; of a prompt file its
- * content, not its name. Keys are sorted, so their order in the spec is free. */
+static void forget(struct tree_node *object, const char *key)
+{
+    struct tree_node *member = tree_get(object, key);
+    if (member)
+        tree_remove(object, member);
+}
+
+/* What results depend on: not where they go, what they are called or how and where they are computed; of a prompt file
+ * its content, not its name. Keys are sorted, so their order in the spec is free. */
 static void write_hash(struct loader *l)
 {
     static const char *const free_keys[] = { "name", "output", "engine" };
-    struct tree_node *tree = tree_copy(l->arena, l->resolved), *prompts = tree_get(tree, "prompts"), *n;
-    for (uint32_t i = 0; tree && i < 3; i++)
-        if ((n = tree_get(tree, free_keys[i])) != NULL)
-            tree_remove(tree, n);
-    if ((n = tree_get(prompts, "file")) != NULL)
-        tree_remove(prompts, n);
+    struct tree_node *tree = tree_copy(l->arena, l->resolved), *verifiers = tree_get(tree, "verifiers");
+    for (uint32_t i = 0; i < 3; i++)
+        forget(tree, free_keys[i]);
+    forget(tree_get(tree, "prompts"), "file");
+    for (struct tree_node *v = verifiers ? verifiers->child : NULL; v; v = v->next) {
+        forget(v, "isolate");
+        forget(v, "patience_s");
+    }
     const char *text = tree ? write_text(l, tree, 0, true) : NULL;
     if (text)
         sha256_of(text, strlen(text), l->spec->hash);

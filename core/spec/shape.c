@@ -42,6 +42,15 @@ const wn_option shape_use_options[] = {
     WN_OPTIONS_END
 };
 
+const wn_option shape_verifier_options[] = {
+    WN_STRING(struct shape_verifier, use, NULL, "name of the plugin, or the path of its file"),
+    WN_BOOL(struct shape_verifier, isolate, "false",
+            "run it in a process of its own: one that crashes or hangs is started anew, and costs no more than scores"),
+    WN_NUMBER(struct shape_verifier, patience_s, "600", 0.1, 1e6,
+              "with isolate: seconds without an answer after which its process is taken for hung"),
+    WN_OPTIONS_END
+};
+
 const wn_option shape_budget_options[] = {
     WN_INT(struct shape_budget, nfe, "0", 0, 1e15, "network evaluations for each prompt; 0 = no limit"),
     WN_NUMBER(struct shape_budget, seconds, "0", 0, 1e9, "seconds for each prompt; 0 = no limit"),

@@ -34,6 +34,12 @@ struct shape_use {
     const char *use;
 };
 
+struct shape_verifier {
+    const char *use;
+    int32_t isolate;
+    double patience_s;
+};
+
 struct shape_budget { /* 0 = none */
     int64_t nfe;
     double seconds;
@@ -53,6 +59,7 @@ extern const wn_option shape_canvas_options[];
 extern const wn_option shape_prompts_options[];
 extern const wn_option shape_search_options[];
 extern const wn_option shape_use_options[];
+extern const wn_option shape_verifier_options[];
 extern const wn_option shape_budget_options[];
 extern const wn_option shape_engine_options[];
 

@@ -35,6 +35,8 @@ struct spec_use {
     const void *options; /* filled struct of plugin->options_size bytes */
     uint32_t *inputs;    /* verifiers only: indices into spec.verifiers, each smaller than this one's */
     uint32_t input_count;
+    bool isolate; /* verifiers only: in a process of its own */
+    double patience_s;
 };
 
 struct spec_budget { /* per prompt; +infinity where not given */

@@ -393,8 +393,9 @@ static wn_status walk_on(const wn_env *env, uint64_t width, wn_sample *s, uint64
     WN_TRY(env->advance(env->ctx, width, s, middle, err));
     WN_TRY(env->score(env->ctx, width, s, preview, err));
     for (uint64_t i = 0; i < width; i++) {
-        const uint64_t choice = env->random_u64(env->ctx, 5, (*stream)++) % 4;
-        const wn_kernel kernel = { WN_KERNEL_CPS + (int64_t)(i % WN_KERNEL_RBF_VP), 0.5 };
+        const uint64_t random = env->random_u64(env->ctx, 5, (*stream)++);
+        const uint64_t choice = random % 4;
+        const wn_kernel kernel = { WN_KERNEL_CPS + (int64_t)(random / 4 % WN_KERNEL_RBF_VP), 0.5 };
         wn_sample copy;
         if (choice == 0)
             WN_TRY(env->kick(env->ctx, s[i], middle + 1, kernel, WN_STREAM_AUX + *stream, err));

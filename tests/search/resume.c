@@ -8,10 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPEC(use, guide, options)                                                                                      \
+#define SPEC(use, guide, options) SOLVED("euler", use, guide, options)
+#define SOLVED(solver, use, guide, options)                                                                            \
     "{ \"winnow\": 0, \"name\": \"resume\", \"seed\": 3,"                                                              \
     "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] },"                                                      \
-    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5 },"                                                   \
+    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5, \"solver\": \"" solver "\" },"                       \
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000 } },"                                   \
     "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" },"                   \
     "                   \"look\": { \"use\": \"probe_glimpse\" },"                                                     \
@@ -32,6 +33,7 @@ static const char *const specs[] = {
     SPEC("halving", "near", "{}"),
     SPEC("probe_walk", "near", "{ \"rounds\": 4 }"),
     SPEC("probe_walk", "rank", "{ \"rounds\": 4 }"),
+    SOLVED("heun", "probe_walk", "near", "{ \"rounds\": 4 }"),
 };
 enum { SPECS = sizeof specs / sizeof specs[0], PEEKING_FROM = SPECS - 2, TRIES = 200 };
 
