@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+/* Of a search's own draws with random_u64; no noise is taken from it. */
+#define WN_STREAM_CHOICES ((uint64_t)3 << 32)
+
 /* In (0, 1), of 64 uniform bits. */
 double wn_uniform(uint64_t bits);
 

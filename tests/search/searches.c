@@ -28,6 +28,9 @@ static const struct known searches[] = {
     { "zero_order", "{ \"iterations\": 15 }", 31, 310, 31, 310, 0.97 },
     { "paths", "{}", 8, 290, 32, 364, 0.88 },
     { "halving", "{}", 4, 100, 28, 100, 0.9 },
+    { "svdd", "{ \"children\": 8 }", 1, 73, 74, 73, 0.9 },
+    { "fk", "{ \"particles\": 16, \"lambda\": 1000 }", 16, 160, 80, 160, 0.9 },
+    { "rbf", "{ \"nfe\": 160, \"initial\": 10 }", 2, 160, 162, 160, 0.9 },
 };
 enum { SEARCHES = sizeof searches / sizeof searches[0] };
 
