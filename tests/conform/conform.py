@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 WINNOW, MODULES, HAS_ALLOCATOR = sys.argv[1], sys.argv[2], sys.argv[3] == "yes"
-GOOD = [("random", {}), ("zero_order", {}), ("paths", {}), ("halving", {}), ("svdd", {"temperature": 1}), ("fk", {}), ("rbf", {}),
+GOOD = [("random", {}), ("zero_order", {}), ("paths", {}), ("halving", {}), ("svdd", {"temperature": 1}), ("fk", {}), ("rbf", {}), ("spectral", {}),
         ("analytic", {}), ("shapes", {}), ("ensemble", {}), ("retry", {}),
         (os.path.join(os.path.dirname(MODULES), "../lib/winnow/verifier-analytic.so"), {}),
         ("cache", {"folder": os.path.join(MODULES, "cache")}),

@@ -34,6 +34,7 @@ static const char *const specs[] = {
     SPEC("svdd", "near", "{ \"children\": 4, \"temperature\": 0.01 }"),
     SPEC("fk", "near", "{ \"lambda\": 1000 }"),
     SPEC("rbf", "near", "{ \"nfe\": 60, \"initial\": 5 }"),
+    SPEC("spectral", "near", "{ \"evaluations\": 20, \"population\": 5 }"),
     SPEC("probe_walk", "near", "{ \"rounds\": 4 }"),
     SPEC("probe_walk", "rank", "{ \"rounds\": 4 }"),
     SOLVED("heun", "probe_walk", "near", "{ \"rounds\": 4 }"),

@@ -31,6 +31,7 @@ static const struct known searches[] = {
     { "svdd", "{ \"children\": 8 }", 1, 73, 74, 73, 0.9 },
     { "fk", "{ \"particles\": 16, \"lambda\": 1000 }", 16, 160, 80, 160, 0.9 },
     { "rbf", "{ \"nfe\": 160, \"initial\": 10 }", 2, 160, 162, 160, 0.9 },
+    { "spectral", "{}", 30, 300, 30, 300, 0.9 },
 };
 enum { SEARCHES = sizeof searches / sizeof searches[0] };
 
