@@ -15,6 +15,9 @@ GOOD = [("random", {}), ("zero_order", {}), ("paths", {}), ("halving", {}), ("sv
         ("threshold", {"at_least": -1}), ("flux", {"model": "pebble"}), ("clipscore", {"model": "pebble/clip"}),
         ("pickscore", {"model": "pebble/clip"}), ("aesthetic", {"model": "pebble/aesthetic", "clip": "pebble/clip"}),
         ("self_consistency", {"model": "pebble/clip"}), ("imagereward", {"model": "pebble/imagereward"})]
+LIBRARY = os.path.join(os.path.dirname(MODULES), "../lib/winnow")
+if os.path.exists(os.path.join(LIBRARY, "bayesian.so")):
+    GOOD.append(("bayesian", {}))
 BAD = {
     "verifier": {"metrics": "metrics have", "batch": "alone as among", "order": "order of the set", "state": "can be had again",
                  "parallel": "can be had again", "infinity": "pictures of every size", "bounds": "alone as among",

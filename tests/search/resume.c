@@ -35,6 +35,9 @@ static const char *const specs[] = {
     SPEC("fk", "near", "{ \"lambda\": 1000 }"),
     SPEC("rbf", "near", "{ \"nfe\": 60, \"initial\": 5 }"),
     SPEC("spectral", "near", "{ \"evaluations\": 20, \"population\": 5 }"),
+#ifdef WINNOW_HAVE_LAPACKE
+    SPEC("bayesian", "near", "{ \"evaluations\": 16 }"),
+#endif
     SPEC("probe_walk", "near", "{ \"rounds\": 4 }"),
     SPEC("probe_walk", "rank", "{ \"rounds\": 4 }"),
     SOLVED("heun", "probe_walk", "near", "{ \"rounds\": 4 }"),

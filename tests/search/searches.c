@@ -32,6 +32,10 @@ static const struct known searches[] = {
     { "fk", "{ \"particles\": 16, \"lambda\": 1000 }", 16, 160, 80, 160, 0.9 },
     { "rbf", "{ \"nfe\": 160, \"initial\": 10 }", 2, 160, 162, 160, 0.9 },
     { "spectral", "{}", 30, 300, 30, 300, 0.9 },
+#ifdef WINNOW_HAVE_LAPACKE
+    { "bayesian", "{}", 30, 300, 30, 300, 0.88 },
+    { "bayesian", "{ \"subspace\": \"haar\", \"levels\": 1 }", 30, 300, 30, 300, 0.97 },
+#endif
 };
 enum { SEARCHES = sizeof searches / sizeof searches[0] };
 
