@@ -1,6 +1,8 @@
 /* flock.c - see flock.h. */
 #include "flock.h"
 
+#include "chance.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +168,23 @@ wn_status wn_flock_score(struct wn_flock *flock, wn_error *err)
 {
     WN_TRY(flock->env->score(flock->env->ctx, flock->count, flock->samples, flock->scores, err));
     flock->is_paid = flock->point < flock->env->steps;
+    return WN_OK;
+}
+
+void wn_flock_swap(struct wn_flock *a, struct wn_flock *b)
+{
+    const struct wn_flock c = *a;
+    *a = *b;
+    *b = c;
+}
+
+wn_status wn_flock_contest(struct wn_flock *best, struct wn_flock *next, bool *is_better, wn_error *err)
+{
+    WN_TRY(wn_flock_score(next, err));
+    *is_better = best->count == 0 || wn_beats(next->scores[0], best->scores[0]);
+    if (*is_better)
+        wn_flock_swap(best, next);
+    wn_flock_clear(next);
     return WN_OK;
 }
 

@@ -7,8 +7,11 @@
 /* The point whose sigma is nearest; the noisier of two that are as near. */
 uint64_t wn_point_of(const wn_env *env, double sigma);
 
-/* Stage i of `stages`, evenly spread from share `first` of the schedule to its end, as a point in 1 .. steps: stage 0
- * is at `first`, stage `stages` at the end. Needs no schedule but its length, so that a plan can use it. */
-uint64_t wn_stage(uint64_t steps, double first, uint64_t stages, uint64_t i);
+enum { WN_STOPS_MAX = 64 };
+
+/* Points where a search stops to look: `asked` of them (at most WN_STOPS_MAX), evenly spread from share `first` of the
+ * schedule to its end, which is not one of them; none beyond `latest`. Rising: those that would fall on one point are one.
+ * Returns how many there are. Needs no more of the schedule than its length, so that a plan can use it. */
+uint64_t wn_stops(uint64_t steps, double first, uint64_t asked, uint64_t latest, uint64_t points[WN_STOPS_MAX]);
 
 #endif

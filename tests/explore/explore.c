@@ -160,11 +160,15 @@ static void check_points(void)
     CHECK_INT(wn_point_of(&env, 0.875), 0);
     CHECK_INT(wn_point_of(&env, 0.3), 3);
     CHECK_INT(wn_point_of(&env, -1), 4);
-    CHECK_INT(wn_stage(10, 0.25, 3, 0), 3);
-    CHECK_INT(wn_stage(10, 0.25, 3, 1), 5);
-    CHECK_INT(wn_stage(10, 0.25, 3, 2), 8);
-    CHECK_INT(wn_stage(10, 0.25, 3, 3), 10);
-    CHECK_INT(wn_stage(3, 0, 9, 0), 1);
+    uint64_t stops[WN_STOPS_MAX];
+    CHECK_INT(wn_stops(10, 0.25, 3, 9, stops), 3);
+    CHECK(stops[0] == 3 && stops[1] == 5 && stops[2] == 8);
+    CHECK_INT(wn_stops(4, 0, 64, 3, stops), 3);
+    CHECK(stops[0] == 1 && stops[2] == 3);
+    CHECK_INT(wn_stops(100, 0.2, 4, 98, stops), 4);
+    CHECK(stops[0] == 20 && stops[3] == 80);
+    CHECK_INT(wn_stops(1, 0.3, 2, 0, stops), 1);
+    CHECK_INT(stops[0], 0);
 }
 
 /* ---- purse ----------------------------------------------------------------------------------------------------- */

@@ -35,6 +35,7 @@ static const char *const specs[] = {
     SPEC("fk", "near", "{ \"lambda\": 1000 }"),
     SPEC("rbf", "near", "{ \"nfe\": 60, \"initial\": 5 }"),
     SPEC("spectral", "near", "{ \"evaluations\": 20, \"population\": 5 }"),
+    SPEC("verifier_threshold", "near", "{}"),
 #ifdef WINNOW_HAVE_LAPACKE
     SPEC("bayesian", "near", "{ \"evaluations\": 16 }"),
 #endif

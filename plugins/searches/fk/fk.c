@@ -41,7 +41,7 @@ struct options {
 
 static const wn_option options[] = {
     WN_INT(struct options, particles, "4", 1, 4096, "k"),
-    WN_INT(struct options, resamplings, "4", 1, 1000, "points on the way where particles may be resampled"),
+    WN_INT(struct options, resamplings, "4", 1, WN_STOPS_MAX, "points on the way where particles may be resampled"),
     WN_ENUM(struct options, potential, "\"max\"", "max|diff|add", "what of a particle's scores weighs it"),
     WN_NUMBER(struct options, lambda, "10", 0, 1e9, "weight of the scores, in 1 / units of the guide's score"),
     WN_NUMBER(struct options, ess, "1", 0, 1,
@@ -115,9 +115,8 @@ static wn_status resample(struct search *s, wn_error *err)
         s->copied[i] = s->pasts[parent];
         s->copied[i].log_weight = 0;
     }
-    const struct wn_flock old = s->particles;
     struct past *const old_pasts = s->pasts;
-    s->particles = s->copies, s->copies = old;
+    wn_flock_swap(&s->particles, &s->copies);
     s->pasts = s->copied, s->copied = old_pasts;
     return WN_OK;
 }
@@ -130,13 +129,11 @@ static bool take_way(struct search *s, uint64_t to)
                          wn_price_advance(env, 1, to, env->steps, true));
 }
 
-/* Where resampling i is: a stochastic step must follow, or copies would stay copies. Two may fall on one point, and are
- * one then; 0 = nowhere. */
-static uint64_t point_of(const struct options *o, uint64_t steps, uint64_t i)
+/* Where particles are resampled: a stochastic step must follow, or copies would stay copies. */
+static uint64_t stops_of(const struct options *o, uint64_t steps, uint64_t *points)
 {
-    const uint64_t n = (uint64_t)o->resamplings, point = wn_stage(steps, 1 / (double)(n + 1), n, i);
-    const uint64_t latest = steps > 2 ? steps - 2 : 0;
-    return point < latest ? point : latest;
+    const uint64_t n = (uint64_t)o->resamplings;
+    return steps > 2 ? wn_stops(steps, 1 / (double)(n + 1), n, steps - 2, points) : 0;
 }
 
 /* The rest of the way to the last step, which adds no noise. */
@@ -157,12 +154,11 @@ static wn_status finish(struct search *s, wn_error *err)
 
 static wn_status walk(struct search *s, wn_error *err)
 {
-    const uint64_t k = (uint64_t)s->o->particles;
+    uint64_t stops[WN_STOPS_MAX];
+    const uint64_t k = (uint64_t)s->o->particles, count = stops_of(s->o, s->env->steps, stops);
     WN_TRY(wn_flock_draw(&s->particles, 0, k, err));
-    for (uint64_t i = 0; i < (uint64_t)s->o->resamplings; i++) {
-        const uint64_t to = point_of(s->o, s->env->steps, i);
-        if (to == s->particles.point)
-            continue;
+    for (uint64_t i = 0; i < count; i++) {
+        const uint64_t to = stops[i];
         if (!take_way(s, to))
             return wn_flock_break_off(&s->particles, &s->purse, err);
         WN_TRY(wn_flock_kick(&s->particles, to, wn_kernel_of(s->o->kernel, s->o->scale), &s->stream, err));
@@ -204,14 +200,9 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
 static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
 {
     const struct options *o = values;
-    uint64_t previous = 0, points = 0;
-    for (uint64_t i = 0; i < (uint64_t)o->resamplings; i++) {
-        const uint64_t point = point_of(o, steps, i);
-        points += point != previous;
-        previous = point;
-    }
+    uint64_t stops[WN_STOPS_MAX];
     p->candidates = (uint64_t)o->particles;
-    p->verifier_calls = p->candidates * (points + 1);
+    p->verifier_calls = p->candidates * (stops_of(o, steps, stops) + 1);
     p->nfe = p->candidates * steps * evals_per_step;
 }
 

@@ -29,7 +29,7 @@ struct options {
 
 static const wn_option options[] = {
     WN_INT(struct options, candidates, "16", 1, 4096, "noises that a round begins with, n"),
-    WN_INT(struct options, rungs, "2", 1, 64, "times that samples are dropped on the way"),
+    WN_INT(struct options, rungs, "2", 1, WN_STOPS_MAX, "times that samples are dropped on the way"),
     WN_NUMBER(struct options, keep, "0.5", 0.001, 1, "share that goes on at a rung, rounded up"),
     WN_NUMBER(struct options, first, "0.3", 0, 1, "where on the schedule the first rung is; the others follow evenly"),
     WN_INT(struct options, rounds, "1", 1, 1e6, "how often all of it is done, with fresh noises each time"),
@@ -43,44 +43,37 @@ static uint64_t kept(const struct options *o, uint64_t count)
     return left < 1 ? 1 : left;
 }
 
-/* Where rung i is; the end of the schedule after the last. Two may fall on one point, and are one then. */
-static uint64_t rung(const struct options *o, uint64_t steps, uint64_t i)
-{
-    if (i == (uint64_t)o->rungs)
-        return steps;
-    const uint64_t point = wn_stage(steps, o->first, (uint64_t)o->rungs, i);
-    return point < steps ? point : steps - 1;
-}
+struct ladder {
+    uint64_t count, points[WN_STOPS_MAX + 1]; // the rungs, and the end of the schedule behind them
+};
 
-static bool is_double(const struct options *o, uint64_t steps, uint64_t i)
+static struct ladder ladder_of(const struct options *o, uint64_t steps)
 {
-    return i > 0 && rung(o, steps, i) == rung(o, steps, i - 1);
+    struct ladder l;
+    l.count = wn_stops(steps, o->first, (uint64_t)o->rungs, steps - 1, l.points);
+    l.points[l.count] = steps;
+    return l;
 }
 
 /* Of a whole round that begins with n noises. */
-static struct wn_price price_of(const struct options *o, const wn_env *env, uint64_t n)
+static struct wn_price price_of(const struct options *o, const wn_env *env, const struct ladder *l, uint64_t n)
 {
     struct wn_price sum = wn_price_nothing;
     uint64_t from = 0;
-    for (uint64_t i = 0; i <= (uint64_t)o->rungs; i++) {
-        const uint64_t to = rung(o, env->steps, i);
-        if (is_double(o, env->steps, i))
-            continue;
-        sum = wn_price_sum(sum, wn_price_advance(env, n, from, to, i > 0));
+    for (uint64_t i = 0; i <= l->count; i++) {
+        sum = wn_price_sum(sum, wn_price_advance(env, n, from, l->points[i], i > 0));
         n = kept(o, n);
-        from = to;
+        from = l->points[i];
     }
     return sum;
 }
 
-static wn_status climb(const struct options *o, struct wn_flock *flock, struct wn_purse *purse, uint64_t *order,
-                       wn_error *err)
+static wn_status climb(const struct options *o, const struct ladder *l, struct wn_flock *flock, struct wn_purse *purse,
+                       uint64_t *order, wn_error *err)
 {
     const wn_env *env = flock->env;
-    for (uint64_t i = 0; i < (uint64_t)o->rungs; i++) {
-        const uint64_t to = rung(o, env->steps, i);
-        if (is_double(o, env->steps, i))
-            continue;
+    for (uint64_t i = 0; i < l->count; i++) {
+        const uint64_t to = l->points[i];
         const struct wn_price price = wn_price_advance(env, flock->count, flock->point, to, flock->is_paid);
         if (!wn_purse_take(purse, price, wn_price_advance(env, 1, to, env->steps, true)))
             return wn_flock_break_off(flock, purse, err);
@@ -97,16 +90,17 @@ static wn_status run_rounds(const struct options *o, struct wn_flock *flock, uin
 {
     const wn_env *env = flock->env;
     const uint64_t most = (uint64_t)o->candidates;
+    const struct ladder l = ladder_of(o, env->steps);
     struct wn_purse purse = wn_purse_open(env);
     for (uint64_t i = 0; i < (uint64_t)o->rounds; i++) {
         uint64_t n = most;
-        while (n > 0 && !wn_purse_affords(&purse, price_of(o, env, n)))
+        while (n > 0 && !wn_purse_affords(&purse, price_of(o, env, &l, n)))
             n--;
         if (n == 0)
             return wn_fail(err, WN_E_BUDGET, "the budget ended after %llu of %lld rounds", (unsigned long long)i,
                            (long long)o->rounds);
         WN_TRY(wn_flock_draw(flock, i * most, n, err));
-        WN_TRY(climb(o, flock, &purse, order, err));
+        WN_TRY(climb(o, &l, flock, &purse, order, err));
         if (n < most)
             return wn_fail(err, WN_E_BUDGET, "the budget ended within round %llu", (unsigned long long)i + 1);
     }
@@ -133,11 +127,10 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn
     const struct options *o = values;
     const uint64_t rounds = (uint64_t)o->rounds;
     uint64_t n = (uint64_t)o->candidates, from = 0;
-    for (uint64_t i = 0; i <= (uint64_t)o->rungs; i++) {
-        const uint64_t to = rung(o, steps, i);
-        if (is_double(o, steps, i))
-            continue;
-        // a rung's preview is a step begun
+    const struct ladder l = ladder_of(o, steps);
+    for (uint64_t i = 0; i <= l.count; i++) {
+        const uint64_t to = l.points[i];
+        // a preview is a step begun
         p->nfe += rounds * n * (to - from + (to < steps) - (i > 0)) * evals_per_step;
         p->verifier_calls += rounds * n;
         p->candidates = rounds * n;

@@ -132,9 +132,7 @@ static wn_status choose(struct search *s, wn_error *err)
         for (uint64_t i = 0; i < n; i++)
             s->order[i] = i * m + wn_best(m, s->children.scores + i * m);
     WN_TRY(wn_flock_keep(&s->children, n, s->order, err));
-    const struct wn_flock kept = s->children;
-    s->children = s->paths;
-    s->paths = kept;
+    wn_flock_swap(&s->children, &s->paths);
     return WN_OK;
 }
 

@@ -72,13 +72,6 @@ static struct share share_of(const struct options *o, uint64_t steps, uint64_t e
     return s;
 }
 
-static void swap(struct wn_flock *a, struct wn_flock *b)
-{
-    const struct wn_flock c = *a;
-    *a = *b;
-    *b = c;
-}
-
 /* Pays for scoring one sample at `to`, if it can then still be brought to the end. */
 static bool take(struct chain *c, uint64_t to, bool is_paid)
 {
@@ -89,17 +82,6 @@ static bool take(struct chain *c, uint64_t to, bool is_paid)
         return !(c->is_cut = true);
     c->left--;
     return true;
-}
-
-/* Scores next; keeps the better of it and best there, and says whether next was it. */
-static wn_status compare(struct chain *c, bool *is_better, wn_error *err)
-{
-    WN_TRY(wn_flock_score(&c->next, err));
-    *is_better = c->best.count == 0 || wn_beats(c->next.scores[0], c->best.scores[0]);
-    if (*is_better)
-        swap(&c->best, &c->next);
-    wn_flock_clear(&c->next);
-    return WN_OK;
 }
 
 static wn_status out_of_budget(wn_error *err)
@@ -117,9 +99,9 @@ static wn_status begin(struct chain *c, const struct share *s, wn_error *err)
             break;
         }
         WN_TRY(wn_flock_draw(&c->next, c->noises++, 1, err));
-        WN_TRY(compare(c, &is_better, err));
+        WN_TRY(wn_flock_contest(&c->best, &c->next, &is_better, err));
     }
-    swap(&c->state, &c->best);
+    wn_flock_swap(&c->state, &c->best);
     c->record = c->state.scores[0];
     return WN_OK;
 }
@@ -134,7 +116,7 @@ static wn_status step(struct chain *c, uint64_t *quota, bool stops_at_record, wn
             break;
         WN_TRY(wn_flock_breed(&c->next, &c->state, 0, err));
         WN_TRY(wn_flock_kick(&c->next, to, wn_kernel_of(c->o->kernel, c->o->scale), &c->stream, err));
-        WN_TRY(compare(c, &is_better, err));
+        WN_TRY(wn_flock_contest(&c->best, &c->next, &is_better, err));
         is_record = is_better && wn_beats(c->best.scores[0], c->record);
         if (is_record)
             c->record = c->best.scores[0];
@@ -143,7 +125,7 @@ static wn_status step(struct chain *c, uint64_t *quota, bool stops_at_record, wn
         return out_of_budget(err);
     if (!is_record)
         *quota = 0;
-    swap(&c->state, &c->best);
+    wn_flock_swap(&c->state, &c->best);
     wn_flock_clear(&c->best);
     return WN_OK;
 }
