@@ -107,7 +107,7 @@ static wn_status make_schedule(struct experiment *x, wn_error *err)
         return wn_fail(err, WN_E_MEMORY, "no memory for a schedule of %u steps", steps);
     WN_TRY(e->sampler->schedule(e->sampler_self, &e->spec->canvas, x->sigma, err));
     WN_TRY(check_schedule(x->sigma, steps, err));
-    e->solver = (struct solver){ .method = e->spec->solver,
+    e->solver = (struct solver){ .method = (enum spec_solver)e->spec->solver,
                                  .sigma = x->sigma,
                                  .steps = steps,
                                  .values = e->info.latent_channels * e->latent_height * e->latent_width };
@@ -368,13 +368,16 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
     const struct experiment_status *s = &result->status;
     engine_event(&x->engine, "stop",
                  "%u prompts done, %u failed of %u%s: %llu candidates, %llu of them recorded before; %llu evaluations "
-                 "sampled, %llu recorded before; %llu prompts encoded; batches %.0f %% full; %.1f s",
+                 "sampled, %llu recorded before; %llu prompts encoded; %llu states on disk, %llu drawn again; batches "
+                 "%.0f %% full; %.1f s",
                  s->prompts_done, s->prompts_failed, s->prompt_count, result->interrupted ? ", interrupted" : "",
                  (unsigned long long)s->candidates_done,
                  (unsigned long long)atomic_load(&x->engine.stats.candidates_replayed),
                  (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
-                 (unsigned long long)atomic_load(&x->engine.stats.encodes), s->nfe_sampled ? 100 * s->batch_fill : 0.0,
-                 s->seconds);
+                 (unsigned long long)atomic_load(&x->engine.stats.encodes),
+                 (unsigned long long)atomic_load(&x->engine.stats.states_spilled),
+                 (unsigned long long)atomic_load(&x->engine.stats.states_dropped),
+                 s->nfe_sampled ? 100 * s->batch_fill : 0.0, s->seconds);
 }
 
 /* Who was busy for how much of the time: above 100 % in all, work was hidden behind other work. */

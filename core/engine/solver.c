@@ -46,6 +46,20 @@ wn_status walk_append(struct walk *w, struct move move, wn_error *err)
     return WN_OK;
 }
 
+void walk_move_state(struct walk *to, struct walk *from)
+{
+    to->x = from->x;
+    to->v = from->v;
+    to->has_velocity = from->has_velocity;
+    to->is_halfway = from->is_halfway;
+    to->point = from->point;
+    to->done = from->done;
+    from->x = NULL;
+    from->v = NULL;
+    from->has_velocity = from->is_halfway = false;
+    from->point = from->done = 0;
+}
+
 void walk_finish(struct walk *w)
 {
     free(w->x);

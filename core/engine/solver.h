@@ -69,6 +69,8 @@ void noise_source_fill(const struct noise_source *source, uint64_t stream, float
 
 /* Appends a move; an advance that follows an advance extends it. WN_E_MEMORY. */
 wn_status walk_append(struct walk *w, struct move move, wn_error *err);
+/* Takes x, v and how far they were carried over; the moves stay where they are. */
+void walk_move_state(struct walk *to, struct walk *from);
 void walk_finish(struct walk *w); /* frees x, v and moves */
 
 /* Carries out all moves that need no new velocity. True: the walk waits for one at *sigma; false: it has arrived, and

@@ -27,6 +27,14 @@ static struct noise_source source_of(const struct spec *spec, const wn_prompt *p
     return (struct noise_source){ (enum spec_noise)spec->noise, seed, own };
 }
 
+/* Each live search has an equal part of the memory for states. */
+static uint64_t state_limit(const struct engine *e)
+{
+    const uint32_t live = e->spec->engine.live < e->spec->prompt_count ? e->spec->engine.live : e->spec->prompt_count;
+    const double part = e->spec->engine.state_memory / live;
+    return part < 0x1p63 ? (uint64_t)part : UINT64_MAX;
+}
+
 static struct trial *create(struct engine *e, uint32_t index)
 {
     struct trial *t = calloc(1, sizeof *t);
@@ -45,6 +53,11 @@ static struct trial *create(struct engine *e, uint32_t index)
     t->context =
         identity_context(e->spec, e->info.model_key, e->sampler->canvas_options, e->solver.sigma, t->prompt->text);
     t->budget.limit = e->spec->budget;
+    t->keeper = (struct keeper){ .solver = &e->solver,
+                                 .source = &t->noise,
+                                 .directory = e->spec->output,
+                                 .stats = &e->stats,
+                                 .limit = state_limit(e) };
     t->best_offer = NAN;
     t->best_picture = NAN;
     pthread_mutex_init(&t->mutex, NULL);
@@ -56,6 +69,7 @@ static struct trial *create(struct engine *e, uint32_t index)
 static void destroy(struct trial *t)
 {
     trial_free_samples(t);
+    keeper_finish(&t->keeper);
     free(t->seen.slots);
     arena_destroy(t->arena);
     pthread_mutex_destroy(&t->mutex);

@@ -51,6 +51,7 @@ struct shape_engine {
     int64_t batch;
     int64_t live;
     int64_t threads;
+    double state_memory;
     int32_t save_images;
 };
 

@@ -50,6 +50,7 @@ struct spec_engine {
     uint32_t batch;   /* samples in one velocity call, at most */
     uint32_t live;    /* searches alive at once */
     uint32_t threads; /* 0 = all processors */
+    double state_memory; /* bytes for states at rest; +infinity = no limit */
     bool save_images; /* every finished candidate's PNG, or only the first and every new best */
 };
 

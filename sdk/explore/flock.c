@@ -210,6 +210,21 @@ wn_status wn_flock_finish(struct wn_flock *flock, struct wn_purse *purse, wn_err
     return WN_OK;
 }
 
+wn_status wn_flock_finish_by_kicks(struct wn_flock *flock, struct wn_purse *purse, wn_kernel kernel, uint64_t *stream,
+                                   wn_error *err)
+{
+    const wn_env *env = flock->env;
+    const uint64_t last = env->steps - 1;
+    if (flock->point < last) {
+        struct wn_price way = wn_price_kicks(env, flock->count, last - flock->point, env->steps, flock->is_paid);
+        way.calls = way.candidates = 0;
+        if (!wn_purse_take(purse, way, wn_price_advance(env, 1, last, env->steps, false)))
+            return wn_flock_break_off(flock, purse, err);
+        WN_TRY(wn_flock_kick(flock, last, kernel, stream, err));
+    }
+    return wn_flock_finish(flock, purse, err);
+}
+
 wn_status wn_flock_break_off(struct wn_flock *flock, struct wn_purse *purse, wn_error *err)
 {
     WN_TRY(wn_flock_finish(flock, purse, err));

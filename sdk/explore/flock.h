@@ -71,7 +71,10 @@ void wn_flock_swap(struct wn_flock *a, struct wn_flock *b);
 /* Brings as many as can be paid for, the first ones first, to the end, scores them as one set, offers and drops all.
  * WN_E_BUDGET when it could not be all. */
 wn_status wn_flock_finish(struct wn_flock *flock, struct wn_purse *purse, wn_error *err);
-/* The same when what the search would do next cannot be paid for: WN_E_BUDGET also when it could be all. */
+/* The same by stochastic steps, but for the last one, which adds no noise. */
+wn_status wn_flock_finish_by_kicks(struct wn_flock *flock, struct wn_purse *purse, wn_kernel kernel, uint64_t *stream,
+                                   wn_error *err);
+/* wn_flock_finish when what the search would do next cannot be paid for: WN_E_BUDGET also when it could be all. */
 wn_status wn_flock_break_off(struct wn_flock *flock, struct wn_purse *purse, wn_error *err);
 
 #endif

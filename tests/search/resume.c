@@ -8,8 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPEC(use, guide, options) SOLVED("euler", use, guide, options)
-#define SOLVED(solver, use, guide, options)                                                                            \
+#define SPEC(use, guide, options) WITH("euler", "2048", use, guide, options)
+#define WITH(solver, memory, use, guide, options)                                                                      \
     "{ \"winnow\": 0, \"name\": \"resume\", \"seed\": 3,"                                                              \
     "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] },"                                                      \
     "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5, \"solver\": \"" solver "\" },"                       \
@@ -20,8 +20,8 @@
     "                   \"both\": { \"use\": \"ensemble\", \"inputs\": [\"near\", \"far\"] },"                         \
     "                   \"back\": { \"use\": \"ensemble\", \"inputs\": [\"near\", \"look\"] } },"                      \
     "  \"search\": { \"use\": \"" use "\", \"guide\": \"" guide "\", \"options\": " options " },"                      \
-    "  \"judge\": [\"far\", \"look\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false }, "            \
-    "\"output\": \"run\" }"
+    "  \"judge\": [\"far\", \"look\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false, "              \
+    "\"state_memory\": " memory " }, \"output\": \"run\" }"
 
 static const char *const specs[] = {
     SPEC("random", "near", "{ \"candidates\": 24, \"wave\": 4 }"),
@@ -36,12 +36,15 @@ static const char *const specs[] = {
     SPEC("rbf", "near", "{ \"nfe\": 60, \"initial\": 5 }"),
     SPEC("spectral", "near", "{ \"evaluations\": 20, \"population\": 5 }"),
     SPEC("verifier_threshold", "near", "{}"),
+    SPEC("tree", "near", "{}"),
+    SPEC("tree", "near", "{ \"method\": \"dfs\", \"samples\": 4 }"),
+    SPEC("tree", "near", "{ \"method\": \"dts\" }"),
 #ifdef WINNOW_HAVE_LAPACKE
     SPEC("bayesian", "near", "{ \"evaluations\": 16 }"),
 #endif
     SPEC("probe_walk", "near", "{ \"rounds\": 4 }"),
     SPEC("probe_walk", "rank", "{ \"rounds\": 4 }"),
-    SOLVED("heun", "probe_walk", "near", "{ \"rounds\": 4 }"),
+    WITH("heun", "1e-6", "probe_walk", "near", "{ \"rounds\": 4 }"),
 };
 enum { SPECS = sizeof specs / sizeof specs[0], PEEKING = 3, TRIES = 200 };
 

@@ -36,6 +36,10 @@ static const struct known searches[] = {
     { "rbf", "{ \"nfe\": 160, \"initial\": 10 }", 2, 6 * 160, 6 * 162, 160, 0.9 },
     { "spectral", "{}", 30, 6 * 300, 6 * 30, 300, 0.9 },
     { "verifier_threshold", "{ \"candidates\": 8 }", 12, 1068, 312, 288, 0.94 },
+    { "tree", "{ \"samples\": 16, \"lambda\": 1000 }", 16, 6 * 160, 6 * 64, 160, 0.97 },
+    { "tree", "{ \"method\": \"dfs\" }", 12, 964, 349, 248, 0.95 },
+    { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"lambda\": 300 }", 24, 1094, 6 * 24, 240, 0.95 },
+    { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"select\": \"greedy\", \"breadth\": 1 }", 24, 730, 6 * 24, 240, 0.9 },
 #ifdef WINNOW_HAVE_LAPACKE
     { "bayesian", "{}", 30, 6 * 300, 6 * 30, 300, 0.88 },
     { "bayesian", "{ \"subspace\": \"haar\", \"levels\": 1 }", 30, 6 * 300, 6 * 30, 300, 0.97 },

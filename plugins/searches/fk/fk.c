@@ -136,38 +136,23 @@ static uint64_t stops_of(const struct options *o, uint64_t steps, uint64_t *poin
     return steps > 2 ? wn_stops(steps, 1 / (double)(n + 1), n, steps - 2, points) : 0;
 }
 
-/* The rest of the way to the last step, which adds no noise. */
-static wn_status finish(struct search *s, wn_error *err)
-{
-    const wn_env *env = s->env;
-    struct wn_flock *f = &s->particles;
-    const uint64_t last = env->steps - 1;
-    if (f->point < last) {
-        struct wn_price way = wn_price_kicks(env, f->count, last - f->point, env->steps, f->is_paid);
-        way.calls = way.candidates = 0;
-        if (!wn_purse_take(&s->purse, way, wn_price_advance(env, 1, last, env->steps, false)))
-            return wn_flock_break_off(f, &s->purse, err);
-        WN_TRY(wn_flock_kick(f, last, wn_kernel_of(s->o->kernel, s->o->scale), &s->stream, err));
-    }
-    return wn_flock_finish(f, &s->purse, err);
-}
-
 static wn_status walk(struct search *s, wn_error *err)
 {
     uint64_t stops[WN_STOPS_MAX];
     const uint64_t k = (uint64_t)s->o->particles, count = stops_of(s->o, s->env->steps, stops);
+    const wn_kernel kernel = wn_kernel_of(s->o->kernel, s->o->scale);
     WN_TRY(wn_flock_draw(&s->particles, 0, k, err));
     for (uint64_t i = 0; i < count; i++) {
         const uint64_t to = stops[i];
         if (!take_way(s, to))
             return wn_flock_break_off(&s->particles, &s->purse, err);
-        WN_TRY(wn_flock_kick(&s->particles, to, wn_kernel_of(s->o->kernel, s->o->scale), &s->stream, err));
+        WN_TRY(wn_flock_kick(&s->particles, to, kernel, &s->stream, err));
         WN_TRY(wn_flock_score(&s->particles, err));
         weigh(s);
         if (s->o->ess >= 1 || wn_effective(k, s->weights) < s->o->ess * (double)k)
             WN_TRY(resample(s, err));
     }
-    return finish(s, err);
+    return wn_flock_finish_by_kicks(&s->particles, &s->purse, kernel, &s->stream, err);
 }
 
 static wn_status run(void *self, const wn_env *env, wn_error *err)

@@ -94,7 +94,8 @@ typedef struct wn_env {
     /* A new sample at point 0 from noise[latent_values] (copied). parent: the sample it was derived from, for the
      * lineage in the report, or 0. Costs nothing. */
     wn_status (*spawn)(void *ctx, const float *noise, wn_sample parent, wn_sample *out, wn_error *err);
-    /* A copy of a sample at its present point. */
+    /* A copy of a sample at its present point, costing nothing. What was done and paid for before is the copy's too, and
+     * is sampled once: clones of a sample that was scored or peeked at have its velocity for their next step. */
     wn_status (*clone)(void *ctx, wn_sample sample, wn_sample *out, wn_error *err);
     void (*drop)(void *ctx, wn_sample sample); /* 0 is fine */
 
@@ -113,7 +114,7 @@ typedef struct wn_env {
 
     /* The guide's first metric for each sample, turned so that higher is better; NaN = the guide has no opinion.
      * Unfinished samples are scored on the preview of their x0-prediction. One call is one set: a comparative
-     * verifier sees the samples together. */
+     * verifier sees the samples together. Samples of the same making are one candidate, and are told the same. */
     wn_status (*score)(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err);
 
     /* Names a finished, scored sample as a result. The best offer (by the guide) is the trial's winner. Under a
