@@ -39,6 +39,8 @@ static const char *const specs[] = {
     SPEC("tree", "near", "{}"),
     SPEC("tree", "near", "{ \"method\": \"dfs\", \"samples\": 4 }"),
     SPEC("tree", "near", "{ \"method\": \"dts\" }"),
+    SPEC("evolution", "near", "{ \"population\": [8, 5, 5, 5, 5] }"),
+    SPEC("evolution", "both", "{ \"population\": [8, 5, 5, 5, 5] }"),
 #ifdef WINNOW_HAVE_LAPACKE
     SPEC("bayesian", "near", "{ \"evaluations\": 16 }"),
 #endif

@@ -40,6 +40,8 @@ static const struct known searches[] = {
     { "tree", "{ \"method\": \"dfs\" }", 12, 964, 349, 248, 0.95 },
     { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"lambda\": 300 }", 24, 1094, 6 * 24, 240, 0.95 },
     { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"select\": \"greedy\", \"breadth\": 1 }", 24, 730, 6 * 24, 240, 0.9 },
+    { "evolution", "{}", 33, 6 * 249, 6 * 33, 249, 0.94 },
+    { "evolution", "{ \"schedule\": [0, 0, 0, 0.3], \"population\": [8, 6, 6, 6, 6] }", 20, 6 * 194, 6 * 20, 194, 0.9 },
 #ifdef WINNOW_HAVE_LAPACKE
     { "bayesian", "{}", 30, 6 * 300, 6 * 30, 300, 0.88 },
     { "bayesian", "{ \"subspace\": \"haar\", \"levels\": 1 }", 30, 6 * 300, 6 * 30, 300, 0.97 },
