@@ -69,6 +69,15 @@ static wn_status noise(void *ctx, uint64_t stream, float *dst, wn_error *err)
     return WN_OK;
 }
 
+static wn_status blend(void *ctx, uint64_t base, uint64_t with, double cosine, uint64_t *stream, wn_error *err)
+{
+    if (with < WN_STREAM_AUX || with >= WN_STREAM_BLEND || !(cosine >= -1 && cosine <= 1))
+        return wn_fail(err, WN_E_ARG, "a blend with stream %llu at cosine %g", (unsigned long long)with, cosine);
+    note(ctx, 9, base ^ with);
+    *stream = WN_STREAM_BLEND | (base * 31 + with);
+    return WN_OK;
+}
+
 static uint64_t random_u64(void *ctx, uint64_t stream, uint64_t index)
 {
     uint64_t state = stream * 0x9e3779b97f4a7c15u + index;
@@ -252,6 +261,7 @@ static wn_env env_of(struct toy *t)
                      .kick = kick,
                      .peek = peek,
                      .score = score,
+                     .blend = blend,
                      .offer = offer,
                      .cost = cost };
 }

@@ -9,7 +9,7 @@ import sys
 
 WINNOW, MODULES, HAS_ALLOCATOR = sys.argv[1], sys.argv[2], sys.argv[3] == "yes"
 GOOD = [("random", {}), ("zero_order", {}), ("paths", {}), ("halving", {}), ("svdd", {"temperature": 1}), ("fk", {}), ("rbf", {}), ("spectral", {}),
-        ("evolution", {}), ("verifier_threshold", {}), ("tree", {}), ("tree", {"method": "dfs"}), ("tree", {"method": "dts"}),
+        ("epsilon_greedy", {"iterations": 3}), ("evolution", {}), ("verifier_threshold", {}), ("tree", {}), ("tree", {"method": "dfs"}), ("tree", {"method": "dts"}),
         ("analytic", {}), ("shapes", {}), ("ensemble", {}), ("retry", {}),
         (os.path.join(os.path.dirname(MODULES), "../lib/winnow/verifier-analytic.so"), {}),
         ("cache", {"folder": os.path.join(MODULES, "cache")}),

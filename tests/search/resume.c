@@ -41,6 +41,7 @@ static const char *const specs[] = {
     SPEC("tree", "near", "{ \"method\": \"dts\" }"),
     SPEC("evolution", "near", "{ \"population\": [8, 5, 5, 5, 5] }"),
     SPEC("evolution", "both", "{ \"population\": [8, 5, 5, 5, 5] }"),
+    SPEC("epsilon_greedy", "near", "{ \"iterations\": 3, \"candidates\": 3 }"),
 #ifdef WINNOW_HAVE_LAPACKE
     SPEC("bayesian", "near", "{ \"evaluations\": 16 }"),
 #endif

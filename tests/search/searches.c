@@ -42,6 +42,7 @@ static const struct known searches[] = {
     { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"select\": \"greedy\", \"breadth\": 1 }", 24, 730, 6 * 24, 240, 0.9 },
     { "evolution", "{}", 33, 6 * 249, 6 * 33, 249, 0.94 },
     { "evolution", "{ \"schedule\": [0, 0, 0, 0.3], \"population\": [8, 6, 6, 6, 6] }", 20, 6 * 194, 6 * 20, 194, 0.9 },
+    { "epsilon_greedy", "{ \"iterations\": 4, \"candidates\": 4 }", 1, 6 * 145, 6 * 146, 145, 0.98 },
 #ifdef WINNOW_HAVE_LAPACKE
     { "bayesian", "{}", 30, 6 * 300, 6 * 30, 300, 0.88 },
     { "bayesian", "{ \"subspace\": \"haar\", \"levels\": 1 }", 30, 6 * 300, 6 * 30, 300, 0.97 },
@@ -129,6 +130,8 @@ static void check_whole(const struct known *k)
             (unsigned long long)run.plan.candidates, (unsigned long long)run.plan.nfe,
             (unsigned long long)run.plan.verifier_calls, place, score);
     CHECK(place >= k->quantile);
+    if (strcmp(k->use, "epsilon_greedy") == 0) /* what its noises are mixed of */
+        CHECK(harness_number(run.directory, "SELECT sum(lineage LIKE '%,\"blend\":[42949%') FROM candidates") > 0);
 }
 
 /* ---- how it is executed ---------------------------------------------------------------------------------------- */

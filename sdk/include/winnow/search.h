@@ -40,6 +40,8 @@ enum { WN_CURRENCY_NFE = 1, WN_CURRENCY_SECONDS = 2, WN_CURRENCY_VERIFIER_CALLS 
 /* Streams: the number space of env->noise. Stream k is the noise a user means by "seed + k" in the torch-like noise
  * modes; auxiliary draws (directions, re-noise, choices) take streams from WN_STREAM_AUX up, which are Philox always. */
 #define WN_STREAM_AUX ((uint64_t)1 << 32)
+/* Streams from here up are those that env->blend names. */
+#define WN_STREAM_BLEND ((uint64_t)1 << 63)
 
 /* How a stochastic step goes from noise level a to b < a. With x0 = x - a v and eps = x0 + v, every kind is
  *     x_b = (1 - b) x0 + old eps + fresh z,   z fresh standard normal noise,
@@ -128,6 +130,11 @@ typedef struct wn_env {
     /* NFE of advancing one sample from a point to a later one with the spec's solver, when no velocity on the way is
      * paid for yet. 0 where the points are not in that order. */
     uint64_t (*cost)(void *ctx, uint64_t from, uint64_t to);
+
+    /* A stream whose noise is cosine times base's and sqrt(1 - cosine^2) times that of `with`: standard normal as they
+     * are, and near base when the cosine is near 1. base: any stream, also one made here; with: an auxiliary one. For
+     * noise, kick and renoise. The same three give the same stream. Costs nothing. */
+    wn_status (*blend)(void *ctx, uint64_t base, uint64_t with, double cosine, uint64_t *stream, wn_error *err);
 } wn_env;
 
 enum {
