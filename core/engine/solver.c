@@ -9,9 +9,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* dst = cosine dst + sqrt(1 - cosine^2) other. */
+static void mix_in(const struct noise_source *source, const struct blend *b, float *dst, uint64_t n)
+{
+    enum { CHUNK = 1024 };
+    float other[CHUNK];
+    const float old = (float)b->cosine, fresh = (float)sqrt(1 - b->cosine * b->cosine);
+    for (uint64_t first = 0; first < n; first += CHUNK) {
+        const uint64_t count = n - first < CHUNK ? n - first : CHUNK;
+        noise_normal_f32(source->aux_seed, b->with, first, other, count);
+        for (uint64_t i = 0; i < count; i++)
+            dst[first + i] = old * dst[first + i] + fresh * other[i];
+    }
+}
+
+/* env lets no stream pass that is not there. */
+static void fill_blend(const struct noise_source *source, uint64_t stream, float *dst, uint64_t n)
+{
+    const struct blend *chain[BLENDS_MAX_DEPTH];
+    uint32_t depth = 0;
+    for (; stream >= WN_STREAM_BLEND; stream = chain[depth++]->base)
+        chain[depth] = blends_find(source->blends, stream);
+    noise_source_fill(source, stream, dst, n);
+    while (depth > 0)
+        mix_in(source, chain[--depth], dst, n);
+}
+
 void noise_source_fill(const struct noise_source *source, uint64_t stream, float *dst, uint64_t n)
 {
-    if (stream >= WN_STREAM_AUX)
+    if (stream >= WN_STREAM_BLEND)
+        fill_blend(source, stream, dst, n);
+    else if (stream >= WN_STREAM_AUX)
         noise_fill(SPEC_NOISE_PHILOX, source->aux_seed, stream, dst, n);
     else
         noise_fill(source->mode, source->seed, stream, dst, n);

@@ -10,6 +10,7 @@
 #ifndef WINNOW_ENGINE_SOLVER_H
 #define WINNOW_ENGINE_SOLVER_H
 
+#include "engine/blend.h"
 #include "engine/noise.h"
 
 #include <winnow/search.h>
@@ -42,6 +43,7 @@ struct noise_source {
     enum spec_noise mode;
     uint64_t seed;
     uint64_t aux_seed;
+    const struct blends *blends; /* for streams from WN_STREAM_BLEND up; NULL where there are none */
 };
 
 enum { GLIMPSES_MAX = 4 };

@@ -24,7 +24,7 @@ static struct noise_source source_of(const struct spec *spec, const wn_prompt *p
 {
     const uint64_t own = prompt_seed(spec->seed, prompt->id);
     const uint64_t seed = spec->noise == SPEC_NOISE_PHILOX ? own : spec->seed;
-    return (struct noise_source){ (enum spec_noise)spec->noise, seed, own };
+    return (struct noise_source){ .mode = (enum spec_noise)spec->noise, .seed = seed, .aux_seed = own };
 }
 
 /* Each live search has an equal part of the memory for states. */
@@ -49,6 +49,7 @@ static struct trial *create(struct engine *e, uint32_t index)
     t->arena = arena;
     t->prompt = &e->spec->prompts[index];
     t->noise = source_of(e->spec, t->prompt);
+    t->noise.blends = &t->blends;
     t->conditioning = (struct conditioning){ .prompt = t->prompt, .noise = &t->noise };
     t->context =
         identity_context(e->spec, e->info.model_key, e->sampler->canvas_options, e->solver.sigma, t->prompt->text);
@@ -71,6 +72,7 @@ static void destroy(struct trial *t)
     trial_free_samples(t);
     keeper_finish(&t->keeper);
     free(t->seen.slots);
+    blends_finish(&t->blends);
     arena_destroy(t->arena);
     pthread_mutex_destroy(&t->mutex);
     pthread_cond_destroy(&t->changed);

@@ -68,6 +68,7 @@ struct trial {
     uint32_t index;
     const wn_prompt *prompt;
     struct noise_source noise;
+    struct blends blends;
     struct conditioning conditioning;
     struct identity context;
     struct budget budget;

@@ -118,14 +118,20 @@ static uint32_t origin_slot(const struct identity *noise)
 static wn_status env_noise(void *ctx, uint64_t stream, float *dst, wn_error *err)
 {
     struct trial *t = ctx;
-    (void)err;
     const uint64_t values = t->engine->solver.values;
+    WN_TRY(blends_check(&t->blends, stream, err));
     noise_source_fill(&t->noise, stream, dst, values);
     const struct identity id = identity_noise(dst, values);
     const uint32_t slot = origin_slot(&id);
     t->origins[slot].noise = id;
     t->origins[slot].stream_plus_1 = stream + 1;
     return WN_OK;
+}
+
+static wn_status env_blend(void *ctx, uint64_t base, uint64_t with, double cosine, uint64_t *stream, wn_error *err)
+{
+    struct trial *t = ctx;
+    return blends_add(&t->blends, base, with, cosine, stream, err);
 }
 
 static uint64_t env_random_u64(void *ctx, uint64_t stream, uint64_t index)
@@ -295,6 +301,7 @@ static wn_status env_renoise(void *ctx, wn_sample sample, uint64_t point, uint64
                        (unsigned long long)point);
     if (point == s->point)
         return WN_OK;
+    WN_TRY(blends_check(&t->blends, stream, err));
     return move_sample(s, (struct move){ .kind = MOVE_RENOISE, .point = (uint32_t)point, .stream = stream }, 0, err);
 }
 
@@ -322,10 +329,16 @@ static wn_status env_kick(void *ctx, wn_sample sample, uint64_t point, wn_kernel
         return wn_fail(err, WN_E_ARG, "a sample at point %u cannot be kicked to %llu; a kick leads on", s->point,
                        (unsigned long long)point);
     WN_TRY(check_kernel(kernel, err));
+    WN_TRY(blends_check(&t->blends, stream, err));
     const struct charge charge = { .nfe = cost(t, s, 1) };
     WN_TRY(budget_take(&t->budget, charge, err));
     const struct move move = { .kind = MOVE_KICK, .point = (uint32_t)point, .stream = stream, .kernel = kernel };
     return move_sample(s, move, charge.nfe, err);
+}
+
+static wn_status env_kick_cps(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err)
+{
+    return env_kick(ctx, sample, point, (wn_kernel){ WN_KERNEL_CPS, eta }, stream, err);
 }
 
 /* ---- offers ---------------------------------------------------------------------------------------------------- */
@@ -400,10 +413,12 @@ void trial_bind_env(struct trial *t)
         .drop = env_drop,
         .advance = env_advance,
         .renoise = env_renoise,
+        .kick_cps = env_kick_cps,
         .kick = env_kick,
         .peek = trial_peek,
         .score = trial_score,
         .offer = env_offer,
         .cost = env_cost,
+        .blend = env_blend,
     };
 }

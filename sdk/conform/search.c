@@ -69,6 +69,15 @@ static wn_status noise(void *ctx, uint64_t stream, float *dst, wn_error *err)
     return WN_OK;
 }
 
+static wn_status blend(void *ctx, uint64_t base, uint64_t with, double cosine, uint64_t *stream, wn_error *err)
+{
+    if (with < WN_STREAM_AUX || with >= WN_STREAM_BLEND || !(cosine >= -1 && cosine <= 1))
+        return wn_fail(err, WN_E_ARG, "a blend with stream %llu at cosine %g", (unsigned long long)with, cosine);
+    note(ctx, 9, base ^ with);
+    *stream = WN_STREAM_BLEND | (base * 31 + with);
+    return WN_OK;
+}
+
 static uint64_t random_u64(void *ctx, uint64_t stream, uint64_t index)
 {
     uint64_t state = stream * 0x9e3779b97f4a7c15u + index;
@@ -172,6 +181,11 @@ static wn_status kick(void *ctx, wn_sample sample, uint64_t point, wn_kernel ker
     return WN_OK;
 }
 
+static wn_status kick_cps(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err)
+{
+    return kick(ctx, sample, point, (wn_kernel){ WN_KERNEL_CPS, eta }, stream, err);
+}
+
 static wn_status peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err)
 {
     struct toy *t = ctx;
@@ -249,9 +263,11 @@ static wn_env env_of(struct toy *t)
                      .drop = drop,
                      .advance = advance,
                      .renoise = renoise,
+                     .kick_cps = kick_cps,
                      .kick = kick,
                      .peek = peek,
                      .score = score,
+                     .blend = blend,
                      .offer = offer,
                      .cost = cost };
 }

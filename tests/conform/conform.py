@@ -9,7 +9,9 @@ import sys
 
 WINNOW, MODULES, HAS_ALLOCATOR = sys.argv[1], sys.argv[2], sys.argv[3] == "yes"
 PLUGINS = os.path.join(os.path.dirname(MODULES), "../lib/winnow")
-GOOD = [("random", {}), ("zero_order", {}), ("analytic", {}), ("shapes", {}), ("ensemble", {}), ("retry", {}),
+GOOD = [("random", {}), ("zero_order", {}), ("paths", {}), ("halving", {}), ("svdd", {"temperature": 1}), ("fk", {}), ("rbf", {}), ("spectral", {}),
+        ("epsilon_greedy", {"iterations": 3}), ("evolution", {}), ("verifier_threshold", {}), ("tree", {}), ("tree", {"method": "dfs"}), ("tree", {"method": "dts"}),
+        ("analytic", {}), ("shapes", {}), ("ensemble", {}), ("retry", {}),
         (os.path.join(PLUGINS, "verifier-analytic.so"), {}),
         ("cache", {"folder": os.path.join(MODULES, "cache")}),
         ("threshold", {"at_least": -1}), ("flux", {"model": "pebble"}), ("clipscore", {"model": "pebble/clip"}),
@@ -17,6 +19,8 @@ GOOD = [("random", {}), ("zero_order", {}), ("analytic", {}), ("shapes", {}), ("
         ("self_consistency", {"model": "pebble/clip"}),
         (os.path.join(PLUGINS, "verifier-worker.so"), {"script": "verifier-python/brightness.py"}),
         ("imagereward", {"model": "pebble/imagereward"})]
+if os.path.exists(os.path.join(PLUGINS, "bayesian.so")):
+    GOOD.append(("bayesian", {}))
 BAD = {
     "verifier": {"metrics": "metrics have", "batch": "alone as among", "order": "order of the set", "state": "can be had again",
                  "parallel": "can be had again", "infinity": "pictures of every size", "bounds": "alone as among",

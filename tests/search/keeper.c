@@ -7,7 +7,7 @@
 enum { VALUES = 50, STATES = 6, ROOM = 3 };
 
 static const struct solver solver = { .values = VALUES, .glimpse_count = 1 };
-static const struct noise_source source = { SPEC_NOISE_PHILOX, 1, 2 };
+static const struct noise_source source = { .mode = SPEC_NOISE_PHILOX, .seed = 1, .aux_seed = 2 };
 static struct stats stats;
 static struct walk walks[STATES];
 static struct kept states[STATES];

@@ -96,7 +96,7 @@ static void append(struct walk *w, struct move move)
 /* Carries the walk along its moves; returns the velocities it took. */
 static uint64_t carry(const struct solver *solver, struct walk *w)
 {
-    const struct noise_source source = { SPEC_NOISE_PHILOX, 1, 2 };
+    const struct noise_source source = { .mode = SPEC_NOISE_PHILOX, .seed = 1, .aux_seed = 2 };
     uint64_t calls = 0;
     float level;
     for (; solver_wants(solver, &source, w, false, z, &level); calls++) {

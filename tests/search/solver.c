@@ -86,7 +86,7 @@ static void field(const float *at, float level, float *velocity)
 /* Carries a walk to its end through a field; returns the velocities it took. */
 static int carry(const struct solver *solver, struct walk *w, bool want_velocity)
 {
-    const struct noise_source source = { SPEC_NOISE_PHILOX, 1, 2 };
+    const struct noise_source source = { .mode = SPEC_NOISE_PHILOX, .seed = 1, .aux_seed = 2 };
     float velocity[VALUES], scratch[VALUES], level;
     int calls = 0;
     while (solver_wants(solver, &source, w, want_velocity, scratch, &level)) {
