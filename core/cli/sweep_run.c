@@ -93,8 +93,9 @@ static wn_status refuse_run(const char *output, wn_error *err)
 {
     char path[FILE_PATH_SIZE];
     WN_TRY(path_join(path, output, "ledger.db", err));
-    return file_exists(path) ? wn_fail(err, WN_E_ARG, "%s holds a single run; choose another output for the sweep", output)
-                             : WN_OK;
+    return file_exists(path)
+               ? wn_fail(err, WN_E_ARG, "%s holds a single run; choose another output for the sweep", output)
+               : WN_OK;
 }
 
 /* ---- the runs -------------------------------------------------------------------------------------------------- */
@@ -194,8 +195,8 @@ static int finish(struct runner *r, int code)
 {
     char line[400];
     if (code == EXIT_INTERRUPTED) {
-        snprintf(line, sizeof line, "interrupted at point %u of %u, %s; the same command goes on from there", r->point + 1,
-                 r->sweep->count, r->sweep->points[r->point].changes.name);
+        snprintf(line, sizeof line, "interrupted at point %u of %u, %s; the same command goes on from there",
+                 r->point + 1, r->sweep->count, r->sweep->points[r->point].changes.name);
         terminal_message(line);
         return code;
     }

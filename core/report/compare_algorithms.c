@@ -1,8 +1,8 @@
 /* compare_algorithms.c - which runs are one algorithm, and what to call it.
  *
- * An algorithm is all of a spec that decides what is done to a prompt: everything but names, prompts, judges, the engine
- * and the seed. It is called by its search and by what tells it from the others; options count only among algorithms of
- * the same search, because other searches have others.
+ * An algorithm is all of a spec that decides what is done to a prompt: everything but names, prompts, judges, the
+ * engine and the seed. It is called by its search and by what tells it from the others; options count only among
+ * algorithms of the same search, because other searches have others.
  */
 #include "report/comparison.h"
 
@@ -41,7 +41,9 @@ static wn_status add(struct compare *c, uint64_t run, const char *key, wn_error 
         a++;
     if (a == c->algorithms + c->algorithm_count) {
         c->algorithm_count++;
-        *a = (struct compare_algorithm){ .key = key, .spec = c->runs[run].spec, .search = word_of(c->runs[run].spec, "use"),
+        *a = (struct compare_algorithm){ .key = key,
+                                         .spec = c->runs[run].spec,
+                                         .search = word_of(c->runs[run].spec, "use"),
                                          .guide = word_of(c->runs[run].spec, "guide") };
         a->runs = arena_array(c->memory, c->run_count, sizeof *a->runs);
         if (!a->runs)
@@ -49,8 +51,10 @@ static wn_status add(struct compare *c, uint64_t run, const char *key, wn_error 
     }
     for (uint64_t i = 0; i < a->run_count; i++)
         if (strcmp(c->runs[a->runs[i]].seed, c->runs[run].seed) == 0)
-            return wn_fail(err, WN_E_ARG, "%s and %s are the same experiment, seed %s: together they would count it twice; leave "
-                           "one out", c->runs[a->runs[i]].directory, c->runs[run].directory, c->runs[run].seed);
+            return wn_fail(err, WN_E_ARG,
+                           "%s and %s are the same experiment, seed %s: together they would count it twice; leave "
+                           "one out",
+                           c->runs[a->runs[i]].directory, c->runs[run].directory, c->runs[run].seed);
     a->runs[a->run_count++] = run;
     c->runs[run].algorithm = (uint64_t)(a - c->algorithms);
     return WN_OK;
@@ -58,7 +62,8 @@ static wn_status add(struct compare *c, uint64_t run, const char *key, wn_error 
 
 /* ---- names ----------------------------------------------------------------------------------------------------- */
 
-static const struct tree_node *follow(const struct tree_node *root, const struct tree_node *leaf, const struct tree_node *top)
+static const struct tree_node *follow(const struct tree_node *root, const struct tree_node *leaf,
+                                      const struct tree_node *top)
 {
     if (leaf == top)
         return root;

@@ -54,8 +54,9 @@ static wn_status list_runs(struct compare *c, uint64_t count, const char *const 
             WN_TRY(add_sweep(c, directories[i], &files[i], err));
         else
             WN_TRY(add_run(c, directories[i], err));
-    return c->run_count ? WN_OK : wn_fail(err, WN_E_MISSING, "%s: none of its %llu points has begun; run the sweep first",
-                                          directories[0], (unsigned long long)c->skipped_points);
+    return c->run_count ? WN_OK
+                        : wn_fail(err, WN_E_MISSING, "%s: none of its %llu points has begun; run the sweep first",
+                                  directories[0], (unsigned long long)c->skipped_points);
 }
 
 /* ---- a run ----------------------------------------------------------------------------------------------------- */
@@ -67,10 +68,11 @@ static wn_status read_run(struct compare *c, struct compare_run *r, wn_error *er
     const char *text = r->data->spec;
     r->spec = *text ? tree_parse(c->memory, r->directory, text, strlen(text), &fault) : NULL;
     if (!*text)
-        return wn_fail(err, WN_E_MISSING, "%s/spec.resolved.json is not there; run the spec again to write it", r->directory);
-    if (!r->spec || !tree_get(tree_get(r->spec, "search"), "use") || !tree_get(tree_get(r->spec, "search"), "guide"))
-        return wn_fail(err, WN_E_FORMAT, "%s/spec.resolved.json is not what winnow writes; run the spec again to write it",
+        return wn_fail(err, WN_E_MISSING, "%s/spec.resolved.json is not there; run the spec again to write it",
                        r->directory);
+    if (!r->spec || !tree_get(tree_get(r->spec, "search"), "use") || !tree_get(tree_get(r->spec, "search"), "guide"))
+        return wn_fail(err, WN_E_FORMAT,
+                       "%s/spec.resolved.json is not what winnow writes; run the spec again to write it", r->directory);
     const struct tree_node *seed = tree_get(r->spec, "seed");
     r->seed = seed && seed->type == TREE_NUMBER ? seed->text : "0";
     return WN_OK;
@@ -98,8 +100,10 @@ static wn_status check_text(const struct compare_run *a, const struct data_trial
 {
     if (strcmp(x->prompt, y->prompt) == 0)
         return WN_OK;
-    return wn_fail(err, WN_E_ARG, "%s and %s have other prompts: %s is \"%.60s\" in one and \"%.60s\" in the other; compare runs "
-                   "of the same prompts", a->directory, b->directory, x->prompt_id, x->prompt, y->prompt);
+    return wn_fail(err, WN_E_ARG,
+                   "%s and %s have other prompts: %s is \"%.60s\" in one and \"%.60s\" in the other; compare runs "
+                   "of the same prompts",
+                   a->directory, b->directory, x->prompt_id, x->prompt, y->prompt);
 }
 
 /* Whether all runs have finished a prompt of the first. */
@@ -130,8 +134,10 @@ static wn_status refuse_prompts(const struct compare *c, wn_error *err)
         if (!any)
             return wn_fail(err, WN_E_ARG, "%s has no prompt that is done; let it finish first", c->runs[i].directory);
         if (!shared)
-            return wn_fail(err, WN_E_ARG, "%s and %s have no prompt in common that is done in both; compare runs of the same "
-                           "prompts", c->runs[0].directory, c->runs[i].directory);
+            return wn_fail(err, WN_E_ARG,
+                           "%s and %s have no prompt in common that is done in both; compare runs of the same "
+                           "prompts",
+                           c->runs[0].directory, c->runs[i].directory);
     }
     return wn_fail(err, WN_E_ARG, "no prompt is done in all of the %llu runs; let them finish first",
                    (unsigned long long)c->run_count);
@@ -150,7 +156,8 @@ static wn_status find_prompts(struct compare *c, wn_error *err)
             c->prompts[c->prompt_count++] = &first->trials[i];
     }
     for (uint64_t i = 0; i < c->run_count; i++)
-        c->most_prompts = c->runs[i].data->trial_count > c->most_prompts ? c->runs[i].data->trial_count : c->most_prompts;
+        c->most_prompts =
+            c->runs[i].data->trial_count > c->most_prompts ? c->runs[i].data->trial_count : c->most_prompts;
     return c->prompt_count ? WN_OK : refuse_prompts(c, err);
 }
 
@@ -240,12 +247,15 @@ static wn_status refuse_metrics(const struct compare *c, wn_error *err)
         for (uint64_t k = 0; k < a->metric_count; k++)
             shared |= a->metrics[k].role != DATA_OTHER && has_metric(c, &c->runs[i], &a->metrics[k]);
         if (!shared)
-            return wn_fail(err, WN_E_ARG, "%s and %s have no metric in common: %s there, %s here, or verifiers of other options; "
-                           "give both the same judge", a->directory, b->directory, a->metrics[0].title,
-                           b->metrics[0].title);
+            return wn_fail(err, WN_E_ARG,
+                           "%s and %s have no metric in common: %s there, %s here, or verifiers of other options; "
+                           "give both the same judge",
+                           a->directory, b->directory, a->metrics[0].title, b->metrics[0].title);
     }
-    return wn_fail(err, WN_E_ARG, "no metric is common to all of the %llu runs, of which %s is the first; give them the same "
-                   "judge", (unsigned long long)c->run_count, a->directory);
+    return wn_fail(err, WN_E_ARG,
+                   "no metric is common to all of the %llu runs, of which %s is the first; give them the same "
+                   "judge",
+                   (unsigned long long)c->run_count, a->directory);
 }
 
 static wn_status find_metrics(struct compare *c, wn_error *err)
