@@ -12,7 +12,7 @@
 
 #define WN_KERNEL_OPTIONS(type)                                                                                        \
     WN_ENUM(type, kernel, "\"rbf\"", "cps|constant|grpo|rbf|rbf_vp", "kernel of the stochastic steps; see search.h"),  \
-        WN_NUMBER(type, scale, "0", 0, 100, "its scale; 0 = its paper's: cps 1, constant 1, grpo 0.7, rbf 3")
+        WN_NUMBER(type, scale, "0", 0, 100, "its scale; 0 = its paper's: cps 1, constant 1, grpo 0.7, rbf and rbf_vp 3")
 
 /* WN_E_ARG: a scale that the kernel does not have. [setup] */
 wn_status wn_kernel_check(const char *kernel, double scale, wn_error *err);
