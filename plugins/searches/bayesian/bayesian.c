@@ -249,19 +249,6 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn
     p->nfe = p->candidates * steps * evals_per_step;
 }
 
-static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
-{
-    (void)host;
-    (void)err;
-    *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
-    return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
-}
-
 static const wn_search search = {
     .struct_size = sizeof search,
     .plan = plan,
@@ -277,8 +264,6 @@ static const wn_plugin plugin = {
     .source = "Jones et al. 1998, efficient global optimization",
     .options = options,
     .options_size = sizeof(struct options),
-    .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

@@ -204,11 +204,6 @@ static wn_status create(const wn_host *host, const void *values, void **self, wn
     return WN_OK;
 }
 
-static void destroy(void *self)
-{
-    (void)self;
-}
-
 static const wn_search search = {
     .struct_size = sizeof search,
     .flags = WN_SEARCH_NEEDS_PREVIEW,
@@ -226,7 +221,6 @@ static const wn_plugin plugin = {
     .options = options,
     .options_size = sizeof(struct options),
     .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 
