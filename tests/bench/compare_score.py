@@ -4,9 +4,9 @@
 
 BUILD is a release tree with bench_score; SCRATCH gets models of full size with random weights (3.5 GB) and pictures of
 1024 x 1024 px. Both sides are processes that stay and answer in turns, one batch of pictures each; the table has the
-medians of what the pairs gave, and the peaks of the processes' resident memory, loading included. Both remember prompts.
-THREADS (default 2), PAIRS (default 12), BATCHES (default "1 8"), TYPES (default "f32 bf16"), ONLY (default "clipscore
-imagereward"), SMALL=1: tiny models.
+medians of what the pairs gave, and the peaks of the processes' resident memory, loading included. Both remember
+prompts. winnow's counters go to stderr. THREADS (default 2), PAIRS (default 10), BATCHES (default "1 8"), TYPES (default
+"f32 bf16"), ONLY (default "clipscore imagereward"), SMALL=1: tiny models.
 """
 import json
 import os
@@ -21,11 +21,10 @@ import transformers
 from PIL import Image
 from safetensors.torch import load_file
 from torchvision import transforms
-from verifier_models import PROMPTS, imagereward_modules, imagereward_names, make_clip, make_imagereward
+from verifier_models import PROMPTS, SMALL, imagereward_modules, imagereward_names, make_clip, make_imagereward
 
 THREADS = os.environ.get("THREADS", "2")
-TITLES = {"clipscore": "CLIPScore ViT-L/14", "imagereward": "ImageReward"}
-MAKE = {"clipscore": make_clip, "imagereward": make_imagereward}
+TITLES = {"clipscore": "CLIPScore, ViT-L/14", "imagereward": "ImageReward"}
 
 
 # ---- torch's side ----
@@ -128,17 +127,18 @@ def make_pictures(folder, count):
 
 def compare(name, folder, dtype, paths, pairs):
     ours = Peer(f"{BUILD}/tests/bench_score", name, folder, dtype, THREADS, *paths)
+    for prompt in PROMPTS:  # before the other side starts: pages of a file that both map would count for both
+        ours.ask(prompt)
     theirs = Peer(sys.executable, __file__, "torch", name, folder, dtype, *paths)
-    answers = [[peer.ask(prompt) for peer in (ours, theirs)] for prompt in PROMPTS]  # prompts are read, caches warm
-    answers = [[peer.ask(PROMPTS[i % len(PROMPTS)]) for peer in (ours, theirs)] for i in range(pairs)]
-    middle = lambda values: statistics.median(values)
+    for prompt in PROMPTS:
+        theirs.ask(prompt)
+    answers = [(ours.ask(p), theirs.ask(p)) for p in (PROMPTS[i % len(PROMPTS)] for i in range(pairs))]
     error = max(abs(x - y) for a, b in answers for x, y in zip(a["scores"], b["scores"]))
     (peak, counters), (their_peak, _) = ours.end(), theirs.end()
-    cells = [f"{x:.2f}" for x in (
-        1e3 * middle(a["seconds"] for a, _ in answers), 1e3 * middle(b["seconds"] for _, b in answers),
-        middle(b["seconds"] / a["seconds"] for a, b in answers), middle(b["cpu"] / a["cpu"] for a, b in answers),
-        peak, their_peak, peak / their_peak)]
-    print("| " + " | ".join([TITLES[name], dtype, str(len(paths))] + cells + [f"{error:.1e}"]) + " |")
+    milliseconds = [1e3 * statistics.median(x[side]["seconds"] for x in answers) for side in (0, 1)]
+    ratios = [statistics.median(b[what] / a[what] for a, b in answers) for what in ("seconds", "cpu")]
+    print(f"| {TITLES[name]} | {dtype} | {len(paths)} | {milliseconds[0]:.0f} | {milliseconds[1]:.0f} | "
+          f"{ratios[0]:.2f} | {ratios[1]:.2f} | {peak:.0f} | {their_peak:.0f} | {peak / their_peak:.2f} | {error:.1e} |", flush=True)
     print(counters, file=sys.stderr, flush=True)
 
 
@@ -147,14 +147,14 @@ if sys.argv[1] == "torch":
     sys.exit()
 BUILD, SCRATCH = sys.argv[1:3]
 print(f"torch {torch.__version__}, transformers {transformers.__version__}, {THREADS} threads")
-print("| what | type | batch | winnow ms | torch ms | median ratio | of CPU time | winnow MiB | torch MiB | ratio | "
-      "largest difference |")
+print("| what | type | batch | winnow ms | torch ms | median of ratios | by CPU time | winnow MiB | torch MiB | "
+      "ratio | largest difference |")
 print("|" + "---|" * 11)
 batches = [int(b) for b in os.environ.get("BATCHES", "1 8").split()]
 pictures = make_pictures(SCRATCH, max(batches))
 for name in os.environ.get("ONLY", "clipscore imagereward").split():
-    folder = f"{SCRATCH}/{name}{'-small' if os.environ.get('SMALL') else ''}"
-    MAKE[name](folder)
+    folder = f"{SCRATCH}/{name.removesuffix('score')}{'-small' if SMALL else ''}"
+    (make_clip if name == "clipscore" else make_imagereward)(folder)
     for dtype in os.environ.get("TYPES", "f32 bf16").split():
         for batch in batches:
-            compare(name, folder, dtype, pictures[:batch], int(os.environ.get("PAIRS", "12")))
+            compare(name, folder, dtype, pictures[:batch], int(os.environ.get("PAIRS", "10")))

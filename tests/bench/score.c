@@ -20,6 +20,14 @@
 
 enum { MAX_PICTURES = 64, MAX_METRICS = 8 };
 
+struct bench {
+    struct pool *pool;
+    const wn_verifier *verifier;
+    void *self;
+    uint64_t count;
+    char *const *paths;
+};
+
 static double read_clock(clockid_t clock)
 {
     struct timespec t;
@@ -44,35 +52,45 @@ static void make_new(const wn_image *image)
         pixel[c] = (uint8_t)(number >> 8 * c);
 }
 
-static void score(const wn_verifier *verifier, void *self, const char *text, uint64_t count, char *const *paths,
-                  double *scores)
+static void read_all(struct pool *pool, uint64_t count, char *const *paths, wn_image *images)
+{
+    static struct image_job jobs[MAX_PICTURES];
+    for (uint64_t i = 0; i < count; i++)
+        jobs[i].path = paths[i];
+    image_read_all(pool, count, jobs);
+    for (uint64_t i = 0; i < count; i++) {
+        must(jobs[i].status, &jobs[i].err);
+        images[i] = jobs[i].image;
+        make_new(&images[i]);
+    }
+}
+
+static void score(struct bench *b, const char *text, double *scores)
 {
     wn_error err;
     const wn_prompt prompt = { text, "p", "", "{}" };
     const wn_prompt *prompts[MAX_PICTURES];
     wn_image images[MAX_PICTURES];
-    for (uint64_t i = 0; i < count; i++) {
-        must(image_read(paths[i], &images[i], &err), &err);
-        make_new(&images[i]);
+    read_all(b->pool, b->count, b->paths, images);
+    for (uint64_t i = 0; i < b->count; i++)
         prompts[i] = &prompt;
-    }
     const wn_score_request request = {
-        .struct_size = sizeof request, .count = count, .prompts = prompts, .images = images, .scores = scores
+        .struct_size = sizeof request, .count = b->count, .prompts = prompts, .images = images, .scores = scores
     };
-    must(verifier->score(self, &request, &err), &err);
-    for (uint64_t i = 0; i < count; i++)
+    must(b->verifier->score(b->self, &request, &err), &err);
+    for (uint64_t i = 0; i < b->count; i++)
         image_free(&images[i]);
 }
 
-static void answer(const wn_verifier *verifier, void *self, const char *text, uint64_t count, char *const *paths)
+static void answer(struct bench *b, const char *text)
 {
     double scores[MAX_PICTURES * MAX_METRICS];
     const double start = read_clock(CLOCK_MONOTONIC), cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID);
-    score(verifier, self, text, count, paths, scores);
+    score(b, text, scores);
     printf("{\"seconds\": %.6f, \"cpu\": %.6f, \"scores\": [", read_clock(CLOCK_MONOTONIC) - start,
            read_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu);
-    for (uint64_t i = 0; i < count; i++)
-        printf("%s%.9g", i ? ", " : "", scores[(i + 1) * verifier->metric_count - 1]);
+    for (uint64_t i = 0; i < b->count; i++)
+        printf("%s%.9g", i ? ", " : "", scores[(i + 1) * b->verifier->metric_count - 1]);
     puts("]}");
     fflush(stdout);
 }
@@ -87,13 +105,14 @@ int main(int argc, char **argv)
     }
     const wn_plugin *plugin = host_plugin(argv[1]);
     host_open(&host, (uint32_t)strtoul(argv[4], NULL, 10));
-    void *self = host_create(&host, plugin, options,
-                             (const char *const[]){ "model", argv[2], "dtype", argv[3], NULL }, NULL);
+    struct bench b = { host.pool, plugin->vtable, NULL, (uint64_t)argc - 5, argv + 5 };
+    b.self =
+        host_create(&host, plugin, options, (const char *const[]){ "model", argv[2], "dtype", argv[3], NULL }, NULL);
     while (fgets(line, sizeof line, stdin)) {
         line[strcspn(line, "\n")] = '\0';
-        answer(plugin->vtable, self, line, (uint64_t)argc - 5, argv + 5);
+        answer(&b, line);
     }
-    plugin->destroy(self);
+    plugin->destroy(b.self);
     fputs(host.log, stdout);
     host_close(&host);
     return 0;

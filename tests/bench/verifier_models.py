@@ -29,7 +29,7 @@ def write_json(path, value):
 
 
 def make_clip(folder):
-    """OpenAI's ViT-L/14, with the tokenizer of pebble's CLIP: words become more tokens, the towers' work is the same."""
+    """OpenAI's ViT-L/14 with the tokenizer of pebble's CLIP."""
     if os.path.exists(f"{folder}/config.json"):
         return
     pebble = f"{HERE}/../../examples/pebble/clip"
@@ -86,6 +86,7 @@ def make_imagereward(folder):
     save_file({name: module.state_dict()[key].contiguous() for module, names in zip(modules, imagereward_names(modules))
                for key, name in names.items()}, f"{folder}/model.safetensors")
     with open(f"{folder}/vocab.txt", "w") as f:
-        f.write("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + sorted(set(" ".join(PROMPTS).split()))) + "\n")
+        words = sorted(set(" ".join(PROMPTS).split()))
+        f.write("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + words) + "\n")
     write_json(f"{folder}/med_config.json", dict(sizes(768, 12, 3072), vocab_size=30524, max_position_embeddings=512,
                                                  encoder_width=modules[0].config.hidden_size))
