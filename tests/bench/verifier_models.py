@@ -12,9 +12,7 @@ from safetensors.torch import save_file
 SMALL = bool(os.environ.get("SMALL"))
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROMPTS = ["a red circle left of a blue square and a green star on the black floor of a small hall",
-           "the old white dog and the young gray cat sit in front of a house of stone near the sea",
-           "two green stars over a dark hill with a white house and a red door on the left of it",
-           "a small yellow bird that sits on the hand of an old man in a gray coat by the sea"]
+           "the old white dog and the young gray cat sit in front of a house of stone near the sea"]
 
 
 def sizes(width, layers, mlp):
