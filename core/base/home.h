@@ -12,4 +12,11 @@ void home_path(char *dst, uint64_t size, const char *relative);
 void home_plugins(char *dst, uint64_t size, uint32_t i);
 void home_models(char *dst, uint64_t size, uint32_t i);
 
+/* The command itself, and the directory of its Python module. */
+void home_command(char *dst, uint64_t size);
+void home_python(char *dst, uint64_t size);
+
+/* The directory of `winnow new`'s templates; "" when it is not there. */
+void home_templates(char *dst, uint64_t size);
+
 #endif

@@ -28,7 +28,7 @@ static const struct cli_option options[] = {
     { "noise", 0, "FILE", "start from tensor \"noise\" [C, h, w] F32 of a safetensors file" },
     { "save-noise", 0, "FILE", "write the noise as tensor \"noise\"" },
     { "save-latent", 0, "FILE", "write the clean latent as tensor \"latent\"" },
-    { "save-velocity", 0, "FILE", "write tensors \"velocity\" [steps, C, h, w] and \"sigma\" [steps + 1]" },
+    { "save-velocity", 0, "FILE", "write tensors \"velocity\" [calls, C, h, w] and \"sigma\" [steps + 1]" },
     { "threads", 0, "N", "threads for computing; 0 = one for each processor" },
     { "output", 'o', "FILE", "the PNG to write; picture.png when not given" },
     { "json", 0, NULL, "print what was made as JSON" },
@@ -241,7 +241,7 @@ static int say(const struct generate *g, const struct paint *p, const char *outp
     json_key(&j, "image"), json_string(&j, output);
     json_key(&j, "width"), json_u64(&j, canvas->width_px);
     json_key(&j, "height"), json_u64(&j, canvas->height_px);
-    json_key(&j, "nfe"), json_u64(&j, canvas->steps * p->info.evals_per_velocity);
+    json_key(&j, "nfe"), json_u64(&j, p->calls * p->info.evals_per_velocity);
     json_key(&j, "model"), json_string(&j, p->info.model_key);
     json_end(&j);
     buffer_byte(&text, '\n');

@@ -8,6 +8,7 @@ extern const struct command cmd_run;
 extern const struct command cmd_check;
 extern const struct command cmd_generate;
 extern const struct command cmd_score;
+extern const struct command cmd_new;
 extern const struct command cmd_conform;
 extern const struct command cmd_report;
 extern const struct command cmd_inspect;
@@ -15,6 +16,7 @@ extern const struct command cmd_plugins;
 extern const struct command cmd_describe;
 extern const struct command cmd_devices;
 extern const struct command cmd_schema;
+extern const struct command cmd_serve; /* for winnow itself: not in the list */
 extern const struct command cmd_bench;
 extern const struct command cmd_completion;
 extern const struct command cmd_help;

@@ -61,7 +61,7 @@ static int dispatch(struct cli *c, int argc, char **argv)
         return print_version(c);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
-    c->command = help_find(c, name);
+    c->command = strcmp(name, cmd_serve.name) == 0 ? &cmd_serve : help_find(c, name);
     if (!c->command)
         return EXIT_USAGE;
     if (argc < 2) {

@@ -1,4 +1,4 @@
-/* The walk is the engine's kernel called in a plain loop: no batch, no search, no ledger. */
+/* The walk is the engine's, of one move, in a plain loop: no batch, no search, no ledger. */
 #include "cli/paint.h"
 
 #include "base/clock.h"
@@ -32,14 +32,26 @@ static wn_status measure(struct paint *p, wn_error *err)
     return WN_OK;
 }
 
+static struct solver solver_of(const struct paint *p)
+{
+    return (struct solver){
+        .method = (enum spec_solver)p->spec->solver,
+        .sigma = p->sigma,
+        .steps = p->spec->canvas.steps,
+        .values = p->values,
+    };
+}
+
 wn_status paint_begin(struct paint *p, wn_error *err)
 {
     const wn_canvas *canvas = &p->spec->canvas;
     WN_TRY(measure(p, err));
+    const struct solver solver = solver_of(p);
+    p->calls = solver_velocities(&solver, 0, solver.steps);
     p->sigma = calloc(canvas->steps + 1, sizeof *p->sigma);
     p->noise = calloc(p->values, sizeof *p->noise);
     p->x = calloc(p->values, sizeof *p->x);
-    p->velocity = calloc(p->keep_velocity ? canvas->steps : 1, p->values * sizeof *p->velocity);
+    p->velocity = calloc(p->keep_velocity ? p->calls : 1, p->values * sizeof *p->velocity);
     p->rgb = calloc((size_t)canvas->height_px * canvas->width_px, 3);
     if (!p->sigma || !p->noise || !p->x || !p->velocity || !p->rgb)
         return wn_fail(err, WN_E_MEMORY, "no memory for a picture of %u x %u px", canvas->width_px, canvas->height_px);
@@ -115,28 +127,52 @@ static void show(const struct paint *p, uint32_t done, double seconds)
         p->process->progress(p->process->progress_arg, done, steps, what);
 }
 
-static wn_status step(struct paint *p, const wn_cond *cond, uint32_t i, wn_error *err)
+static wn_status ask(const struct paint *p, const wn_cond *cond, const struct walk *w, float sigma, float *v,
+                     wn_error *err)
 {
-    float *v = p->keep_velocity ? p->velocity + (uint64_t)i * p->values : p->velocity;
-    wn_velocity_item item = { .x = p->x, .v = v, .cond = cond, .sigma = p->sigma[i] };
+    const wn_velocity_item item = { .x = w->x, .v = v, .cond = cond, .sigma = sigma };
     if (atomic_load(&p->process->cancelled))
-        return wn_fail(err, WN_E_CANCELLED, "interrupted at step %u of %u; nothing was written", i,
+        return wn_fail(err, WN_E_CANCELLED, "interrupted at step %u of %u; nothing was written", w->point,
                        p->spec->canvas.steps);
-    WN_TRY(vtable(p)->velocity(p->instance->self, &p->spec->canvas, 1, &item, err));
-    solver_euler(p->values, p->x, v, p->sigma[i], p->sigma[i + 1]);
+    return vtable(p)->velocity(p->instance->self, &p->spec->canvas, 1, &item, err);
+}
+
+static wn_status advance(struct paint *p, const wn_cond *cond, struct walk *w, wn_error *err)
+{
+    const double start = clock_seconds();
+    const struct solver solver = solver_of(p);
+    const struct noise_source unused = { 0 }; /* steps alone draw none */
+    float sigma;
+    for (uint64_t i = 0; solver_wants(&solver, &unused, w, false, NULL, &sigma); i++) {
+        float *v = p->keep_velocity ? p->velocity + i * p->values : p->velocity;
+        WN_TRY(ask(p, cond, w, sigma, v, err));
+        solver_take(&solver, &unused, w, v, NULL);
+        show(p, w->point, clock_seconds() - start);
+    }
     return WN_OK;
 }
 
 static wn_status walk(struct paint *p, const wn_cond *cond, wn_error *err)
 {
-    const double start = clock_seconds();
+    struct walk w = { 0 };
+    wn_status status = walk_append(&w, (struct move){ .kind = MOVE_ADVANCE, .point = p->spec->canvas.steps }, err);
     memcpy(p->x, p->noise, p->values * sizeof *p->x);
-    for (uint32_t i = 0; i < p->spec->canvas.steps; i++) {
-        WN_TRY(step(p, cond, i, err));
-        show(p, i + 1, clock_seconds() - start);
-    }
+    w.x = p->x;
+    w.v = calloc(p->values, sizeof *w.v);
+    if (status == WN_OK && !w.v)
+        status = wn_fail(err, WN_E_MEMORY, "no memory for a velocity of %llu values", (unsigned long long)p->values);
+    if (status == WN_OK)
+        status = advance(p, cond, &w, err);
+    w.x = NULL; /* the picture's */
+    walk_finish(&w);
+    return status;
+}
+
+static wn_status decode(const struct paint *p, wn_error *err)
+{
     const float *x0 = p->x;
-    return vtable(p)->decode(p->instance->self, &p->spec->canvas, 1, &x0, WN_QUALITY_FULL, &p->rgb, err);
+    uint8_t *rgb = p->rgb;
+    return vtable(p)->decode(p->instance->self, &p->spec->canvas, 1, &x0, WN_QUALITY_FULL, &rgb, err);
 }
 
 wn_status paint_run(struct paint *p, wn_error *err)
@@ -144,6 +180,8 @@ wn_status paint_run(struct paint *p, wn_error *err)
     wn_cond *cond = NULL;
     WN_TRY(vtable(p)->encode(p->instance->self, p->prompt, &p->spec->canvas, p->sigma, &cond, err));
     wn_status status = walk(p, cond, err);
+    if (status == WN_OK)
+        status = decode(p, err);
     vtable(p)->cond_free(p->instance->self, cond);
     return status;
 }
@@ -169,8 +207,8 @@ wn_status paint_save(const struct paint *p, const char *path, const char *name, 
 
 wn_status paint_save_velocity(const struct paint *p, const char *path, wn_error *err)
 {
-    const uint64_t steps = p->spec->canvas.steps, points = steps + 1;
-    const uint64_t shape[4] = { steps, p->info.latent_channels, p->height, p->width };
+    const uint64_t points = p->spec->canvas.steps + 1ull;
+    const uint64_t shape[4] = { p->calls, p->info.latent_channels, p->height, p->width };
     const nn_tensor tensors[2] = { f32_tensor("sigma", p->sigma, 1, &points),
                                    f32_tensor("velocity", p->velocity, 4, shape) };
     return nn_safetensors_write(path, tensors, 2, NULL, 0, err);
@@ -201,7 +239,7 @@ static struct ledger_candidate candidate(const struct paint *p, const struct ide
         identity_context(p->spec, p->info.model_key, vtable(p)->canvas_options, p->sigma, p->prompt->text);
     const struct identity id = identity_candidate(&context, noise, &s, 1, &advance);
     struct ledger_candidate c = {
-        .ordinal = 1, .point = steps, .finished = true, .nfe = steps * p->info.evals_per_velocity
+        .ordinal = 1, .point = steps, .finished = true, .nfe = p->calls * p->info.evals_per_velocity
     };
     memcpy(c.id, id.text, sizeof c.id);
     return c;

@@ -14,11 +14,12 @@ struct paint {
     wn_sampler_info info;
     uint64_t height, width; /* of the latent */
     uint64_t values;        /* of the latent, C h w */
+    uint64_t calls;         /* velocities from noise to image */
     float *sigma;           // [steps + 1]
     float *noise;           // [C, h, w]
     float *x;               // [C, h, w]: noise at first, the clean latent at last
     bool keep_velocity;     /* for --save-velocity; set before paint_begin */
-    float *velocity;        // [steps, C, h, w] when kept, else [C, h, w]
+    float *velocity;        // [calls, C, h, w] when kept, else [C, h, w]
     uint8_t *rgb;           // [height_px, width_px, 3]
 };
 
@@ -33,7 +34,8 @@ wn_status paint_read_noise(struct paint *p, const char *path, wn_error *err);
 /* Encodes, steps, decodes. WN_E_CANCELLED when the user interrupts. */
 wn_status paint_run(struct paint *p, wn_error *err);
 
-/* Tensors as safetensors: NAME [C, h, w]; the velocities as velocity [steps, C, h, w] and sigma [steps + 1]. */
+/* Tensors as safetensors: NAME [C, h, w]; the velocities as velocity [calls, C, h, w], in the order of the
+ * steps, and sigma [steps + 1]. */
 wn_status paint_save(const struct paint *p, const char *path, const char *name, const float *tensor, wn_error *err);
 wn_status paint_save_velocity(const struct paint *p, const char *path, wn_error *err);
 

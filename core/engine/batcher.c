@@ -139,7 +139,7 @@ static void prepare_items(struct batcher *b, uint32_t n)
         const struct task *t = b->active[i].task;
         float *slab = b->velocity + i * b->setup.solver->values;
         b->items[i].x = t->walk->x;
-        b->items[i].v = solver_keeps(t->walk) ? t->walk->v : slab;
+        b->items[i].v = solver_keeps(b->setup.solver, t->walk) ? t->walk->v : slab;
         b->items[i].cond = t->conditioning->cond;
         b->items[i].sigma = b->active[i].sigma;
     }

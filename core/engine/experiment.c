@@ -4,6 +4,7 @@
 #include "engine/experiment.h"
 
 #include "base/log.h"
+#include "engine/allotment.h"
 #include "engine/recorder.h"
 #include "engine/scoring.h"
 #include "engine/trial.h"
@@ -107,7 +108,8 @@ static wn_status make_schedule(struct experiment *x, wn_error *err)
         return wn_fail(err, WN_E_MEMORY, "no memory for a schedule of %u steps", steps);
     WN_TRY(e->sampler->schedule(e->sampler_self, &e->spec->canvas, x->sigma, err));
     WN_TRY(check_schedule(x->sigma, steps, err));
-    e->solver = (struct solver){ .sigma = x->sigma,
+    e->solver = (struct solver){ .method = (enum spec_solver)e->spec->solver,
+                                 .sigma = x->sigma,
                                  .steps = steps,
                                  .values = e->info.latent_channels * e->latent_height * e->latent_width };
     return WN_OK;
@@ -226,6 +228,7 @@ static wn_status set_up(struct experiment *x, wn_error *err)
     WN_TRY(make_schedule(x, err));
     WN_TRY(make_columns(e, err));
     WN_TRY(make_timeline(e, err));
+    WN_TRY(allotment_create(&e->spec->run_budget, e->spec->prompt_count, e->spec->shares_budget, &e->allotment, err));
     return start_workers(e, err);
 }
 
@@ -236,6 +239,7 @@ static void take_down(struct experiment *x)
     batcher_destroy(e->batcher);
     scoring_destroy(e->scoring);
     recorder_destroy(e->recorder);
+    allotment_destroy(e->allotment);
     free(e->columns);
     free(x->sigma);
     free(x->threads);
@@ -367,13 +371,16 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
     const struct experiment_status *s = &result->status;
     engine_event(&x->engine, "stop",
                  "%u prompts done, %u failed of %u%s: %llu candidates, %llu of them recorded before; %llu evaluations "
-                 "sampled, %llu recorded before; %llu prompts encoded; batches %.0f %% full; %.1f s",
+                 "sampled, %llu recorded before; %llu prompts encoded; %llu states on disk, %llu drawn again; batches "
+                 "%.0f %% full; %.1f s",
                  s->prompts_done, s->prompts_failed, s->prompt_count, result->interrupted ? ", interrupted" : "",
                  (unsigned long long)s->candidates_done,
                  (unsigned long long)atomic_load(&x->engine.stats.candidates_replayed),
                  (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
-                 (unsigned long long)atomic_load(&x->engine.stats.encodes), s->nfe_sampled ? 100 * s->batch_fill : 0.0,
-                 s->seconds);
+                 (unsigned long long)atomic_load(&x->engine.stats.encodes),
+                 (unsigned long long)atomic_load(&x->engine.stats.states_spilled),
+                 (unsigned long long)atomic_load(&x->engine.stats.states_dropped),
+                 s->nfe_sampled ? 100 * s->batch_fill : 0.0, s->seconds);
 }
 
 /* Who was busy for how much of the time: above 100 % in all, work was hidden behind other work. */

@@ -100,11 +100,14 @@ static void add_move(struct sha256 *h, const struct noise_source *source, const 
     add_u64(h, m->point);
     if (m->kind == MOVE_ADVANCE)
         return;
-    add_number(h, m->eta);
     add_u64(h, m->stream);
     add_u64(h, (uint64_t)source->mode);
     add_u64(h, source->seed);
     add_u64(h, source->aux_seed);
+    if (m->kind == MOVE_RENOISE)
+        return;
+    add_u64(h, (uint64_t)m->kernel.kind);
+    add_number(h, m->kernel.scale);
 }
 
 struct identity identity_candidate(const struct identity *context, const struct identity *noise,

@@ -5,15 +5,41 @@
  * Coefficients are computed in double and rounded once; states are float32 as samplers see them. */
 #include "engine/solver.h"
 
-#include <winnow/search.h>
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* dst = cosine dst + sqrt(1 - cosine^2) other. */
+static void mix_in(const struct noise_source *source, const struct blend *b, float *dst, uint64_t n)
+{
+    enum { CHUNK = 1024 };
+    float other[CHUNK];
+    const float old = (float)b->cosine, fresh = (float)sqrt(1 - b->cosine * b->cosine);
+    for (uint64_t first = 0; first < n; first += CHUNK) {
+        const uint64_t count = n - first < CHUNK ? n - first : CHUNK;
+        noise_normal_f32(source->aux_seed, b->with, first, other, count);
+        for (uint64_t i = 0; i < count; i++)
+            dst[first + i] = old * dst[first + i] + fresh * other[i];
+    }
+}
+
+/* env lets no stream pass that is not there. */
+static void fill_blend(const struct noise_source *source, uint64_t stream, float *dst, uint64_t n)
+{
+    const struct blend *chain[BLENDS_MAX_DEPTH];
+    uint32_t depth = 0;
+    for (; stream >= WN_STREAM_BLEND; stream = chain[depth++]->base)
+        chain[depth] = blends_find(source->blends, stream);
+    noise_source_fill(source, stream, dst, n);
+    while (depth > 0)
+        mix_in(source, chain[--depth], dst, n);
+}
+
 void noise_source_fill(const struct noise_source *source, uint64_t stream, float *dst, uint64_t n)
 {
-    if (stream >= WN_STREAM_AUX)
+    if (stream >= WN_STREAM_BLEND)
+        fill_blend(source, stream, dst, n);
+    else if (stream >= WN_STREAM_AUX)
         noise_fill(SPEC_NOISE_PHILOX, source->aux_seed, stream, dst, n);
     else
         noise_fill(source->mode, source->seed, stream, dst, n);
@@ -46,6 +72,20 @@ wn_status walk_append(struct walk *w, struct move move, wn_error *err)
     WN_TRY(walk_reserve(w, err));
     w->moves[w->move_count++] = move;
     return WN_OK;
+}
+
+void walk_move_state(struct walk *to, struct walk *from)
+{
+    to->x = from->x;
+    to->v = from->v;
+    to->has_velocity = from->has_velocity;
+    to->is_halfway = from->is_halfway;
+    to->point = from->point;
+    to->done = from->done;
+    from->x = NULL;
+    from->v = NULL;
+    from->has_velocity = from->is_halfway = false;
+    from->point = from->done = 0;
 }
 
 void walk_finish(struct walk *w)
@@ -82,26 +122,64 @@ static void take_glimpses(const struct solver *s, struct walk *w, const float *v
 
 /* ---- the interpreter ------------------------------------------------------------------------------------------ */
 
+uint64_t solver_velocities(const struct solver *s, uint64_t from, uint64_t to)
+{
+    if (to <= from)
+        return 0;
+    return s->method == SPEC_SOLVER_HEUN ? 2 * (to - from) - (to == s->steps) : to - from;
+}
+
+bool solver_needs_v(const struct solver *s)
+{
+    return s->method == SPEC_SOLVER_HEUN;
+}
+
+/* A step of Heun asks for a second velocity where Euler's step leads; on the clean end there is none. */
+static bool has_second_half(const struct solver *s, const struct walk *w)
+{
+    return s->method == SPEC_SOLVER_HEUN && w->point + 1 < s->steps;
+}
+
 static void end_move(struct walk *w, const struct move *m)
 {
     w->point = m->point;
     w->done++;
 }
 
-static void step(const struct solver *s, const struct noise_source *source, struct walk *w, const float *v, float *z)
+static void kick(const struct solver *s, const struct noise_source *source, struct walk *w, const float *v, float *z)
 {
     const struct move *m = &w->moves[w->done];
-    const float from = s->sigma[w->point];
-    take_glimpses(s, w, v, m->kind == MOVE_KICK ? m->point : w->point + 1);
-    if (m->kind == MOVE_KICK) {
-        if (m->eta > 0)
-            noise_source_fill(source, m->stream, z, s->values);
-        solver_kick(s->values, w->x, v, z, from, s->sigma[m->point], m->eta);
-        end_move(w, m);
+    const float from = s->sigma[w->point], to = s->sigma[m->point];
+    take_glimpses(s, w, v, m->point);
+    if (solver_kick_has_noise(m->kernel, to))
+        noise_source_fill(source, m->stream, z, s->values);
+    solver_kick(s->values, w->x, v, z, from, to, m->kernel);
+    end_move(w, m);
+}
+
+/* v may be w->v. */
+static void advance(const struct solver *s, struct walk *w, const float *v)
+{
+    const float from = s->sigma[w->point], to = s->sigma[w->point + 1];
+    if (w->is_halfway) {
+        solver_heun(s->values, w->x, w->v, v, from, to);
     } else {
-        solver_euler(s->values, w->x, v, from, s->sigma[w->point + 1]);
-        w->point++;
+        take_glimpses(s, w, v, w->point + 1);
+        solver_euler(s->values, w->x, v, from, to);
     }
+    w->is_halfway = !w->is_halfway && has_second_half(s, w);
+    if (w->is_halfway && v != w->v)
+        memcpy(w->v, v, s->values * sizeof *v);
+    if (!w->is_halfway)
+        w->point++;
+}
+
+static void step(const struct solver *s, const struct noise_source *source, struct walk *w, const float *v, float *z)
+{
+    if (w->moves[w->done].kind == MOVE_KICK)
+        kick(s, source, w, v, z);
+    else
+        advance(s, w, v);
     w->has_velocity = false;
 }
 
@@ -119,7 +197,7 @@ bool solver_wants(const struct solver *s, const struct noise_source *source, str
 {
     while (w->done < w->move_count) {
         const struct move *m = &w->moves[w->done];
-        *sigma = s->sigma[w->point];
+        *sigma = s->sigma[w->point + w->is_halfway];
         if (m->kind == MOVE_RENOISE)
             jump_back(s, source, w, z);
         else if (w->point == m->point)
@@ -133,14 +211,16 @@ bool solver_wants(const struct solver *s, const struct noise_source *source, str
     return want_velocity && !w->has_velocity && w->point < s->steps;
 }
 
-bool solver_keeps(const struct walk *w)
+bool solver_keeps(const struct solver *s, const struct walk *w)
 {
-    return w->done == w->move_count;
+    if (w->done == w->move_count)
+        return true;
+    return w->moves[w->done].kind == MOVE_ADVANCE && !w->is_halfway && has_second_half(s, w);
 }
 
 void solver_take(const struct solver *s, const struct noise_source *source, struct walk *w, const float *v, float *z)
 {
-    if (!solver_keeps(w)) {
+    if (w->done < w->move_count) {
         step(s, source, w, v, z);
         return;
     }
@@ -168,20 +248,96 @@ void solver_renoise(uint64_t n, float *x, const float *z, float a, float b)
         x[i] = signal * x[i] + noise * z[i];
 }
 
-void solver_kick(uint64_t n, float *x, const float *v, const float *z, float from, float to, double eta)
+void solver_heun(uint64_t n, float *x, const float *v_from, const float *v, float from, float to)
 {
-    if (!(eta > 0)) {
+    const float half = 0.5f * (to - from);
+    for (uint64_t i = 0; i < n; i++)
+        x[i] += half * (v[i] - v_from[i]);
+}
+
+/* ---- stochastic steps ------------------------------------------------------------------------------------------ */
+
+/* x_b = (1 - b) x0 + old eps + fresh z */
+struct mix {
+    double old;
+    double fresh;
+};
+
+static struct mix mix_cps(double b, double eta)
+{
+    const double half_pi = 1.57079632679489661923;
+    return (struct mix){ b * cos(eta * half_pi), b * sin(eta * half_pi) };
+}
+
+/* dx = v dt - g^2 / 2 score dt + g dW, backward in time, with score = -eps / a: the drift takes noise away at the rate
+ * at which dW brings it. g_dw = g sqrt(dt). */
+static struct mix mix_sde(double a, double b, double g_dw)
+{
+    const double fresh = fmin(g_dw, b);
+    return (struct mix){ b - fresh * fresh / (2 * a), fresh };
+}
+
+static double grpo_diffusion(double a, double b, double scale)
+{
+    const double s = a < 1 ? a : b;
+    return scale * sqrt(s / (1 - s));
+}
+
+/* The variance-preserving process has signal and noise levels p and q with p^2 + q^2 = 1, and q / p = s / (1 - s) where
+ * it stands for the flow's noise level s: q = s / h, h = hypot(s, 1 - s), and a state of it is the flow's divided by h.
+ * In its time r, -ln p^2 = beta_0 r + (beta_1 - beta_0) r^2 / 2; time ends at r = 1, with a trace of signal. */
+static double vp_time(double s)
+{
+    const double beta = 0.1, growth = 20 - beta;
+    const double odds = s / (1 - s); /* +infinity at 1 */
+    const double integral = log1p(odds * odds);
+    return fmin((sqrt(beta * beta + 2 * growth * integral) - beta) / growth, 1);
+}
+
+static struct mix mix_vp(double a, double b, double scale)
+{
+    const double r = vp_time(a), dr = r - vp_time(b);
+    const double h_a = hypot(a, 1 - a), h_b = hypot(b, 1 - b);
+    const struct mix vp = mix_sde(a / h_a, b / h_b, scale * r * r * sqrt(dr));
+    return (struct mix){ vp.old * h_b, vp.fresh * h_b };
+}
+
+static struct mix mix_of(double a, double b, wn_kernel k)
+{
+    switch (k.kind) {
+    case WN_KERNEL_CPS:
+        return mix_cps(b, k.scale);
+    case WN_KERNEL_CONSTANT:
+        return mix_sde(a, b, k.scale * sqrt(a - b));
+    case WN_KERNEL_GRPO:
+        return mix_sde(a, b, grpo_diffusion(a, b, k.scale) * sqrt(a - b));
+    case WN_KERNEL_RBF:
+        return mix_sde(a, b, k.scale * a * a * sqrt(a - b));
+    default:
+        return mix_vp(a, b, k.scale);
+    }
+}
+
+bool solver_kick_has_noise(wn_kernel kernel, float to)
+{
+    return kernel.scale > 0 && to > 0;
+}
+
+void solver_kick(uint64_t n, float *x, const float *v, const float *z, float from, float to, wn_kernel kernel)
+{
+    if (!solver_kick_has_noise(kernel, to)) {
         solver_euler(n, x, v, from, to);
         return;
     }
-    const double half_pi = 1.57079632679489661923;
-    const float old = (float)((double)to * cos(eta * half_pi));
-    const float fresh = (float)((double)to * sin(eta * half_pi));
+    const struct mix mix = mix_of((double)from, (double)to, kernel);
+    const float old = (float)mix.old, fresh = (float)mix.fresh;
     for (uint64_t i = 0; i < n; i++) {
         const float x0 = x[i] - from * v[i];
         x[i] = (1.0f - to) * x0 + old * (x0 + v[i]) + fresh * z[i];
     }
 }
+
+/* ---- previews -------------------------------------------------------------------------------------------------- */
 
 void solver_x0(const struct solver *s, const struct walk *w, float *dst)
 {

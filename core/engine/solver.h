@@ -1,4 +1,5 @@
-/* solver.h - carries one sample along its lineage: Euler steps, stochastic steps, re-noising, previews; all float32.
+/* solver.h - carries one sample along its lineage: the spec's steps, stochastic steps, re-noising, previews; all
+ * float32.
  *
  * A walk is a state x and the moves that a search asked of it. Moves are recorded first and carried out when a score
  * needs them; the solver is told velocities one at a time, so that it never cares where they come from. Deterministic:
@@ -9,7 +10,10 @@
 #ifndef WINNOW_ENGINE_SOLVER_H
 #define WINNOW_ENGINE_SOLVER_H
 
+#include "engine/blend.h"
 #include "engine/noise.h"
+
+#include <winnow/search.h>
 
 #include <stdbool.h>
 
@@ -17,16 +21,17 @@ enum { MOVE_ADVANCE = 1, MOVE_RENOISE, MOVE_KICK };
 
 struct move {
     int32_t kind;
-    uint32_t point;  /* where it leads */
-    double eta;      /* MOVE_KICK */
-    uint64_t stream; /* of z: MOVE_KICK, MOVE_RENOISE */
+    uint32_t point;   /* where it leads */
+    uint64_t stream;  /* of z: MOVE_KICK, MOVE_RENOISE */
+    wn_kernel kernel; /* MOVE_KICK */
 };
 
 struct walk {
     float *x; /* [values] where the first `done` moves (and a part of the next) led; the glimpses behind it */
     float *v; /* [values] or NULL: the velocity at x when has_velocity */
     bool has_velocity;
-    uint32_t point; /* of x on the schedule */
+    bool is_halfway; /* through a step of Heun: x is where Euler's would lead, v the velocity where it began */
+    uint32_t point;  /* of x on the schedule */
     uint32_t done;
     uint32_t move_count;
     uint32_t move_capacity;
@@ -38,11 +43,13 @@ struct noise_source {
     enum spec_noise mode;
     uint64_t seed;
     uint64_t aux_seed;
+    const struct blends *blends; /* for streams from WN_STREAM_BLEND up; NULL where there are none */
 };
 
 enum { GLIMPSES_MAX = 4 };
 
 struct solver {
+    enum spec_solver method;
     const float *sigma; /* [steps + 1], 1 .. 0 */
     uint32_t steps;
     uint64_t values;
@@ -55,10 +62,17 @@ struct solver {
 uint64_t solver_floats(const struct solver *s);                                        /* of walk.x */
 const float *solver_glimpse(const struct solver *s, const struct walk *w, uint32_t i); /* [values] */
 
+/* Velocities that advancing from a point to a later one takes; 0 where it is not later. */
+uint64_t solver_velocities(const struct solver *s, uint64_t from, uint64_t to);
+/* Whether advancing needs walk.v. */
+bool solver_needs_v(const struct solver *s);
+
 void noise_source_fill(const struct noise_source *source, uint64_t stream, float *dst, uint64_t n);
 
 /* Appends a move; an advance that follows an advance extends it. WN_E_MEMORY. */
 wn_status walk_append(struct walk *w, struct move move, wn_error *err);
+/* Takes x, v and how far they were carried over; the moves stay where they are. */
+void walk_move_state(struct walk *to, struct walk *from);
 void walk_finish(struct walk *w); /* frees x, v and moves */
 
 /* Carries out all moves that need no new velocity. True: the walk waits for one at *sigma; false: it has arrived, and
@@ -66,7 +80,7 @@ void walk_finish(struct walk *w); /* frees x, v and moves */
 bool solver_wants(const struct solver *s, const struct noise_source *source, struct walk *w, bool want_velocity,
                   float *z, float *sigma);
 /* Whether the velocity asked for is to be kept in w->v rather than used up by a move. */
-bool solver_keeps(const struct walk *w);
+bool solver_keeps(const struct solver *s, const struct walk *w);
 /* Uses the velocity that was asked for; v may be w->v. */
 void solver_take(const struct solver *s, const struct noise_source *source, struct walk *w, const float *v, float *z);
 
@@ -77,8 +91,10 @@ void solver_x0(const struct solver *s, const struct walk *w, float *dst);
 void solver_euler(uint64_t n, float *x, const float *v, float from, float to); /* x += (to - from) v */
 /* From noise level a to b >= a: x = r x + sqrt(b^2 - r^2 a^2) z, r = (1 - b) / (1 - a). */
 void solver_renoise(uint64_t n, float *x, const float *z, float a, float b);
-/* Coefficient-preserving step: x = (1 - to) x0 + to (cos(eta pi/2) eps + sin(eta pi/2) z); "Coefficients-Preserving
- * Sampling for Reinforcement Learning with Flow Matching", Wang & Yu 2025. eta 0 is the Euler step, to the bit. */
-void solver_kick(uint64_t n, float *x, const float *v, const float *z, float from, float to, double eta);
+/* The second half of Heun's step, of order 2: x is where Euler's led, v the velocity there, v_from where it began. */
+void solver_heun(uint64_t n, float *x, const float *v_from, const float *v, float from, float to);
+/* A stochastic step, as winnow/search.h defines its kinds; without noise it does not read z. */
+bool solver_kick_has_noise(wn_kernel kernel, float to);
+void solver_kick(uint64_t n, float *x, const float *v, const float *z, float from, float to, wn_kernel kernel);
 
 #endif

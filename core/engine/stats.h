@@ -15,6 +15,8 @@ struct stats {
     atomic_uint_least64_t candidates_done;     /* scored by the guide, from the ledger or anew */
     atomic_uint_least64_t candidates_replayed; /* those from the ledger */
     atomic_uint_least64_t candidates_unjudged; /* interrupted before a judge had seen them: not recorded */
+    atomic_uint_least64_t states_spilled;      /* to disk, for want of memory */
+    atomic_uint_least64_t states_dropped;      /* for the same, to be drawn again */
     atomic_uint_least32_t prompts_done;
     atomic_uint_least32_t prompts_failed;
 };

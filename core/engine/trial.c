@@ -1,6 +1,8 @@
 /* One search on one prompt, from its first sample to the row that says how it ended. */
 #include "engine/trial.h"
 
+#include "engine/allotment.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +26,15 @@ static struct noise_source source_of(const struct spec *spec, const wn_prompt *p
 {
     const uint64_t own = prompt_seed(spec->seed, prompt->id);
     const uint64_t seed = spec->noise == SPEC_NOISE_PHILOX ? own : spec->seed;
-    return (struct noise_source){ (enum spec_noise)spec->noise, seed, own };
+    return (struct noise_source){ .mode = (enum spec_noise)spec->noise, .seed = seed, .aux_seed = own };
+}
+
+/* Each live search has an equal part of the memory for states. */
+static uint64_t state_limit(const struct engine *e)
+{
+    const uint32_t live = e->spec->engine.live < e->spec->prompt_count ? e->spec->engine.live : e->spec->prompt_count;
+    const double part = e->spec->engine.state_memory / live;
+    return part < 0x1p63 ? (uint64_t)part : UINT64_MAX;
 }
 
 static struct trial *create(struct engine *e, uint32_t index)
@@ -41,10 +51,16 @@ static struct trial *create(struct engine *e, uint32_t index)
     t->arena = arena;
     t->prompt = &e->spec->prompts[index];
     t->noise = source_of(e->spec, t->prompt);
+    t->noise.blends = &t->blends;
     t->conditioning = (struct conditioning){ .prompt = t->prompt, .noise = &t->noise };
     t->context =
         identity_context(e->spec, e->info.model_key, e->sampler->canvas_options, e->solver.sigma, t->prompt->text);
     t->budget.limit = e->spec->budget;
+    t->keeper = (struct keeper){ .solver = &e->solver,
+                                 .source = &t->noise,
+                                 .directory = e->spec->output,
+                                 .stats = &e->stats,
+                                 .limit = state_limit(e) };
     t->best_offer = NAN;
     t->best_picture = NAN;
     pthread_mutex_init(&t->mutex, NULL);
@@ -56,7 +72,9 @@ static struct trial *create(struct engine *e, uint32_t index)
 static void destroy(struct trial *t)
 {
     trial_free_samples(t);
+    keeper_finish(&t->keeper);
     free(t->seen.slots);
+    blends_finish(&t->blends);
     arena_destroy(t->arena);
     pthread_mutex_destroy(&t->mutex);
     pthread_cond_destroy(&t->changed);
@@ -149,17 +167,50 @@ static wn_status end(struct trial *t, wn_status status, wn_error *err)
     return status;
 }
 
+static void tighten(struct spec_budget *limit, const struct spec_budget *part)
+{
+    limit->nfe = fmin(limit->nfe, part->nfe);
+    limit->seconds = fmin(limit->seconds, part->seconds);
+    limit->verifier_calls = fmin(limit->verifier_calls, part->verifier_calls);
+    limit->candidates = fmin(limit->candidates, part->candidates);
+}
+
+static bool is_stopping(void *arg)
+{
+    return engine_is_stopping(arg);
+}
+
+static wn_status take_part(struct trial *t, wn_error *err)
+{
+    struct spec_budget part;
+    WN_TRY(allotment_take(t->engine->allotment, t->index, is_stopping, t->engine, &part, err));
+    tighten(&t->budget.limit, &part);
+    return WN_OK;
+}
+
+static void give_back(const struct trial *t)
+{
+    const struct spec_budget spent = { .nfe = (double)t->budget.nfe,
+                                       .seconds = t->budget.seconds,
+                                       .verifier_calls = (double)t->budget.verifier_calls,
+                                       .candidates = (double)t->budget.candidates };
+    allotment_end(t->engine->allotment, t->index, &spent);
+}
+
 wn_status trial_run(struct engine *e, uint32_t index, wn_error *err)
 {
     struct trial *t = create(e, index);
     if (!t)
         return wn_fail(err, WN_E_MEMORY, "no memory for the search on prompt %s", e->spec->prompts[index].id);
-    wn_status status = write_row(t, "open", "", err);
+    wn_status status = take_part(t, err);
+    if (status == WN_OK)
+        status = write_row(t, "open", "", err);
     if (status == WN_OK)
         status = search(t, err);
     wait_for_jobs(t);
     batcher_release(e->batcher, &t->conditioning);
     status = end(t, status, err);
+    give_back(t);
     destroy(t);
     return status;
 }

@@ -9,16 +9,30 @@
 #include "base/arena.h"
 #include "engine/budget.h"
 #include "engine/engine.h"
+#include "engine/keeper.h"
+
+/* Where clones stand together until one of them moves: what they share is carried out once. */
+struct stem {
+    struct walk walk; /* the moves that they share, and the state where these led; none while `below` has it */
+    struct kept kept;
+    struct stem *below;  /* from which this one goes on; NULL once it has a state of its own */
+    bool wants_velocity; /* where it leads: paid for before it was cloned */
+    uint32_t users;      /* samples and stems above */
+    uint64_t carried_in; /* the round of carrying that it is in */
+};
 
 struct sample {
     bool is_live;
     bool has_paid_velocity; /* the velocity at `point` is charged already */
     bool has_stream;
+    uint32_t slot;
     uint32_t generation; /* tells a dropped sample from a new one in its place */
     uint32_t point;      /* where the search has it; walk.point may lag behind */
     uint32_t next_free;
     uint64_t asked_in; /* the last call that named it */
-    struct walk walk;
+    struct walk walk;  /* all moves are here; the state is the stem's while there is one */
+    struct stem *stem;
+    struct kept kept;
     struct identity noise;
     uint64_t stream;        /* of its noise, when has_stream */
     uint64_t nfe;           /* of its own path */
@@ -54,12 +68,14 @@ struct trial {
     uint32_t index;
     const wn_prompt *prompt;
     struct noise_source noise;
+    struct blends blends;
     struct conditioning conditioning;
     struct identity context;
     struct budget budget;
 
-    struct sample *samples; /* [sample_capacity] */
-    uint32_t sample_count;  /* slots ever used */
+    struct keeper keeper;
+    struct sample **samples; /* [sample_capacity] */
+    uint32_t sample_count;   /* slots ever used */
     uint32_t sample_capacity;
     uint32_t free_slot; /* slot + 1, 0 = none */
     struct seen_table seen;
@@ -68,12 +84,13 @@ struct trial {
         uint64_t stream_plus_1;
     } origins[ORIGIN_SLOTS]; /* streams of noises that env handed out, to be named in lineages */
 
-    uint64_t call_count; /* of those that name many samples */
-    uint64_t set_count;  /* calls of score */
+    uint64_t call_count;  /* of those that name many samples */
+    uint64_t carry_count; /* rounds in which stems were carried */
+    uint64_t set_count;   /* calls of score */
     uint64_t offer_count;
     struct identity choice; /* the best offer so far, under a guide that compares */
-    double best_offer; /* NaN until one has a score */
-    bool has_picture;  /* of a finished candidate */
+    double best_offer;      /* NaN until one has a score */
+    bool has_picture;       /* of a finished candidate */
     double best_picture;
 
     wn_error fault; /* of the sampler, told the search through env, or of the guide; code WN_OK while there is none */
@@ -100,14 +117,31 @@ struct sample *trial_sample(struct trial *t, wn_sample handle, wn_error *err); /
 struct sample *trial_sample_once(struct trial *t, wn_sample handle, wn_error *err);
 wn_status trial_goes_on(const struct trial *t, wn_error *err); /* WN_E_CANCELLED, or the sampler's fault */
 void trial_charge(struct sample *s, uint64_t nfe);
+
+/* trial_state.c: the states of samples. A new sample's is x [values]; a clone's is its original's, with its moves. */
+wn_status state_create(struct trial *t, struct sample *s, const float *x, wn_error *err);
+wn_status state_share(struct trial *t, struct sample *from, struct sample *to, wn_error *err);
+void state_drop(struct trial *t, struct sample *s);
+/* Gives each sample a state of its own, for its moves to start from, and memory for a velocity where one is wanted or a
+ * step needs it. Blocks while stems are carried, once each. */
+wn_status state_own(struct trial *t, uint32_t count, struct sample *const *samples, const bool *wants_velocity,
+                    wn_error *err);
+/* Puts away what has no room; to be called when the work on states is over. */
+wn_status state_settle(struct trial *t, wn_error *err);
+/* What a failure below means to the search: the end. The trial remembers it, should the search not. */
+wn_status trial_hand_up(struct trial *t, wn_status status, const wn_error *fault, wn_error *err);
 void trial_free_samples(struct trial *t);
 
 /* trial_lineage.c: JSON that says how a sample came to be, free() it; NULL when memory ran out. */
 char *trial_lineage(const struct trial *t, const struct sample *s);
 
-/* trial_score.c: env->score and env->peek, which sample. */
+/* trial_score.c: env->score. */
 wn_status trial_score(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err);
+/* trial_state.c: env->peek. */
 wn_status trial_peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err);
+/* A task without an owner is the trial's own, of state_own and trial_peek. */
+void trial_task_ended(struct task *task, wn_status status, const wn_error *err);
+void trial_wait(struct trial *t, const uint32_t *remaining); /* until it is 0; guarded by the trial's mutex */
 /* What the batcher calls when samples have arrived, or never will; arg is the engine. */
 void trial_tasks_ended(void *arg, uint32_t count, struct task *const *tasks, wn_status status, const wn_error *err);
 

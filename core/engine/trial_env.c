@@ -9,17 +9,17 @@
 
 /* ---- slots ----------------------------------------------------------------------------------------------------- */
 
-static wn_sample handle_of(const struct trial *t, const struct sample *s)
+static wn_sample handle_of(const struct sample *s)
 {
-    return ((uint64_t)s->generation << 32) | ((uint64_t)(s - t->samples) + 1);
+    return ((uint64_t)s->generation << 32) | ((uint64_t)s->slot + 1);
 }
 
 struct sample *trial_sample(struct trial *t, wn_sample handle, wn_error *err)
 {
     const uint64_t slot = (handle & UINT32_MAX) - 1;
     const uint64_t generation = handle >> 32;
-    if (slot < t->sample_count && t->samples[slot].is_live && t->samples[slot].generation == generation)
-        return &t->samples[slot];
+    if (slot < t->sample_count && t->samples[slot]->is_live && t->samples[slot]->generation == generation)
+        return t->samples[slot];
     wn_fail(err, WN_E_ARG, "the search names sample %llu, which was dropped or never spawned",
             (unsigned long long)handle);
     return NULL;
@@ -38,61 +38,66 @@ struct sample *trial_sample_once(struct trial *t, wn_sample handle, wn_error *er
     return s;
 }
 
+static bool grow(struct trial *t)
+{
+    const uint32_t capacity = t->sample_capacity ? 2 * t->sample_capacity : 16;
+    struct sample **grown = realloc(t->samples, capacity * sizeof(struct sample *));
+    if (!grown)
+        return false;
+    t->samples = grown;
+    t->sample_capacity = capacity;
+    return true;
+}
+
 static struct sample *new_slot(struct trial *t)
 {
     if (t->free_slot) {
-        struct sample *s = &t->samples[t->free_slot - 1];
+        struct sample *s = t->samples[t->free_slot - 1];
         t->free_slot = s->next_free;
         return s;
     }
-    if (t->sample_count == t->sample_capacity) {
-        const uint32_t capacity = t->sample_capacity ? 2 * t->sample_capacity : 16;
-        struct sample *grown = realloc(t->samples, capacity * sizeof *grown);
-        if (!grown)
-            return NULL;
-        t->samples = grown;
-        t->sample_capacity = capacity;
+    struct sample *s = t->sample_count < t->sample_capacity || grow(t) ? calloc(1, sizeof *s) : NULL;
+    if (!s)
+        return NULL;
+    s->slot = t->sample_count;
+    t->samples[t->sample_count++] = s;
+    return s;
+}
+
+/* A live sample with nothing but its place, made like another or anew. */
+static struct sample *live_slot(struct trial *t, const struct sample *like, wn_error *err)
+{
+    struct sample *s = new_slot(t);
+    if (!s) {
+        wn_fail(err, WN_E_MEMORY, "no memory for sample %u", t->sample_count + 1);
+        return NULL;
     }
-    struct sample *s = &t->samples[t->sample_count++];
-    memset(s, 0, sizeof *s);
+    const uint32_t slot = s->slot, generation = s->generation;
+    *s = like ? *like : (struct sample){ .is_live = true };
+    s->slot = slot;
+    s->generation = generation;
+    s->walk = (struct walk){ 0 };
+    s->kept = (struct kept){ .walk = &s->walk };
+    s->stem = NULL;
     return s;
 }
 
 static void free_slot(struct trial *t, struct sample *s)
 {
-    const uint32_t generation = s->generation + 1;
-    walk_finish(&s->walk);
-    memset(s, 0, sizeof *s);
-    s->generation = generation;
-    s->next_free = t->free_slot;
-    t->free_slot = (uint32_t)(s - t->samples) + 1;
+    state_drop(t, s);
+    *s = (struct sample){ .slot = s->slot, .generation = s->generation + 1, .next_free = t->free_slot };
+    t->free_slot = s->slot + 1;
 }
 
 void trial_free_samples(struct trial *t)
 {
-    for (uint32_t i = 0; i < t->sample_count; i++)
-        walk_finish(&t->samples[i].walk);
+    for (uint32_t i = 0; i < t->sample_count; i++) {
+        state_drop(t, t->samples[i]);
+        free(t->samples[i]);
+    }
     free(t->samples);
     t->samples = NULL;
     t->sample_count = 0;
-}
-
-/* x [floats]: a noise, or another walk's x with its glimpses. */
-static struct sample *new_sample(struct trial *t, const float *x, uint64_t floats, wn_error *err)
-{
-    const uint64_t bytes = solver_floats(&t->engine->solver) * sizeof *x;
-    struct sample *s = new_slot(t);
-    float *copy = s ? calloc(1, bytes) : NULL;
-    if (!copy) {
-        if (s)
-            free_slot(t, s);
-        wn_fail(err, WN_E_MEMORY, "no memory for sample %u of %llu bytes", t->sample_count, (unsigned long long)bytes);
-        return NULL;
-    }
-    memcpy(copy, x, floats * sizeof *x);
-    s->walk.x = copy;
-    s->is_live = true;
-    return s;
 }
 
 /* ---- noise ----------------------------------------------------------------------------------------------------- */
@@ -113,14 +118,20 @@ static uint32_t origin_slot(const struct identity *noise)
 static wn_status env_noise(void *ctx, uint64_t stream, float *dst, wn_error *err)
 {
     struct trial *t = ctx;
-    (void)err;
     const uint64_t values = t->engine->solver.values;
+    WN_TRY(blends_check(&t->blends, stream, err));
     noise_source_fill(&t->noise, stream, dst, values);
     const struct identity id = identity_noise(dst, values);
     const uint32_t slot = origin_slot(&id);
     t->origins[slot].noise = id;
     t->origins[slot].stream_plus_1 = stream + 1;
     return WN_OK;
+}
+
+static wn_status env_blend(void *ctx, uint64_t base, uint64_t with, double cosine, uint64_t *stream, wn_error *err)
+{
+    struct trial *t = ctx;
+    return blends_add(&t->blends, base, with, cosine, stream, err);
 }
 
 static uint64_t env_random_u64(void *ctx, uint64_t stream, uint64_t index)
@@ -151,59 +162,36 @@ static wn_status env_spawn(void *ctx, const float *noise, wn_sample parent, wn_s
         parent_id = p->scored;
         origin = p->scored.text[0] ? 0 : parent;
     }
-    struct sample *s = new_sample(t, noise, t->engine->solver.values, err);
+    struct sample *s = live_slot(t, NULL, err);
     if (!s)
         return err->code;
     s->noise = identity_noise(noise, t->engine->solver.values);
     s->parent = parent_id;
     s->origin = origin;
     find_origin(t, s);
-    *out = handle_of(t, s);
-    return WN_OK;
-}
-
-static wn_status copy_walk(const struct trial *t, struct walk *to, const struct walk *from, wn_error *err)
-{
-    const uint64_t bytes = t->engine->solver.values * sizeof *from->v;
-    for (uint32_t i = 0; i < from->move_count; i++)
-        WN_TRY(walk_append(to, from->moves[i], err));
-    to->done = from->done;
-    to->point = from->point;
-    if (!from->has_velocity)
-        return WN_OK;
-    to->v = malloc(bytes);
-    if (!to->v)
-        return wn_fail(err, WN_E_MEMORY, "no memory for a sample of %llu bytes", (unsigned long long)bytes);
-    memcpy(to->v, from->v, bytes);
-    to->has_velocity = true;
+    if (state_create(t, s, noise, err) != WN_OK) {
+        free_slot(t, s);
+        return err->code;
+    }
+    *out = handle_of(s);
     return WN_OK;
 }
 
 static wn_status env_clone(void *ctx, wn_sample sample, wn_sample *out, wn_error *err)
 {
     struct trial *t = ctx;
-    const struct sample *found = trial_sample(t, sample, err);
-    if (!found)
-        return err->code;
-    const uint64_t floats = solver_floats(&t->engine->solver);
-    struct sample *s = new_sample(t, found->walk.x, floats, err); /* may move the samples */
+    struct sample *from = trial_sample(t, sample, err);
+    struct sample *s = from ? live_slot(t, from, err) : NULL;
     if (!s)
         return err->code;
-    const struct sample *from = trial_sample(t, sample, err);
-    const struct walk own = s->walk;
-    const uint32_t generation = s->generation;
-    *s = *from;
-    s->walk = own;
-    s->generation = generation;
-    s->nfe = from->nfe;
     s->unscored_nfe = 0; /* the original answers for them */
     s->unsampled_nfe = 0;
     s->peek_seconds = 0;
-    if (copy_walk(t, &s->walk, &from->walk, err) != WN_OK) {
+    if (state_share(t, from, s, err) != WN_OK) {
         free_slot(t, s);
         return err->code;
     }
-    *out = handle_of(t, s);
+    *out = handle_of(s);
     return WN_OK;
 }
 
@@ -279,7 +267,7 @@ static wn_status advance_cost(struct trial *t, uint64_t count, const wn_sample *
         if (s->point > point)
             return wn_fail(err, WN_E_ARG, "a sample at point %u cannot advance to %llu; renoise leads back", s->point,
                            (unsigned long long)point);
-        *nfe += cost(t, s, point - s->point);
+        *nfe += cost(t, s, solver_velocities(&t->engine->solver, s->point, point));
     }
     return WN_OK;
 }
@@ -296,7 +284,7 @@ static wn_status env_advance(void *ctx, uint64_t count, const wn_sample *samples
         struct sample *s = trial_sample(t, samples[i], err);
         const struct move move = { .kind = MOVE_ADVANCE, .point = (uint32_t)point };
         if (s->point < point)
-            WN_TRY(move_sample(s, move, cost(t, s, point - s->point), err));
+            WN_TRY(move_sample(s, move, cost(t, s, solver_velocities(&t->engine->solver, s->point, point)), err));
     }
     return WN_OK;
 }
@@ -313,10 +301,23 @@ static wn_status env_renoise(void *ctx, wn_sample sample, uint64_t point, uint64
                        (unsigned long long)point);
     if (point == s->point)
         return WN_OK;
+    WN_TRY(blends_check(&t->blends, stream, err));
     return move_sample(s, (struct move){ .kind = MOVE_RENOISE, .point = (uint32_t)point, .stream = stream }, 0, err);
 }
 
-static wn_status env_kick(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err)
+static wn_status check_kernel(wn_kernel k, wn_error *err)
+{
+    if (k.kind < WN_KERNEL_CPS || k.kind > WN_KERNEL_RBF_VP)
+        return wn_fail(err, WN_E_ARG, "kernel %lld of a kick is none of %d to %d", (long long)k.kind, WN_KERNEL_CPS,
+                       WN_KERNEL_RBF_VP);
+    if (k.kind == WN_KERNEL_CPS && !(k.scale >= 0 && k.scale <= 1))
+        return wn_fail(err, WN_E_ARG, "eta %g of a coefficient-preserving kick is not within 0 and 1", k.scale);
+    if (!(k.scale >= 0) || isinf(k.scale))
+        return wn_fail(err, WN_E_ARG, "scale %g of a kick is not a number from 0 up", k.scale);
+    return WN_OK;
+}
+
+static wn_status env_kick(void *ctx, wn_sample sample, uint64_t point, wn_kernel kernel, uint64_t stream, wn_error *err)
 {
     struct trial *t = ctx;
     WN_TRY(trial_goes_on(t, err));
@@ -327,12 +328,17 @@ static wn_status env_kick(void *ctx, wn_sample sample, uint64_t point, double et
     if (point <= s->point)
         return wn_fail(err, WN_E_ARG, "a sample at point %u cannot be kicked to %llu; a kick leads on", s->point,
                        (unsigned long long)point);
-    if (!(eta >= 0 && eta <= 1))
-        return wn_fail(err, WN_E_ARG, "eta %g of a kick is not within 0 and 1", eta);
+    WN_TRY(check_kernel(kernel, err));
+    WN_TRY(blends_check(&t->blends, stream, err));
     const struct charge charge = { .nfe = cost(t, s, 1) };
     WN_TRY(budget_take(&t->budget, charge, err));
-    const struct move move = { .kind = MOVE_KICK, .point = (uint32_t)point, .eta = eta, .stream = stream };
+    const struct move move = { .kind = MOVE_KICK, .point = (uint32_t)point, .stream = stream, .kernel = kernel };
     return move_sample(s, move, charge.nfe, err);
+}
+
+static wn_status env_kick_cps(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err)
+{
+    return env_kick(ctx, sample, point, (wn_kernel){ WN_KERNEL_CPS, eta }, stream, err);
 }
 
 /* ---- offers ---------------------------------------------------------------------------------------------------- */
@@ -378,6 +384,12 @@ static wn_status env_offer(void *ctx, wn_sample sample, wn_error *err)
     return t->engine->guide_is_comparative ? offer_choice(t, offered, err) : WN_OK;
 }
 
+static uint64_t env_cost(void *ctx, uint64_t from, uint64_t to)
+{
+    const struct engine *e = ((const struct trial *)ctx)->engine;
+    return to > e->solver.steps ? 0 : solver_velocities(&e->solver, from, to) * e->info.evals_per_velocity;
+}
+
 void trial_bind_env(struct trial *t)
 {
     const struct engine *e = t->engine;
@@ -401,9 +413,12 @@ void trial_bind_env(struct trial *t)
         .drop = env_drop,
         .advance = env_advance,
         .renoise = env_renoise,
+        .kick_cps = env_kick_cps,
         .kick = env_kick,
         .peek = trial_peek,
         .score = trial_score,
         .offer = env_offer,
+        .cost = env_cost,
+        .blend = env_blend,
     };
 }

@@ -17,8 +17,10 @@ enum { CALL_MAX = 1 << 20 };
 struct asked {
     struct sample *sample;
     struct identity id;
+    uint32_t first; /* of the call's samples with this id; its own place, unless it is a twin */
+    uint32_t place; /* where the n-th distinct id of the call stands first, n being this one's index */
     bool is_finished;
-    bool was_seen;    /* scored by this trial before this call */
+    bool was_seen;    /* scored by this trial before this call, or a twin */
     bool wants_score; /* new to this trial, or to be compared again */
     bool is_answered; /* by the ledger */
     uint64_t nfe_total;
@@ -34,6 +36,7 @@ struct call {
     struct ledger_score *scores; /* [count][column_count] */
     struct entry *entries;       /* [count] */
     struct task **tasks;         /* [count] */
+    struct seen_table distinct;  /* its ids, in their order */
     struct charge charge;
 };
 
@@ -44,6 +47,19 @@ static struct identity identity_of(const struct trial *t, const struct sample *s
 
 /* ---- looking up ------------------------------------------------------------------------------------------------ */
 
+/* Two samples of one making are one candidate. */
+static wn_status find_first(struct call *c, uint32_t i, wn_error *err)
+{
+    const uint64_t known = c->distinct.count;
+    struct seen *seen = seen_add(&c->distinct, &c->asked[i].id);
+    if (!seen)
+        return wn_fail(err, WN_E_MEMORY, "no memory to score %u samples", c->count);
+    if (seen->ordinal > known)
+        c->asked[known].place = i;
+    c->asked[i].first = c->asked[seen->ordinal - 1].place;
+    return WN_OK;
+}
+
 static wn_status look_at(struct call *c, uint32_t i, wn_sample handle, wn_error *err)
 {
     struct trial *t = c->trial;
@@ -53,9 +69,11 @@ static wn_status look_at(struct call *c, uint32_t i, wn_sample handle, wn_error 
     if (!a->sample)
         return err->code;
     a->id = identity_of(t, a->sample);
+    WN_TRY(find_first(c, i, err));
+    const bool is_twin = a->first != i;
     a->is_finished = a->sample->point == e->solver.steps;
-    a->was_seen = seen_find(&t->seen, &a->id) != NULL;
-    a->wants_score = !a->was_seen || e->guide_is_comparative;
+    a->was_seen = is_twin || seen_find(&t->seen, &a->id) != NULL;
+    a->wants_score = !is_twin && (!a->was_seen || e->guide_is_comparative);
     a->scores = c->scores + (size_t)i * e->column_count;
     a->score_count = a->is_finished && !a->was_seen ? e->column_count : e->guide_columns;
     c->charge.candidates += a->is_finished && !a->was_seen;
@@ -156,7 +174,7 @@ static void take_answers(struct call *c)
     for (uint32_t i = 0; i < c->count; i++) {
         struct asked *a = &c->asked[i];
         struct entry *entry = &c->entries[i];
-        entry->is_finished = a->is_finished;
+        entry->is_finished = a->is_finished && a->first == i;
         entry->is_judged = a->is_finished && !a->was_seen;
         entry->is_done = !a->wants_score || a->is_answered;
         entry->score = a->is_answered ? e->guide_sign * a->scores[0].value : seen_find(&t->seen, &a->id)->score;
@@ -175,15 +193,6 @@ static void take_answers(struct call *c)
 }
 
 /* ---- making jobs ----------------------------------------------------------------------------------------------- */
-
-static wn_status reserve_velocity(const struct trial *t, struct walk *w, wn_error *err)
-{
-    const uint64_t bytes = t->engine->solver.values * sizeof *w->v;
-    if (!w->v)
-        w->v = malloc(bytes);
-    return w->v ? WN_OK
-                : wn_fail(err, WN_E_MEMORY, "no memory for a velocity of %llu bytes", (unsigned long long)bytes);
-}
 
 static void fill_record(const struct trial *t, struct job *job, const struct asked *a)
 {
@@ -212,8 +221,6 @@ static wn_status make_job(struct set *set, uint32_t i, const struct asked *a, wn
     job->lineage = trial_lineage(t, a->sample);
     if (!job->lineage)
         return wn_fail(err, WN_E_MEMORY, "no memory for the lineage of a candidate");
-    if (!a->is_finished)
-        WN_TRY(reserve_velocity(t, &a->sample->walk, err));
     job->task.conditioning = &t->conditioning;
     job->task.walk = &a->sample->walk;
     job->task.want_velocity = !a->is_finished;
@@ -263,22 +270,22 @@ static wn_status reserve_images(struct set *set, uint32_t job_count, wn_error *e
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
-static void wait_for(struct trial *t, const uint32_t *remaining)
+/* The samples that nobody knows the score of get a state to start from. */
+static wn_status own_states(struct call *c, wn_error *err)
 {
-    pthread_mutex_lock(&t->mutex);
-    while (*remaining > 0)
-        pthread_cond_wait(&t->changed, &t->mutex);
-    pthread_mutex_unlock(&t->mutex);
-}
-
-/* What a failure below means to the search: the end. The trial remembers it, should the search not. */
-static wn_status hand_up(struct trial *t, wn_status status, const wn_error *fault, wn_error *err)
-{
-    if (status == WN_OK)
-        return WN_OK;
-    *err = *fault;
-    if (status != WN_E_CANCELLED)
-        t->fault = *fault;
+    struct sample **samples = calloc(c->count, sizeof(struct sample *));
+    bool *wants_velocity = calloc(c->count, sizeof *wants_velocity);
+    wn_status status = samples && wants_velocity ? WN_OK : WN_E_MEMORY;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->count && status == WN_OK; i++)
+        if (!c->entries[i].is_done) {
+            wants_velocity[n] = !c->asked[i].is_finished;
+            samples[n++] = c->asked[i].sample;
+        }
+    status = status == WN_OK ? state_own(c->trial, n, samples, wants_velocity, err)
+                             : wn_fail(err, status, "no memory to score %u samples", c->count);
+    free(samples);
+    free(wants_velocity);
     return status;
 }
 
@@ -287,15 +294,16 @@ static wn_status sample_and_score(struct call *c, wn_error *err)
     struct trial *t = c->trial;
     struct set set = { .trial = t, .count = c->count, .entries = c->entries };
     struct wave wave = { .tasks = c->tasks };
+    WN_TRY(own_states(c, err));
     WN_TRY(make_jobs(c, &set, &wave.count, err));
     WN_TRY(reserve_images(&set, wave.count, err));
     set_decide(&set); /* those before the first job */
     if (wave.count > 0) {
         batcher_submit(t->engine->batcher, &wave);
-        wait_for(t, &set.remaining);
+        trial_wait(t, &set.remaining);
     }
     t->budget.seconds += set.seconds;
-    return hand_up(t, set.status, &set.err, err);
+    return trial_hand_up(t, set.status, &set.err, err);
 }
 
 static void hand_out(struct call *c, double *scores)
@@ -303,8 +311,8 @@ static void hand_out(struct call *c, double *scores)
     struct trial *t = c->trial;
     for (uint32_t i = 0; i < c->count; i++) {
         struct asked *a = &c->asked[i];
-        seen_find(&t->seen, &a->id)->score = c->entries[i].score;
-        scores[i] = c->entries[i].score;
+        scores[i] = c->entries[a->first].score;
+        seen_find(&t->seen, &a->id)->score = scores[i];
         a->sample->is_scored = true;
         a->sample->peek_seconds = 0;
     }
@@ -329,7 +337,7 @@ static wn_status run_call(struct call *c, const wn_sample *samples, double *scor
     take_answers(c);
     WN_TRY(sample_and_score(c, err));
     hand_out(c, scores);
-    return WN_OK;
+    return state_settle(t, err);
 }
 
 wn_status trial_score(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err)
@@ -347,72 +355,12 @@ wn_status trial_score(void *ctx, uint64_t count, const wn_sample *samples, doubl
     const bool has_memory = c.asked && c.scores && c.entries && c.tasks;
     const wn_status status = has_memory ? run_call(&c, samples, scores, err)
                                         : wn_fail(err, WN_E_MEMORY, "no memory to score %u samples", c.count);
+    free(c.distinct.slots);
     free(c.asked);
     free(c.scores);
     free(c.entries);
     free(c.tasks);
     return status;
-}
-
-/* ---- peeking --------------------------------------------------------------------------------------------------- */
-
-/* A sample brought up to date for its search to look at; task.owner is NULL. */
-struct peek {
-    struct task task;
-    struct trial *trial;
-    uint32_t remaining;
-    wn_status status;
-    wn_error err;
-};
-
-static void peek_ended(struct peek *p, wn_status status, const wn_error *err)
-{
-    pthread_mutex_lock(&p->trial->mutex);
-    p->status = status;
-    if (status != WN_OK)
-        p->err = *err;
-    p->remaining = 0;
-    pthread_cond_signal(&p->trial->changed);
-    pthread_mutex_unlock(&p->trial->mutex);
-}
-
-static wn_status bring_up(struct trial *t, struct sample *s, bool wants_velocity, wn_error *err)
-{
-    if (wants_velocity)
-        WN_TRY(reserve_velocity(t, &s->walk, err));
-    struct peek p = { .trial = t, .remaining = 1 };
-    p.task = (struct task){ .conditioning = &t->conditioning, .walk = &s->walk, .want_velocity = wants_velocity };
-    struct task *task = &p.task;
-    struct wave wave = { .tasks = &task, .count = 1 };
-    batcher_submit(t->engine->batcher, &wave);
-    wait_for(t, &p.remaining);
-    s->peek_seconds += p.task.seconds;
-    s->unsampled_nfe = 0;
-    return hand_up(t, p.status, &p.err, err);
-}
-
-wn_status trial_peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err)
-{
-    struct trial *t = ctx;
-    const struct solver *solver = &t->engine->solver;
-    WN_TRY(trial_goes_on(t, err));
-    struct sample *s = trial_sample(t, sample, err);
-    if (!s)
-        return err->code;
-    const bool wants_velocity = x0 && s->point < solver->steps;
-    if (wants_velocity && !s->has_paid_velocity) {
-        const struct charge charge = { .nfe = t->engine->info.evals_per_velocity };
-        WN_TRY(budget_take(&t->budget, charge, err));
-        trial_charge(s, charge.nfe);
-        s->has_paid_velocity = true;
-    }
-    if (s->walk.done < s->walk.move_count || (wants_velocity && !s->walk.has_velocity))
-        WN_TRY(bring_up(t, s, wants_velocity, err));
-    if (x)
-        memcpy(x, s->walk.x, solver->values * sizeof *x);
-    if (x0)
-        solver_x0(solver, &s->walk, x0);
-    return WN_OK;
 }
 
 /* ---- from the batcher ------------------------------------------------------------------------------------------ */
@@ -438,7 +386,7 @@ void trial_tasks_ended(void *arg, uint32_t count, struct task *const *tasks, wn_
         if (tasks[i]->owner)
             jobs[n++] = tasks[i]->owner;
         else
-            peek_ended((struct peek *)tasks[i], status, err);
+            trial_task_ended(tasks[i], status, err);
         if (n == ENDED_GROUP || (n > 0 && i + 1 == count)) {
             jobs_ended(e, n, jobs, status, err);
             n = 0;

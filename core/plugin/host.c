@@ -1,6 +1,7 @@
 /* host.c - the services of the host, each a few lines over what core has. */
 #include "plugin/host.h"
 
+#include "base/home.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "engine/noise.h"
@@ -96,9 +97,15 @@ static void host_uses_file(void *ctx, const char *path)
 
 static const void *host_extension(void *ctx, const char *id)
 {
-    (void)ctx;
-    (void)id;
-    return NULL; /* there are none yet */
+    struct host_shared *s = ((struct host_context *)ctx)->shared;
+    return strcmp(id, WN_PLACES_1) == 0 ? &s->places : NULL;
+}
+
+void host_find_places(struct host_shared *s)
+{
+    home_command(s->command, sizeof s->command);
+    home_python(s->python, sizeof s->python);
+    s->places = (wn_places){ sizeof s->places, s->command, s->python };
 }
 
 bool host_init(wn_host *host, struct host_shared *shared, const char *label, wn_verifier_ref *inputs,

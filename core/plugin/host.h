@@ -7,6 +7,9 @@
 #include "plugin/instance.h"
 
 #include <winnow/device.h>
+#include <winnow/places.h>
+
+#include <limits.h>
 
 /* A device that is open, for everybody who asks for it. */
 struct host_device {
@@ -26,6 +29,8 @@ struct host_shared {
     struct instances *instances;
     struct host_device *devices;
     uint32_t file_capacity;
+    wn_places places;
+    char command[PATH_MAX], python[PATH_MAX]; /* places' */
 };
 
 /* Behind wn_host.ctx: one for each instance. */
@@ -40,6 +45,8 @@ struct host_context {
 /* Fills *host; false when memory ran out. */
 bool host_init(wn_host *host, struct host_shared *shared, const char *label, wn_verifier_ref *inputs,
                uint32_t input_count);
+
+void host_find_places(struct host_shared *shared);
 
 /* device.c: wn_host.open_device, and the end of all that it opened. */
 wn_status host_open_device(void *ctx, const char *name, const wn_device_api **api, wn_device **device, wn_error *err);

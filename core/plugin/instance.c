@@ -7,6 +7,7 @@
 
 #include "plugin/handshake.h"
 #include "plugin/host.h"
+#include "plugin/isolate.h"
 #include "plugin/options.h"
 
 #include <string.h>
@@ -41,7 +42,9 @@ static wn_status create_one(struct host_shared *s, const struct spec_use *use, s
     if (!label || !host_init(&instance->host, s, label, inputs, use->input_count))
         return no_memory(err);
     instance->use = use;
-    wn_status status = use->plugin->create(&instance->host, use->options, &instance->self, &why);
+    wn_status status = use->isolate
+                           ? isolate_create(s, use, &instance->host, &instance->self, &why)
+                           : use->plugin->create(&instance->host, use->options, &instance->self, &why);
     if (!status)
         return WN_OK;
     instance->self = NULL;
@@ -58,7 +61,7 @@ static wn_status create_sampler(struct host_shared *s, const struct spec *spec, 
 static wn_status describe_verifier(struct instance *v, wn_error *err)
 {
     wn_error why = { 0 };
-    v->verifier = *(const wn_verifier *)v->use->plugin->vtable;
+    v->verifier = v->use->isolate ? isolate_verifier : *(const wn_verifier *)v->use->plugin->vtable;
     if (!v->verifier.describe)
         return WN_OK;
     wn_verifier_info info = {
@@ -145,6 +148,7 @@ wn_status instances_create(const struct spec *spec, struct process *process, uin
         return no_memory(err);
     }
     *shared = (struct host_shared){ .arena = arena, .spec = spec, .process = process, .instances = all };
+    host_find_places(shared);
     all->verifiers = verifiers;
     all->memory = shared;
     wn_status status = create_all(shared, spec, which, all, err);
@@ -157,7 +161,9 @@ wn_status instances_create(const struct spec *spec, struct process *process, uin
 
 static void destroy_one(struct instance *instance)
 {
-    if (instance->use)
+    if (instance->use && instance->use->isolate)
+        isolate_destroy(instance->self);
+    else if (instance->use)
         instance->use->plugin->destroy(instance->self);
 }
 

@@ -100,6 +100,18 @@ static bool is_good_name(const char *name)
     return length >= 1 && length <= 64 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == length;
 }
 
+/* The inputs of a wrapper are called in its process, so it stays in theirs. */
+static void read_isolation(struct loader *l, struct draft *d, const struct shape_verifier *shape)
+{
+    const wn_verifier *v = vtable_of(d);
+    d->use.isolate = shape && shape->isolate;
+    d->use.patience_s = shape ? shape->patience_s : 0;
+    if (d->use.isolate && v && v->max_inputs > 0)
+        problems_add(&l->problems, WN_E_ARG, d->node, "isolate",
+                     "%s works on other verifiers, which live in this process; isolate those instead",
+                     d->use.plugin->name);
+}
+
 static void read_draft(struct loader *l, struct draft *d)
 {
     if (!is_good_name(d->node->key))
@@ -111,10 +123,11 @@ static void read_draft(struct loader *l, struct draft *d)
                      tree_type_name(d->node->type));
         return;
     }
-    const wn_option *table = shape_use_options;
+    const wn_option *table = shape_verifier_options;
     options_check_keys(d->node, &table, 1, SHAPE_VERIFIER_KEYS, &l->problems);
-    load_bind(l, table, sizeof(struct shape_use), d->node, d->node, NULL, resolved);
+    const struct shape_verifier *shape = load_bind(l, table, sizeof *shape, d->node, d->node, NULL, resolved);
     load_use(l, d->node, WN_KIND_VERIFIER, &d->use, resolved);
+    read_isolation(l, d, shape);
 }
 
 /* Depth first: a verifier is placed when all its inputs are. False at a circle, which is reported once. */

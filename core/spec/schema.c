@@ -272,6 +272,7 @@ static void write_verifiers(struct json_text *j, const struct registry *r)
     json_key(j, "additionalProperties");
     begin_section(j, NULL, "a verifier");
     write_use(j, r, WN_KIND_VERIFIER);
+    write_rows(j, &shape_verifier_options[1]);
     write_names(j, "inputs", "the verifiers that this one is wrapped around");
     end_use(j, r, WN_KIND_VERIFIER);
     json_end(j);

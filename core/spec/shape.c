@@ -18,7 +18,8 @@ const wn_option shape_canvas_options[] = {
     WN_INT(struct shape_canvas, width, NULL, 16, 16384, "width of the images in pixels"),
     WN_INT(struct shape_canvas, height, NULL, 16, 16384, "height of the images in pixels"),
     WN_INT(struct shape_canvas, steps, NULL, 1, 1000, "denoising steps from noise to image"),
-    WN_ENUM(struct shape_canvas, solver, "\"euler\"", SHAPE_SOLVER_CHOICES, "how a step is taken"),
+    WN_ENUM(struct shape_canvas, solver, "\"euler\"", SHAPE_SOLVER_CHOICES,
+            "how a step is taken: euler, or heun, of order 2, which takes two velocities for each but the last"),
     WN_OPTIONS_END
 };
 
@@ -41,19 +42,37 @@ const wn_option shape_use_options[] = {
     WN_OPTIONS_END
 };
 
+const wn_option shape_verifier_options[] = {
+    WN_STRING(struct shape_verifier, use, NULL, "name of the plugin, or the path of its file"),
+    WN_BOOL(struct shape_verifier, isolate, "false",
+            "run it in a process of its own: one that crashes or hangs is started anew, and costs no more than scores"),
+    WN_NUMBER(struct shape_verifier, patience_s, "600", 0.1, 1e6,
+              "with isolate: seconds without an answer after which its process is taken for hung"),
+    WN_OPTIONS_END
+};
+
 const wn_option shape_budget_options[] = {
     WN_INT(struct shape_budget, nfe, "0", 0, 1e15, "network evaluations for each prompt; 0 = no limit"),
     WN_NUMBER(struct shape_budget, seconds, "0", 0, 1e9, "seconds for each prompt; 0 = no limit"),
     WN_INT(struct shape_budget, verifier_calls, "0", 0, 1e15,
            "images scored by the guide for each prompt; 0 = no limit"),
     WN_INT(struct shape_budget, candidates, "0", 0, 1e15, "finished images for each prompt; 0 = no limit"),
+    WN_INT(struct shape_budget, run_nfe, "0", 0, 1e15, "network evaluations of the whole run; 0 = no limit"),
+    WN_NUMBER(struct shape_budget, run_seconds, "0", 0, 1e9, "seconds of the whole run; 0 = no limit"),
+    WN_INT(struct shape_budget, run_verifier_calls, "0", 0, 1e15,
+           "images scored by the guide in the whole run; 0 = no limit"),
+    WN_INT(struct shape_budget, run_candidates, "0", 0, 1e15, "finished images of the whole run; 0 = no limit"),
+    WN_BOOL(struct shape_budget, share, "false",
+            "what a prompt leaves over of its part of the run's budget goes to later ones"),
     WN_OPTIONS_END
 };
 
 const wn_option shape_engine_options[] = {
     WN_INT(struct shape_engine, batch, "16", 1, 4096, "samples in one call of the sampler, at most"),
-    WN_INT(struct shape_engine, live, "8", 1, 1024, "prompts searched at the same time"),
+    WN_INT(struct shape_engine, live, "16", 1, 1024, "prompts searched at the same time"),
     WN_INT(struct shape_engine, threads, "0", 0, 1024, "threads for computing; 0 = one for each processor"),
+    WN_NUMBER(struct shape_engine, state_memory, "2048", 0, 1e9,
+              "MiB for the states of samples at rest; beyond, those used longest ago wait on disk; 0 = no limit"),
     WN_BOOL(struct shape_engine, save_images, "true",
             "keep every finished candidate's image, not only each prompt's first and every new best"),
     WN_OPTIONS_END

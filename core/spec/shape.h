@@ -34,17 +34,29 @@ struct shape_use {
     const char *use;
 };
 
+struct shape_verifier {
+    const char *use;
+    int32_t isolate;
+    double patience_s;
+};
+
 struct shape_budget { /* 0 = none */
     int64_t nfe;
     double seconds;
     int64_t verifier_calls;
     int64_t candidates;
+    int64_t run_nfe;
+    double run_seconds;
+    int64_t run_verifier_calls;
+    int64_t run_candidates;
+    int32_t share;
 };
 
 struct shape_engine {
     int64_t batch;
     int64_t live;
     int64_t threads;
+    double state_memory;
     int32_t save_images;
 };
 
@@ -53,12 +65,13 @@ extern const wn_option shape_canvas_options[];
 extern const wn_option shape_prompts_options[];
 extern const wn_option shape_search_options[];
 extern const wn_option shape_use_options[];
+extern const wn_option shape_verifier_options[];
 extern const wn_option shape_budget_options[];
 extern const wn_option shape_engine_options[];
 
 /* In the order of enum spec_noise and enum spec_solver, which begin with 1. */
 #define SHAPE_NOISE_CHOICES "philox|torch-cpu|torch-cpu-bf16|torch-cuda|torch-cpu-bf16-legacy"
-#define SHAPE_SOLVER_CHOICES "euler"
+#define SHAPE_SOLVER_CHOICES "euler|heun"
 
 enum { SHAPE_WORD = 32 };
 /* The place, from 1, of a word that is one of the choices; and the word at a place, "unknown" where there is none. */

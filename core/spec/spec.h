@@ -24,7 +24,7 @@ enum spec_noise {
     SPEC_NOISE_TORCH_CPU_BF16_LEGACY /* torch up to 2.12 */
 };
 
-enum spec_solver { SPEC_SOLVER_EULER = 1 };
+enum spec_solver { SPEC_SOLVER_EULER = 1, SPEC_SOLVER_HEUN };
 
 /* One {"use": NAME, "options": {...}} of the spec. */
 struct spec_use {
@@ -35,9 +35,11 @@ struct spec_use {
     const void *options; /* filled struct of plugin->options_size bytes */
     uint32_t *inputs;    /* verifiers only: indices into spec.verifiers, each smaller than this one's */
     uint32_t input_count;
+    bool isolate; /* verifiers only: in a process of its own */
+    double patience_s;
 };
 
-struct spec_budget { /* per prompt; +infinity where not given */
+struct spec_budget { /* +infinity where not given */
     double nfe;
     double seconds;
     double verifier_calls;
@@ -48,6 +50,7 @@ struct spec_engine {
     uint32_t batch;   /* samples in one velocity call, at most */
     uint32_t live;    /* searches alive at once */
     uint32_t threads; /* 0 = all processors */
+    double state_memory; /* bytes for states at rest; +infinity = no limit */
     bool save_images; /* every finished candidate's PNG, or only the first and every new best */
 };
 
@@ -73,7 +76,9 @@ struct spec {
     uint32_t *judges;
     uint32_t judge_count;
 
-    struct spec_budget budget;
+    struct spec_budget budget;     /* of each prompt */
+    struct spec_budget run_budget; /* of all together: each prompt has an equal part */
+    bool shares_budget;            /* what one leaves over goes to later ones */
     struct spec_engine engine;
 
     const char *text;     /* the file as given */

@@ -61,6 +61,10 @@ pkg_check_modules(WEBP IMPORTED_TARGET libwebp)
 if(NOT WEBP_FOUND)
   message(NOTICE "winnow: no libwebp: WebP pictures cannot be scored (package libwebp-dev)")
 endif()
+pkg_check_modules(LAPACKE IMPORTED_TARGET lapacke)
+if(NOT LAPACKE_FOUND)
+  message(NOTICE "winnow: no LAPACKE: no bayesian search (package liblapacke-dev)")
+endif()
 
 add_custom_target(winnow-plugins) # all of them
 

@@ -4,6 +4,7 @@
 
 #include <winnow/search.h>
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,15 @@ static wn_status noise(void *ctx, uint64_t stream, float *dst, wn_error *err)
     (void)err;
     note(ctx, 1, stream);
     kit_noise(stream, dst, VALUES);
+    return WN_OK;
+}
+
+static wn_status blend(void *ctx, uint64_t base, uint64_t with, double cosine, uint64_t *stream, wn_error *err)
+{
+    if (with < WN_STREAM_AUX || with >= WN_STREAM_BLEND || !(cosine >= -1 && cosine <= 1))
+        return wn_fail(err, WN_E_ARG, "a blend with stream %llu at cosine %g", (unsigned long long)with, cosine);
+    note(ctx, 9, base ^ with);
+    *stream = WN_STREAM_BLEND | (base * 31 + with);
     return WN_OK;
 }
 
@@ -156,16 +166,24 @@ static wn_status renoise(void *ctx, wn_sample sample, uint64_t point, uint64_t s
     return WN_OK;
 }
 
-static wn_status kick(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err)
+static wn_status kick(void *ctx, wn_sample sample, uint64_t point, wn_kernel kernel, uint64_t stream, wn_error *err)
 {
     struct toy *t = ctx;
     struct sample *s = sample_of(t, sample);
-    if (!s || !(eta >= 0 && eta <= 1) || point <= s->point)
-        return wn_fail(err, WN_E_ARG, "a kick to point %llu with eta %g", (unsigned long long)point, eta);
+    const double most = kernel.kind == WN_KERNEL_CPS ? 1 : DBL_MAX;
+    if (!s || kernel.kind < WN_KERNEL_CPS || kernel.kind > WN_KERNEL_RBF_VP ||
+        !(kernel.scale >= 0 && kernel.scale <= most) || point <= s->point)
+        return wn_fail(err, WN_E_ARG, "a kick to point %llu with kernel %lld of scale %g", (unsigned long long)point,
+                       (long long)kernel.kind, kernel.scale);
     note(t, 6, stream);
     WN_TRY(take(t, 1, err));
     s->point = (uint32_t)(point > STEPS ? STEPS : point);
     return WN_OK;
+}
+
+static wn_status kick_cps(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err)
+{
+    return kick(ctx, sample, point, (wn_kernel){ WN_KERNEL_CPS, eta }, stream, err);
 }
 
 static wn_status peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err)
@@ -217,6 +235,12 @@ static wn_status offer(void *ctx, wn_sample sample, wn_error *err)
     return WN_OK;
 }
 
+static uint64_t cost(void *ctx, uint64_t from, uint64_t to)
+{
+    (void)ctx;
+    return to > from ? to - from : 0;
+}
+
 static wn_env env_of(struct toy *t)
 {
     static const wn_prompt prompt = { "a red circle", "one", "", "{}" };
@@ -239,10 +263,13 @@ static wn_env env_of(struct toy *t)
                      .drop = drop,
                      .advance = advance,
                      .renoise = renoise,
+                     .kick_cps = kick_cps,
                      .kick = kick,
                      .peek = peek,
                      .score = score,
-                     .offer = offer };
+                     .blend = blend,
+                     .offer = offer,
+                     .cost = cost };
 }
 
 static wn_status run(struct kit *k, void *self, double budget, wn_status fails_with, struct toy *t, wn_error *err)

@@ -1,6 +1,6 @@
 """kill.py WINNOW DIRECTORY - kills runs at random moments and continues them; every one must end as if nothing had been.
 
-SIGKILL WINNOW_KILLS times (6), SIGINT and SIGTERM a few times. Compared with a run that nobody disturbed: results.jsonl,
+SIGKILL WINNOW_KILLS times (14), SIGINT and SIGTERM a few times. Compared with a run that nobody disturbed: results.jsonl,
 summary.json and every picture, byte for byte. WINNOW_KILL_SEED repeats a sequence of moments.
 """
 import json
@@ -18,6 +18,18 @@ INTERRUPTED = 75  # exit code: the same command goes on
 SEARCHES = {
     "random": {"use": "random", "guide": "near", "options": {"candidates": 16, "wave": 4}},
     "zero_order": {"use": "zero_order", "guide": "near", "options": {"iterations": 8, "patience": 2}},
+    "paths": {"use": "paths", "guide": "near", "options": {"expansions": 2}},
+    "halving": {"use": "halving", "guide": "near"},
+    "svdd": {"use": "svdd", "guide": "near", "options": {"children": 4}},
+    "fk": {"use": "fk", "guide": "near", "options": {"lambda": 1000}},
+    "rbf": {"use": "rbf", "guide": "near", "options": {"nfe": 60, "initial": 5}},
+    "spectral": {"use": "spectral", "guide": "near", "options": {"evaluations": 16, "population": 4}},
+    "evolution": {"use": "evolution", "guide": "near", "options": {"population": [8, 5, 5, 5, 5]}},
+    "verifier_threshold": {"use": "verifier_threshold", "guide": "near"},
+    "epsilon_greedy": {"use": "epsilon_greedy", "guide": "near", "options": {"iterations": 3, "candidates": 3}},
+    "tree_bfs": {"use": "tree", "guide": "near"},
+    "tree_dfs": {"use": "tree", "guide": "near", "options": {"method": "dfs", "samples": 4}},
+    "tree_dts": {"use": "tree", "guide": "near", "options": {"method": "dts"}},
 }
 
 
@@ -100,7 +112,7 @@ def check(runs, rng, kills):
 
 def main():
     winnow, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    kills = int(os.environ.get("WINNOW_KILLS", "6"))
+    kills = int(os.environ.get("WINNOW_KILLS", "14"))
     seed = int(os.environ.get("WINNOW_KILL_SEED", time.time_ns() % 1000000))
     rng = random.Random(seed)
     shutil.rmtree(folder, ignore_errors=True)

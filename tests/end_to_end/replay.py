@@ -1,5 +1,5 @@
 """replay.py WINNOW DIRECTORY - a candidate's lineage is enough to make its picture again: `winnow generate` with its prompt,
-seed and stream gives the same pixels, in every noise mode."""
+seed and stream gives the same pixels, in every noise mode and with each solver, for as many evaluations."""
 import json
 import pathlib
 import shutil
@@ -29,18 +29,20 @@ def pixels(path):
     return found
 
 
-def check(winnow, folder, mode):
-    spec, run, again = folder / f"{mode}.json", folder / mode, folder / "again.png"
-    spec.write_text(json.dumps(SPEC | {"noise": mode}))
+def check(winnow, folder, mode, solver):
+    spec, run, again = folder / f"{mode}.{solver}.json", folder / f"{mode}.{solver}", folder / "again.png"
+    spec.write_text(json.dumps(SPEC | {"noise": mode, "canvas": SPEC["canvas"] | {"solver": solver}}))
     subprocess.run([winnow, "run", spec, "--output", run, "--quiet"], check=True, stdout=subprocess.DEVNULL)
     rows = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
     if len({row["lineage"]["noise"] for row in rows}) != (6 if mode == "philox" else 3):
         sys.exit(f"{mode}: the noises of prompts and candidates are not as different as they should be")
     for row in rows:
         origin = row["lineage"]
-        subprocess.run([winnow, "generate", "--spec", spec, "--prompt", row["prompt"], "--seed", str(origin["seed"]),
-                        "--stream", str(origin["stream"]), "--output", again, "--quiet"],
-                       check=True, stdout=subprocess.DEVNULL)
+        told = subprocess.run([winnow, "generate", "--spec", spec, "--prompt", row["prompt"], "--seed",
+                               str(origin["seed"]), "--stream", str(origin["stream"]), "--output", again, "--quiet",
+                               "--json"], check=True, stdout=subprocess.PIPE)
+        if not json.loads(told.stdout)["nfe"] == row["nfe"] == {"euler": 5, "heun": 9}[solver]:
+            sys.exit(f"{solver}: {row['image']} took {row['nfe']} evaluations, its replay {told.stdout}")
         if pixels(again) != pixels(run / row["image"]):
             sys.exit(f"{mode}: {row['image']} and its replay differ")
     return len(rows)
@@ -65,8 +67,8 @@ def main():
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     check_seeds(winnow, folder)
-    for mode in MODES:
-        print(f"{mode}: {check(winnow, folder, mode)} pictures made again")
+    for mode, solver in [(mode, "euler") for mode in MODES] + [("philox", "heun")]:
+        print(f"{mode}, {solver}: {check(winnow, folder, mode, solver)} pictures made again")
 
 
 main()

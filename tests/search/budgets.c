@@ -25,11 +25,15 @@ static const char *run_in(const char *spec, const char *name)
     return run.directory;
 }
 
-/* What each of the two trials must have made and spent. */
-static void check(const char *name, const char *spec, int candidates, int nfe, const char *ended)
+/* What each of the two trials must have made and spent, and the sampler been asked for. */
+static void check_with(const char *name, const char *spec, const char *const *set, int candidates, int nfe,
+                       const char *ended)
 {
-    const char *dir = run_in(spec, name);
+    const char *dir = harness_directory("budgets", name);
+    struct harness_run run = { .spec = spec, .set = set, .directory = dir };
     char sql[200];
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.status.nfe_sampled, 2 * nfe);
     CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates WHERE trial = 0 AND finished"), candidates);
     CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates WHERE trial = 1 AND finished"), candidates);
     CHECK_INT(harness_number(dir, "SELECT nfe FROM trials WHERE id = 0"), nfe);
@@ -37,6 +41,21 @@ static void check(const char *name, const char *spec, int candidates, int nfe, c
     CHECK_INT(harness_number(dir, "SELECT ifnull(sum(nfe), 0) FROM candidates WHERE trial = 1"), nfe);
     snprintf(sql, sizeof sql, "SELECT count(*) FROM trials WHERE state = 'done' AND ended = '%s'", ended);
     CHECK_INT(harness_number(dir, sql), 2);
+}
+
+static void check(const char *name, const char *spec, int candidates, int nfe, const char *ended)
+{
+    check_with(name, spec, NULL, candidates, nfe, ended);
+}
+
+/* Two velocities a step, one for the last: 14 evaluations where Euler's way takes 8. */
+static void check_heun(void)
+{
+    static const char *const heun[] = { "canvas.solver=heun", NULL };
+    check_with("heun", SPEC(RANDOM, "{}"), heun, 12, 168, "finished");
+    check_with("heun_nfe", SPEC(RANDOM, "{ \"nfe\": 100 }"), heun, 7, 98, "budget");
+    check_with("heun_exact", SPEC(RANDOM, "{ \"nfe\": 168 }"), heun, 12, 168, "finished");
+    check_with("heun_zo", SPEC(ZERO_ORDER, "{ \"nfe\": 90 }"), heun, 6, 84, "budget");
 }
 
 static void check_random(void)
@@ -95,6 +114,7 @@ int main(void)
 {
     check_random();
     check_zero_order();
+    check_heun();
     check_totals();
     check_parents();
     check_careless();

@@ -60,6 +60,9 @@ static wn_status run_with_cancel(struct harness_run *run, const struct spec *spe
 static wn_status run_spec(struct harness_run *run, struct process *process, const struct spec *spec)
 {
     struct instances *instances = NULL;
+    const wn_search *search = spec->search.plugin->vtable;
+    run->plan = (wn_search_plan){ .struct_size = sizeof run->plan };
+    search->plan(spec->search.options, spec->canvas.steps, 1, &run->plan);
     process->pool = pool_create(spec->engine.threads);
     if (!process->pool)
         return wn_fail(&run->err, WN_E_MEMORY, "no pool");

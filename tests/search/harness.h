@@ -10,6 +10,7 @@ struct harness_run {
     const char *directory;           /* run directory */
     double cancel_after_ms;          /* 0 = never; cancels as Ctrl-C does */
     struct experiment_result result; /* out */
+    wn_search_plan plan;             /* out: for one prompt */
     wn_error err;                    /* out */
 };
 

@@ -64,13 +64,26 @@ static void check_candidates(void)
     static const float noise[2] = { 1, 2 }, zero[2] = { 0, 0 }, minus_zero[2] = { -0.0f, 0 };
     const struct identity context = { "0123456789abcdef0123456789abcdef" };
     const struct identity a = identity_noise(noise, 2), b = identity_noise(zero, 2), c = identity_noise(minus_zero, 2);
-    const struct noise_source source = { SPEC_NOISE_PHILOX, 1, 2 }, other = { SPEC_NOISE_PHILOX, 1, 3 };
-    const struct move moves[] = { { MOVE_ADVANCE, 2, 0, 0 }, { MOVE_RENOISE, 1, 0, 5 }, { MOVE_KICK, 2, 0.5, 5 } };
+    const struct noise_source source = { .mode = SPEC_NOISE_PHILOX, .seed = 1, .aux_seed = 2 }, other = { .mode = SPEC_NOISE_PHILOX, .seed = 1, .aux_seed = 3 };
+    const struct move kick = { .kind = MOVE_KICK, .point = 2, .stream = 5, .kernel = { WN_KERNEL_CPS, 0.5 } };
+    const struct move moves[] = { { .kind = MOVE_ADVANCE, .point = 2 },
+                                  { .kind = MOVE_RENOISE, .point = 1, .stream = 5 },
+                                  kick };
     check_new(&a), check_new(&b), check_new(&c);
     for (uint32_t n = 0; n <= 3; n++) {
         const struct identity id = identity_candidate(&context, &a, &source, n, moves);
         check_new(&id);
     }
+    for (int64_t kind = WN_KERNEL_CPS + 1; kind <= WN_KERNEL_RBF_VP; kind++) {
+        struct move another = kick;
+        another.kernel.kind = kind;
+        const struct identity id = identity_candidate(&context, &a, &source, 1, &another);
+        check_new(&id);
+    }
+    struct move stronger = kick;
+    stronger.kernel.scale = 0.75;
+    const struct identity strong = identity_candidate(&context, &a, &source, 1, &stronger);
+    check_new(&strong);
     const struct identity elsewhere = identity_candidate(&context, &a, &other, 3, moves);
     check_new(&elsewhere); /* its moves draw from another seed */
     const struct identity plain = identity_candidate(&context, &a, &source, 1, moves);

@@ -49,12 +49,18 @@ int main(void)
     static const char *const first_and_best[] = { "engine.save_images=false", "engine.batch=1", "engine.live=1", NULL };
     static const char *const first_and_best_wide[] = { "engine.save_images=false", "engine.batch=64", "engine.live=4",
                                                        NULL };
-    const char *const *const variants[] = { narrow, wide, odd, NULL };
+    static const char *const heun_narrow[] = { "canvas.solver=heun", "engine.batch=1", "engine.live=1", NULL };
+    static const char *const heun_odd[] = { "canvas.solver=heun", "engine.batch=3", "engine.live=2", NULL };
+    static const char *const heun_tight[] = { "canvas.solver=heun", "engine.state_memory=1e-6", NULL };
+    static const char *const tight[] = { "engine.state_memory=1e-6", "engine.batch=8", NULL };
+    const char *const *const variants[] = { narrow, wide, odd, tight, NULL };
+    const char *const *const heun_variants[] = { heun_narrow, heun_odd, heun_tight, NULL };
     const char *const *const few_pictures[] = { first_and_best, first_and_best_wide, NULL };
     check_same(random_spec, "random", variants);
     check_same(random_spec, "random_few_pictures", few_pictures);
     check_same(zero_order_spec, "zero_order", variants);
     check_same(walk_spec, "walk", variants);
+    check_same(walk_spec, "heun", heun_variants);
     check_same(walk_spec, "walk_few_pictures", few_pictures);
     check_same(rank_spec, "rank", variants);
     return CHECK_DONE();

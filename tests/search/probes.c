@@ -10,19 +10,6 @@
 #include <string.h>
 #include <time.h>
 
-static wn_status create_bare(const wn_host *host, const void *values, void **self, wn_error *err)
-{
-    (void)host;
-    (void)err;
-    *self = (void *)(uintptr_t)values;
-    return WN_OK;
-}
-
-static void destroy_bare(void *self)
-{
-    (void)self;
-}
-
 /* ---- a sampler that fails for prompts that contain a word ------------------------------------------------------- */
 
 struct fail_options {
@@ -156,8 +143,6 @@ static const wn_plugin fail_plugin = {
     .source = "",
     .options = fail_table,
     .options_size = sizeof(struct fail_options),
-    .create = create_bare,
-    .destroy = destroy_bare,
     .vtable = &fail_sampler,
 };
 
@@ -212,8 +197,6 @@ static const wn_plugin sulk_plugin = {
     .source = "",
     .options = sulk_table,
     .options_size = sizeof(struct sulk_options),
-    .create = create_bare,
-    .destroy = destroy_bare,
     .vtable = &sulk_verifier,
 };
 
@@ -250,8 +233,6 @@ static const wn_plugin rank_plugin = {
     .source = "",
     .options = no_options,
     .options_size = 8,
-    .create = create_bare,
-    .destroy = destroy_bare,
     .vtable = &rank_verifier,
 };
 
@@ -285,8 +266,6 @@ static const wn_plugin shy_plugin = {
     .source = "",
     .options = no_options,
     .options_size = 8,
-    .create = create_bare,
-    .destroy = destroy_bare,
     .vtable = &shy_verifier,
 };
 
@@ -329,7 +308,6 @@ static const wn_plugin wrap_plugin = {
     .options = no_options,
     .options_size = 8,
     .create = wrap_create,
-    .destroy = destroy_bare,
     .vtable = &wrap_verifier,
 };
 
@@ -362,8 +340,6 @@ static const wn_plugin glimpse_plugin = {
     .source = "",
     .options = no_options,
     .options_size = 8,
-    .create = create_bare,
-    .destroy = destroy_bare,
     .vtable = &glimpse_verifier,
 };
 
@@ -393,10 +369,12 @@ static wn_status walk_on(const wn_env *env, uint64_t width, wn_sample *s, uint64
     WN_TRY(env->advance(env->ctx, width, s, middle, err));
     WN_TRY(env->score(env->ctx, width, s, preview, err));
     for (uint64_t i = 0; i < width; i++) {
-        const uint64_t choice = env->random_u64(env->ctx, 5, (*stream)++) % 4;
+        const uint64_t random = env->random_u64(env->ctx, 5, (*stream)++);
+        const uint64_t choice = random % 4;
+        const wn_kernel kernel = { WN_KERNEL_CPS + (int64_t)(random / 4 % WN_KERNEL_RBF_VP), 0.5 };
         wn_sample copy;
         if (choice == 0)
-            WN_TRY(env->kick(env->ctx, s[i], middle + 1, 0.5, WN_STREAM_AUX + *stream, err));
+            WN_TRY(env->kick(env->ctx, s[i], middle + 1, kernel, WN_STREAM_AUX + *stream, err));
         if (choice == 1)
             WN_TRY(env->renoise(env->ctx, s[i], 1, WN_STREAM_AUX + *stream, err));
         if (choice == 2) { /* the best preview's double takes this one's place */
@@ -405,7 +383,7 @@ static wn_status walk_on(const wn_env *env, uint64_t width, wn_sample *s, uint64
             env->drop(env->ctx, s[i]);
             s[i] = copy;
             WN_TRY(env->renoise(env->ctx, s[i], 1, *stream, err));
-            WN_TRY(env->kick(env->ctx, s[i], env->steps - 1, 1.0, *stream, err));
+            WN_TRY(env->kick(env->ctx, s[i], env->steps - 1, (wn_kernel){ WN_KERNEL_CPS, 1 }, *stream, err));
         }
     }
     return env->advance(env->ctx, width, s, env->steps, err);
@@ -488,8 +466,6 @@ static const wn_plugin walk_plugin = {
     .source = "",
     .options = walk_table,
     .options_size = sizeof(struct walk_options),
-    .create = create_bare,
-    .destroy = destroy_bare,
     .vtable = &walk_search,
 };
 

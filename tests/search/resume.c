@@ -8,10 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPEC(use, guide, options)                                                                                      \
+#define SPEC(use, guide, options) WITH("euler", "2048", use, guide, options)
+#define WITH(solver, memory, use, guide, options)                                                                      \
     "{ \"winnow\": 0, \"name\": \"resume\", \"seed\": 3,"                                                              \
     "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] },"                                                      \
-    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5 },"                                                   \
+    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5, \"solver\": \"" solver "\" },"                       \
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000 } },"                                   \
     "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" },"                   \
     "                   \"look\": { \"use\": \"probe_glimpse\" },"                                                     \
@@ -19,8 +20,8 @@
     "                   \"both\": { \"use\": \"ensemble\", \"inputs\": [\"near\", \"far\"] },"                         \
     "                   \"back\": { \"use\": \"ensemble\", \"inputs\": [\"near\", \"look\"] } },"                      \
     "  \"search\": { \"use\": \"" use "\", \"guide\": \"" guide "\", \"options\": " options " },"                      \
-    "  \"judge\": [\"far\", \"look\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false }, "            \
-    "\"output\": \"run\" }"
+    "  \"judge\": [\"far\", \"look\"], \"engine\": { \"batch\": 4, \"live\": 2, \"save_images\": false, "              \
+    "\"state_memory\": " memory " }, \"output\": \"run\" }"
 
 static const char *const specs[] = {
     SPEC("random", "near", "{ \"candidates\": 24, \"wave\": 4 }"),
@@ -28,10 +29,27 @@ static const char *const specs[] = {
     SPEC("random", "both", "{ \"candidates\": 24, \"wave\": 6 }"),
     SPEC("zero_order", "both", "{ \"iterations\": 8 }"),
     SPEC("random", "back", "{ \"candidates\": 12 }"),
+    SPEC("paths", "near", "{}"),
+    SPEC("halving", "near", "{}"),
+    SPEC("svdd", "near", "{ \"children\": 4, \"temperature\": 0.01 }"),
+    SPEC("fk", "near", "{ \"lambda\": 1000 }"),
+    SPEC("rbf", "near", "{ \"nfe\": 60, \"initial\": 5 }"),
+    SPEC("spectral", "near", "{ \"evaluations\": 20, \"population\": 5 }"),
+    SPEC("verifier_threshold", "near", "{}"),
+    SPEC("tree", "near", "{}"),
+    SPEC("tree", "near", "{ \"method\": \"dfs\", \"samples\": 4 }"),
+    SPEC("tree", "near", "{ \"method\": \"dts\" }"),
+    SPEC("evolution", "near", "{ \"population\": [8, 5, 5, 5, 5] }"),
+    SPEC("evolution", "both", "{ \"population\": [8, 5, 5, 5, 5] }"),
+    SPEC("epsilon_greedy", "near", "{ \"iterations\": 3, \"candidates\": 3 }"),
+#ifdef WINNOW_HAVE_LAPACKE
+    SPEC("bayesian", "near", "{ \"evaluations\": 16 }"),
+#endif
     SPEC("probe_walk", "near", "{ \"rounds\": 4 }"),
     SPEC("probe_walk", "rank", "{ \"rounds\": 4 }"),
+    WITH("heun", "1e-6", "probe_walk", "near", "{ \"rounds\": 4 }"),
 };
-enum { SPECS = sizeof specs / sizeof specs[0], PEEKING_FROM = 5, TRIES = 200 };
+enum { SPECS = sizeof specs / sizeof specs[0], PEEKING = 3, TRIES = 200 };
 
 static unsigned long random_state = 1;
 
@@ -119,7 +137,7 @@ int main(void)
         struct harness_run run = { .spec = specs[i], .directory = harness_directory("resume", "whole") };
         CHECK_OK(harness_execute(&run), run.err);
         char *want = harness_digest(run.directory);
-        if (i < PEEKING_FROM) /* the others peek, which is not recorded */
+        if (i < SPECS - PEEKING) /* the others peek, which is not recorded */
             check_nothing_twice(specs[i], want);
         check_interrupts(specs[i], want);
         check_kills(specs[i], want, (kills + SPECS - 1 - i) / SPECS);

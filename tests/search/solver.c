@@ -42,7 +42,7 @@ static void check_kernels(void)
         check_marginal("euler", levels[i] - 0.25f);
         for (int k = 1; k <= 4; k++) {
             noise_to(0.75f);
-            solver_kick(N, x, v, z, 0.75f, levels[i] - 0.25f, 0.25 * k);
+            solver_kick(N, x, v, z, 0.75f, levels[i] - 0.25f, (wn_kernel){ WN_KERNEL_CPS, 0.25 * k });
             check_marginal("kick", levels[i] - 0.25f);
         }
         noise_to(0.25f);
@@ -58,63 +58,131 @@ static void check_kick_without_eta(void)
 {
     noise_to(0.75f);
     memcpy(other, x, sizeof x);
-    solver_kick(N, x, v, z, 0.75f, 0.5f, 0);
+    solver_kick(N, x, v, z, 0.75f, 0.5f, (wn_kernel){ WN_KERNEL_CPS, 0 });
     solver_euler(N, other, v, 0.75f, 0.5f);
     CHECK_INT(memcmp(x, other, sizeof x), 0);
 }
 
-/* A field whose velocity is x / 2, carried along a walk to its end; returns the velocities it took. */
-static int carry(struct walk *w, bool want_velocity)
+/* ---- walks ------------------------------------------------------------------------------------------------------- */
+
+enum { VALUES = 8, GLIMPSES = 2 };
+
+static struct solver solver_of(enum spec_solver method)
 {
-    const struct solver solver = { .sigma = sigma, .steps = STEPS, .values = 8 };
-    const struct noise_source source = { SPEC_NOISE_PHILOX, 1, 2 };
-    float velocity[8], scratch[8], level;
+    return (struct solver){ .method = method,
+                            .sigma = sigma,
+                            .steps = STEPS,
+                            .values = VALUES,
+                            .glimpse_count = GLIMPSES,
+                            .glimpse = { 0, 2 } };
+}
+
+static void field(const float *at, float level, float *velocity)
+{
+    for (int i = 0; i < VALUES; i++)
+        velocity[i] = 0.5f * at[i] + level;
+}
+
+/* Carries a walk to its end through a field; returns the velocities it took. */
+static int carry(const struct solver *solver, struct walk *w, bool want_velocity)
+{
+    const struct noise_source source = { .mode = SPEC_NOISE_PHILOX, .seed = 1, .aux_seed = 2 };
+    float velocity[VALUES], scratch[VALUES], level;
     int calls = 0;
-    while (solver_wants(&solver, &source, w, want_velocity, scratch, &level)) {
-        for (int i = 0; i < 8; i++)
-            velocity[i] = 0.5f * w->x[i] + level;
-        solver_take(&solver, &source, w, velocity, scratch);
+    while (solver_wants(solver, &source, w, want_velocity, scratch, &level)) {
+        float *into = solver_keeps(solver, w) ? w->v : velocity;
+        field(w->x, level, into);
+        solver_take(solver, &source, w, into, scratch);
         calls++;
     }
     return calls;
 }
 
-static struct walk new_walk(void)
+static struct walk new_walk(const struct solver *solver)
 {
-    struct walk w = { .x = malloc(8 * sizeof(float)), .v = malloc(8 * sizeof(float)) };
-    noise_normal_f32(9, 0, 0, w.x, 8);
+    struct walk w = { .x = calloc(solver_floats(solver), sizeof(float)), .v = malloc(VALUES * sizeof(float)) };
+    noise_normal_f32(9, 0, 0, w.x, VALUES);
     return w;
 }
 
-/* In one go, and in pieces with looks in between, a walk leads to the same bits; looks cost no second velocity. */
-static void check_pieces(void)
+static const struct move moves[] = {
+    { .kind = MOVE_ADVANCE, .point = 1 },
+    { .kind = MOVE_ADVANCE, .point = 3 },
+    { .kind = MOVE_RENOISE, .point = 1, .stream = 77 },
+    { .kind = MOVE_KICK, .point = 3, .stream = 78, .kernel = { WN_KERNEL_CPS, 0.5 } },
+    { .kind = MOVE_RENOISE, .point = 0, .stream = 79 },
+    { .kind = MOVE_KICK, .point = 1, .stream = 80, .kernel = { WN_KERNEL_GRPO, 0.7 } },
+    { .kind = MOVE_KICK, .point = 2, .stream = 81, .kernel = { WN_KERNEL_RBF_VP, 3 } },
+    { .kind = MOVE_ADVANCE, .point = 4 },
+};
+enum { MOVES = sizeof moves / sizeof moves[0] };
+
+/* In one go, and in pieces with looks in between, a walk leads to the same bits, and looks cost no second velocity. */
+static void check_pieces(enum spec_solver method, int velocities)
 {
-    const struct move moves[] = { { MOVE_ADVANCE, 1, 0, 0 },
-                                  { MOVE_ADVANCE, 3, 0, 0 },
-                                  { MOVE_RENOISE, 1, 0, 77 },
-                                  { MOVE_KICK, 3, 0.5, 78 },
-                                  { MOVE_ADVANCE, 4, 0, 0 } };
-    struct walk whole = new_walk(), pieces = new_walk();
-    wn_error err;
-    int calls = 0;
-    for (int i = 0; i < 5; i++) {
-        CHECK_OK(walk_append(&whole, moves[i], &err), err);
-        CHECK_OK(walk_append(&pieces, moves[i], &err), err);
-        calls += carry(&pieces, i % 2 == 0);
+    const struct solver solver = solver_of(method);
+    const uint64_t bytes = solver_floats(&solver) * sizeof(float);
+    for (int looks = 0; looks < 1 << MOVES; looks++) { /* one bit for each move: whether it is followed by a look */
+        struct walk whole = new_walk(&solver), pieces = new_walk(&solver);
+        wn_error err;
+        int calls = 0;
+        for (int i = 0; i < MOVES; i++) {
+            CHECK_OK(walk_append(&whole, moves[i], &err), err);
+            CHECK_OK(walk_append(&pieces, moves[i], &err), err);
+            const bool is_left_by_renoise = i + 1 < MOVES && moves[i + 1].kind == MOVE_RENOISE;
+            calls += carry(&solver, &pieces, (looks >> i & 1) && !is_left_by_renoise);
+        }
+        CHECK_INT(whole.move_count, MOVES - 1); /* the first two are one */
+        CHECK_INT(carry(&solver, &whole, true), velocities);
+        CHECK_INT(calls, velocities);
+        CHECK_INT(whole.point, STEPS);
+        CHECK_INT(memcmp(whole.x, pieces.x, bytes), 0);
+        walk_finish(&whole);
+        walk_finish(&pieces);
     }
-    CHECK_INT(whole.move_count, 4); /* the two advances are one */
-    CHECK_INT(carry(&whole, true), 5);
-    CHECK_INT(calls, 5);
-    CHECK_INT(whole.point, STEPS);
-    CHECK_INT(memcmp(whole.x, pieces.x, 8 * sizeof(float)), 0);
-    walk_finish(&whole);
-    walk_finish(&pieces);
+}
+
+/* What a walk thought of the image when it passed a point is the prediction from its state there, not from the halfway
+ * state that Heun's step asks about, and what a look there shows. */
+static void check_glimpses(enum spec_solver method)
+{
+    const struct solver solver = solver_of(method);
+    struct walk through = new_walk(&solver), stops = new_walk(&solver);
+    float seen[VALUES], velocity[VALUES];
+    wn_error err;
+    field(stops.x, 1, velocity);
+    for (int i = 0; i < VALUES; i++)
+        seen[i] = stops.x[i] - velocity[i];
+    CHECK_OK(walk_append(&through, (struct move){ .kind = MOVE_ADVANCE, .point = STEPS }, &err), err);
+    CHECK_OK(walk_append(&stops, (struct move){ .kind = MOVE_ADVANCE, .point = 2 }, &err), err);
+    carry(&solver, &through, false);
+    carry(&solver, &stops, true);
+    CHECK_INT(memcmp(solver_glimpse(&solver, &through, 0), seen, sizeof seen), 0);
+    solver_x0(&solver, &stops, seen);
+    CHECK_INT(memcmp(solver_glimpse(&solver, &through, 1), seen, sizeof seen), 0);
+    walk_finish(&through);
+    walk_finish(&stops);
+}
+
+static void check_velocities(void)
+{
+    const struct solver euler = solver_of(SPEC_SOLVER_EULER), heun = solver_of(SPEC_SOLVER_HEUN);
+    CHECK_INT(solver_velocities(&euler, 0, STEPS), 4);
+    CHECK_INT(solver_velocities(&heun, 0, STEPS), 7);
+    CHECK_INT(solver_velocities(&heun, 1, 3), 4);
+    CHECK_INT(solver_velocities(&heun, 3, 4), 1);
+    CHECK_INT(solver_velocities(&heun, 4, 4), 0);
+    CHECK_INT(solver_velocities(&heun, 3, 1), 0);
 }
 
 int main(void)
 {
     check_kernels();
     check_kick_without_eta();
-    check_pieces();
+    check_pieces(SPEC_SOLVER_EULER, 8);
+    check_pieces(SPEC_SOLVER_HEUN, 12);
+    check_glimpses(SPEC_SOLVER_EULER);
+    check_glimpses(SPEC_SOLVER_HEUN);
+    check_velocities();
     return CHECK_DONE();
 }

@@ -9,6 +9,7 @@
  * from a fresh noise. What was best stays offered. */
 #include <winnow/search.h>
 
+#include <explore/directions.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -45,28 +46,6 @@ struct climb {
     uint64_t stale; // iterations since the pivot moved
 };
 
-static double dot(uint64_t n, const float *a, const float *b)
-{
-    double sum = 0;
-    for (uint64_t i = 0; i < n; i++)
-        sum += (double)a[i] * (double)b[i];
-    return sum;
-}
-
-/* direction [n] becomes pivot's neighbour. In float64, so that its length is pivot's to the last bits of a float. */
-static void turn(uint64_t n, const float *pivot, double cosine, float *direction)
-{
-    const double length = sqrt(dot(n, pivot, pivot));
-    const double along = dot(n, direction, pivot) / length;
-    const double across = sqrt(fmax(dot(n, direction, direction) - along * along, 0));
-    const double sine = sqrt(1 - cosine * cosine);
-    const double tangent = across > 0 ? length * sine / across : 0;
-    for (uint64_t i = 0; i < n; i++) {
-        const double u = (double)pivot[i] / length;
-        direction[i] = (float)(cosine * (double)pivot[i] + tangent * ((double)direction[i] - along * u));
-    }
-}
-
 static wn_status spawn(struct climb *c, uint64_t slot, wn_error *err)
 {
     const float *noise = c->noise + slot * c->env->latent_values;
@@ -86,7 +65,7 @@ static wn_status draw(struct climb *c, bool is_fresh, uint64_t neighbours, wn_er
     }
     for (uint64_t i = 1; i <= neighbours; i++) {
         WN_TRY(env->noise(env->ctx, WN_STREAM_AUX + c->directions++, c->noise + i * n, err));
-        turn(n, c->pivot, c->o->cosine, c->noise + i * n);
+        wn_turn(n, c->pivot, c->o->cosine, c->noise + i * n);
         WN_TRY(spawn(c, i, err));
     }
     return WN_OK;
@@ -94,7 +73,7 @@ static wn_status draw(struct climb *c, bool is_fresh, uint64_t neighbours, wn_er
 
 static uint64_t affordable(const wn_env *env, uint64_t count)
 {
-    double most = env->budget_left(env->ctx, WN_CURRENCY_NFE) / (double)(env->steps * env->evals_per_velocity);
+    double most = env->budget_left(env->ctx, WN_CURRENCY_NFE) / (double)env->cost(env->ctx, 0, env->steps);
     most = fmin(most, env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS));
     most = fmin(most, env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES));
     return most < (double)count ? (uint64_t)most : count;
@@ -195,19 +174,6 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     p->nfe = p->candidates * steps * evals_per_velocity;
 }
 
-static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
-{
-    (void)host;
-    (void)err;
-    *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
-    return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
-}
-
 static const wn_search search = {
     .struct_size = sizeof search,
     .plan = plan,
@@ -223,8 +189,6 @@ static const wn_plugin plugin = {
     .source = "Ma et al. 2025, arXiv 2501.09732, zero-order search; kernel of its first author",
     .options = options,
     .options_size = sizeof(struct options),
-    .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

@@ -40,6 +40,36 @@ enum { WN_CURRENCY_NFE = 1, WN_CURRENCY_SECONDS = 2, WN_CURRENCY_VERIFIER_CALLS 
 /* Streams: the number space of env->noise. Stream k is the noise a user means by "seed + k" in the torch-like noise
  * modes; auxiliary draws (directions, re-noise, choices) take streams from WN_STREAM_AUX up, which are Philox always. */
 #define WN_STREAM_AUX ((uint64_t)1 << 32)
+/* Streams from here up are those that env->blend names. */
+#define WN_STREAM_BLEND ((uint64_t)1 << 63)
+
+/* How a stochastic step goes from noise level a to b < a. With x0 = x - a v and eps = x0 + v, every kind is
+ *     x_b = (1 - b) x0 + old eps + fresh z,   z fresh standard normal noise,
+ * and scale 0 is the Euler step (old = b, fresh = 0), to the bit; so is a step to b = 0, which adds no noise.
+ *
+ * Which one: with many steps, an SDE's, which keeps the distribution of images. With few, old^2 + fresh^2 of its steps
+ * is more than b^2, and a model takes the rest for content; a coefficient-preserving step has no rest, but what x0
+ * leaves open is lost at each, so that many of them with a large eta make images too much alike. */
+enum {
+    /* Coefficient-preserving, scale = eta in [0, 1]: old = b cos(eta pi/2), fresh = b sin(eta pi/2). The noise in x_b
+     * is of level b exactly, at any eta and over any interval. "Coefficients-Preserving Sampling for Reinforcement
+     * Learning with Flow Matching", Wang & Yu 2025. */
+    WN_KERNEL_CPS = 1,
+    /* The flow's SDE with diffusion g(s), which has the ODE's marginals at every s, by an Euler-Maruyama step:
+     * fresh = min(g(a) sqrt(a - b), b), old = b - fresh^2 / (2 a). The minimum keeps coarse steps from adding more
+     * noise than x_b may hold. */
+    WN_KERNEL_CONSTANT = 2, /* g = scale */
+    WN_KERNEL_GRPO = 3,     /* g = scale sqrt(s / (1 - s)), at s = 1 that of b; Flow-GRPO, Liu et al. 2025: 0.7 */
+    WN_KERNEL_RBF = 4,      /* g = scale s^2; "Inference-Time Scaling for Flow Models", Kim et al. 2025: 3 */
+    /* That step in the coordinates of a variance-preserving process, as Kim et al. do it: g = scale r^2 over its time r
+     * (beta 0.1 .. 20), the flow's x and levels divided by h(s) = hypot(s, 1 - s). 3 again. */
+    WN_KERNEL_RBF_VP = 5
+};
+
+typedef struct wn_kernel {
+    int64_t kind; /* WN_KERNEL_... */
+    double scale; /* finite, not negative */
+} wn_kernel;
 
 /* What a search may do. Every function is called from run's thread only. Functions that may sample or score block;
  * they return WN_E_BUDGET when the call would pass the budget (nothing was done, nothing was charged) and
@@ -56,7 +86,7 @@ typedef struct wn_env {
     uint64_t latent_channels;
     uint64_t latent_height;
     uint64_t latent_width;
-    uint64_t evals_per_velocity; /* NFE of one step of one sample */
+    uint64_t evals_per_velocity; /* NFE of one velocity of one sample; cost() tells that of a way */
     uint64_t batch_hint;         /* samples that the engine likes to see at once */
 
     /* What is left of the budget in a currency; +infinity where the spec sets none. */
@@ -70,7 +100,8 @@ typedef struct wn_env {
     /* A new sample at point 0 from noise[latent_values] (copied). parent: the sample it was derived from, for the
      * lineage in the report, or 0. Costs nothing. */
     wn_status (*spawn)(void *ctx, const float *noise, wn_sample parent, wn_sample *out, wn_error *err);
-    /* A copy of a sample at its present point. */
+    /* A copy of a sample at its present point, costing nothing. What was done and paid for before is the copy's too, and
+     * is sampled once: clones of a sample that was scored or peeked at have its velocity for their next step. */
     wn_status (*clone)(void *ctx, wn_sample sample, wn_sample *out, wn_error *err);
     void (*drop)(void *ctx, wn_sample sample); /* 0 is fine */
 
@@ -80,16 +111,15 @@ typedef struct wn_env {
     /* Back to a noisier point by the forward kernel: x_b = r x_a + sqrt(b^2 - r^2 a^2) z, r = (1-b)/(1-a), z from
      * stream. Costs nothing. */
     wn_status (*renoise)(void *ctx, wn_sample sample, uint64_t point, uint64_t stream, wn_error *err);
-    /* One stochastic step to `point` that keeps the marginals: coefficient-preserving (CPS) with eta in [0,1]; eta 0
-     * is the Euler step. z from stream. Charges as advance does. */
-    wn_status (*kick)(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err);
+    /* kick with { WN_KERNEL_CPS, eta }: what kick was before 0.3. */
+    wn_status (*kick_cps)(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err);
     /* The sample's state x and its x0-prediction, each [latent_values]; either may be NULL. At point `steps` both are
      * the clean latent. The velocity that x0 needs is charged once and reused by the next advance. */
     wn_status (*peek)(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err);
 
     /* The guide's first metric for each sample, turned so that higher is better; NaN = the guide has no opinion.
      * Unfinished samples are scored on the preview of their x0-prediction. One call is one set: a comparative
-     * verifier sees the samples together. */
+     * verifier sees the samples together. Samples of the same making are one candidate, and are told the same. */
     wn_status (*score)(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err);
 
     /* Names a finished, scored sample as a result. The best offer (by the guide) is the trial's winner. Under a
@@ -99,6 +129,19 @@ typedef struct wn_env {
      * order is kept. Where the spec does not save all images, those of the first finished sample and of each that
      * scored better than all before it, or was compared, are kept: a search that offers what scored best has its winner's picture. */
     wn_status (*offer)(void *ctx, wn_sample sample, wn_error *err);
+
+    /* NFE of advancing one sample from a point to a later one with the spec's solver, when no velocity on the way is
+     * paid for yet. 0 where the points are not in that order. */
+    uint64_t (*cost)(void *ctx, uint64_t from, uint64_t to);
+
+    /* A stream whose noise is cosine times base's and sqrt(1 - cosine^2) times that of `with`: standard normal as they
+     * are, and near base when the cosine is near 1. base: any stream, also one made here; with: an auxiliary one. For
+     * noise, kick and renoise. The same three give the same stream. Costs nothing. */
+    wn_status (*blend)(void *ctx, uint64_t base, uint64_t with, double cosine, uint64_t *stream, wn_error *err);
+
+    /* One stochastic step to `point`, which may be several points on, z from stream. Whatever the spec's solver, it
+     * takes one velocity: that of the state it leaves, which a score or a peek may have paid for already. */
+    wn_status (*kick)(void *ctx, wn_sample sample, uint64_t point, wn_kernel kernel, uint64_t stream, wn_error *err);
 } wn_env;
 
 enum {
@@ -120,7 +163,8 @@ typedef struct wn_search {
     uint64_t flags; /* WN_SEARCH_... */
 
     /* An upper bound from options and schedule length alone, before the budget is applied. `options` is the filled
-     * options struct: no instance is needed. [any] */
+     * options struct: no instance is needed. A step is planned as one velocity; where the spec's solver takes more, the
+     * host scales the plan. [any] */
     void (*plan)(const void *options, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *plan);
 
     /* One prompt's search. [any]: one instance serves all prompts at once and must not write to itself. */

@@ -1,0 +1,154 @@
+/* A list from the newest to the oldest; putting away takes from its end. */
+#include "engine/keeper.h"
+
+#include "engine/spill.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the list ---------------------------------------------------------------------------------------------------- */
+
+static void unlink_state(struct keeper *k, struct kept *s)
+{
+    if (s->bytes == 0)
+        return;
+    *(s->newer ? &s->newer->older : &k->newest) = s->older;
+    *(s->older ? &s->older->newer : &k->oldest) = s->newer;
+    k->held -= s->bytes;
+    s->bytes = 0;
+}
+
+static uint64_t x_bytes(const struct keeper *k)
+{
+    return solver_floats(k->solver) * sizeof(float);
+}
+
+static uint64_t v_bytes(const struct keeper *k)
+{
+    return k->solver->values * sizeof(float);
+}
+
+void keeper_touch(struct keeper *k, struct kept *s)
+{
+    unlink_state(k, s);
+    s->bytes = x_bytes(k) + (s->walk->v ? v_bytes(k) : 0);
+    s->newer = NULL;
+    s->older = k->newest;
+    *(s->older ? &s->older->newer : &k->oldest) = s;
+    k->newest = s;
+    k->held += s->bytes;
+}
+
+/* ---- putting away ------------------------------------------------------------------------------------------------ */
+
+/* The walk has not begun, and its noise can be drawn again. */
+static bool is_drawn(const struct kept *s)
+{
+    const struct walk *w = s->walk;
+    return s->has_stream && w->done == 0 && w->point == 0 && !w->is_halfway && !w->has_velocity;
+}
+
+static wn_status write_state(struct keeper *k, struct kept *s, wn_error *err)
+{
+    if (!k->file)
+        WN_TRY(spill_create(k->directory, x_bytes(k) + v_bytes(k), &k->file, err));
+    WN_TRY(
+        spill_put(k->file, s->walk->x, x_bytes(k), s->walk->v, s->walk->has_velocity ? v_bytes(k) : 0, &s->place, err));
+    s->is_on_disk = true;
+    return WN_OK;
+}
+
+static wn_status put_away(struct keeper *k, struct kept *s, wn_error *err)
+{
+    if (is_drawn(s))
+        stats_add(&k->stats->states_dropped, 1);
+    else
+        WN_TRY(write_state(k, s, err));
+    stats_add(&k->stats->states_spilled, s->is_on_disk);
+    unlink_state(k, s);
+    free(s->walk->x);
+    free(s->walk->v);
+    s->walk->x = s->walk->v = NULL;
+    s->is_away = true;
+    return WN_OK;
+}
+
+wn_status keeper_settle(struct keeper *k, wn_error *err)
+{
+    while (k->held > k->limit)
+        WN_TRY(put_away(k, k->oldest, err));
+    return WN_OK;
+}
+
+/* ---- bringing back ----------------------------------------------------------------------------------------------- */
+
+static wn_status fill(struct keeper *k, struct kept *s, wn_error *err)
+{
+    struct walk *w = s->walk;
+    if (!s->is_on_disk) {
+        noise_source_fill(k->source, s->stream, w->x, k->solver->values);
+        return WN_OK;
+    }
+    WN_TRY(spill_get(k->file, s->place, w->x, x_bytes(k), w->v, w->has_velocity ? v_bytes(k) : 0, err));
+    spill_free(k->file, s->place);
+    s->is_on_disk = false;
+    return WN_OK;
+}
+
+static wn_status bring_back(struct keeper *k, struct kept *s, wn_error *err)
+{
+    struct walk *w = s->walk;
+    w->x = calloc(1, x_bytes(k));
+    w->v = w->has_velocity ? malloc(v_bytes(k)) : NULL;
+    const bool has_memory = w->x && (w->v || !w->has_velocity);
+    const wn_status status =
+        has_memory ? fill(k, s, err)
+                   : wn_fail(err, WN_E_MEMORY, "no memory for a state of %llu bytes", (unsigned long long)x_bytes(k));
+    if (status == WN_OK) {
+        s->is_away = false;
+        return WN_OK;
+    }
+    free(w->x);
+    free(w->v);
+    w->x = w->v = NULL;
+    return status;
+}
+
+wn_status keeper_fetch(struct keeper *k, struct kept *s, wn_error *err)
+{
+    if (s->is_away)
+        WN_TRY(bring_back(k, s, err));
+    if (s->walk->x)
+        keeper_touch(k, s);
+    return WN_OK;
+}
+
+/* ---- moving and ending ------------------------------------------------------------------------------------------- */
+
+void keeper_forget(struct keeper *k, struct kept *s)
+{
+    unlink_state(k, s);
+    if (s->is_on_disk)
+        spill_free(k->file, s->place);
+    s->is_away = s->is_on_disk = false;
+}
+
+void keeper_move(struct keeper *k, struct kept *to, struct kept *from)
+{
+    unlink_state(k, from);
+    walk_move_state(to->walk, from->walk);
+    to->has_stream = from->has_stream;
+    to->stream = from->stream;
+    to->is_away = from->is_away;
+    to->is_on_disk = from->is_on_disk;
+    to->place = from->place;
+    from->is_away = from->is_on_disk = false;
+    if (to->walk->x)
+        keeper_touch(k, to);
+}
+
+void keeper_finish(struct keeper *k)
+{
+    spill_destroy(k->file);
+    k->file = NULL;
+}

@@ -1,0 +1,23 @@
+/* spill.h - a file for states that memory has no room for: records of one size, without a name, gone with the process.
+ *
+ * Threads: one at a time. Errors: WN_E_IO with the directory and the system's text.
+ */
+#ifndef WINNOW_ENGINE_SPILL_H
+#define WINNOW_ENGINE_SPILL_H
+
+#include <winnow/plugin.h>
+
+struct spill;
+
+wn_status spill_create(const char *directory, uint64_t record_bytes, struct spill **out, wn_error *err);
+void spill_destroy(struct spill *s); /* NULL is fine */
+
+/* Writes a record of two parts, together no more than record_bytes, where there is room: *place. */
+wn_status spill_put(struct spill *s, const void *first, uint64_t first_bytes, const void *second, uint64_t second_bytes,
+                    uint64_t *place, wn_error *err);
+/* Reads it back as it was put. */
+wn_status spill_get(const struct spill *s, uint64_t place, void *first, uint64_t first_bytes, void *second,
+                    uint64_t second_bytes, wn_error *err);
+void spill_free(struct spill *s, uint64_t place); /* its room is for others */
+
+#endif

@@ -1,0 +1,232 @@
+/* flock.c - see flock.h. */
+#include "flock.h"
+
+#include "chance.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- prices ---------------------------------------------------------------------------------------------------- */
+
+static struct wn_price price_of(const wn_env *env, uint64_t count, uint64_t way, uint64_t to, bool is_paid)
+{
+    const uint64_t preview = to < env->steps ? env->evals_per_velocity : 0;
+    const uint64_t paid = is_paid ? env->evals_per_velocity : 0;
+    const uint64_t each = way + preview > paid ? way + preview - paid : 0;
+    return (struct wn_price){ (double)count * (double)each, (double)count, to == env->steps ? (double)count : 0 };
+}
+
+struct wn_price wn_price_advance(const wn_env *env, uint64_t count, uint64_t from, uint64_t to, bool is_paid)
+{
+    return price_of(env, count, env->cost(env->ctx, from, to), to, is_paid);
+}
+
+struct wn_price wn_price_kicks(const wn_env *env, uint64_t count, uint64_t kicks, uint64_t to, bool is_paid)
+{
+    return price_of(env, count, kicks * env->evals_per_velocity, to, is_paid);
+}
+
+struct wn_price wn_price_sum(struct wn_price a, struct wn_price b)
+{
+    return (struct wn_price){ a.nfe + b.nfe, a.calls + b.calls, a.candidates + b.candidates };
+}
+
+struct wn_purse wn_purse_open(const wn_env *env)
+{
+    return (struct wn_purse){ env, env->budget_left(env->ctx, WN_CURRENCY_SECONDS), 0 };
+}
+
+static bool has_time(const struct wn_purse *p, double nfe)
+{
+    const double left = p->env->budget_left(p->env->ctx, WN_CURRENCY_SECONDS);
+    if (isinf(left))
+        return true;
+    return left > 0 && (p->nfe <= 0 || (p->seconds - left) / p->nfe * nfe <= left);
+}
+
+bool wn_purse_affords(const struct wn_purse *purse, struct wn_price price)
+{
+    const wn_env *env = purse->env;
+    return price.nfe <= env->budget_left(env->ctx, WN_CURRENCY_NFE) &&
+           price.calls <= env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS) &&
+           price.candidates <= env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES) && has_time(purse, price.nfe);
+}
+
+bool wn_purse_take(struct wn_purse *purse, struct wn_price price, struct wn_price reserve)
+{
+    if (!wn_purse_affords(purse, wn_price_sum(price, reserve)))
+        return false;
+    purse->nfe += price.nfe;
+    return true;
+}
+
+/* ---- a flock --------------------------------------------------------------------------------------------------- */
+
+wn_status wn_flock_open(const wn_env *env, uint64_t capacity, struct wn_flock *flock, wn_error *err)
+{
+    *flock = (struct wn_flock){ .env = env, .capacity = capacity };
+    flock->samples = calloc(capacity, sizeof *flock->samples);
+    flock->scores = calloc(capacity, sizeof *flock->scores);
+    if (flock->samples && flock->scores)
+        return WN_OK;
+    return wn_fail(err, WN_E_MEMORY, "no memory for %llu samples", (unsigned long long)capacity);
+}
+
+void wn_flock_clear(struct wn_flock *flock)
+{
+    for (uint64_t i = 0; i < flock->count; i++)
+        flock->env->drop(flock->env->ctx, flock->samples[i]);
+    flock->count = 0;
+    flock->point = 0;
+    flock->is_paid = false;
+}
+
+void wn_flock_close(struct wn_flock *flock)
+{
+    wn_flock_clear(flock);
+    free(flock->samples);
+    free(flock->scores);
+    *flock = (struct wn_flock){ 0 };
+}
+
+static wn_status check_room(const struct wn_flock *flock, wn_error *err)
+{
+    if (flock->count < flock->capacity)
+        return WN_OK;
+    return wn_fail(err, WN_E_INTERNAL, "a flock of %llu is full", (unsigned long long)flock->capacity);
+}
+
+wn_status wn_flock_draw(struct wn_flock *flock, uint64_t first, uint64_t count, wn_error *err)
+{
+    const wn_env *env = flock->env;
+    float *noise = malloc(env->latent_values * sizeof *noise);
+    wn_status status = noise ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a noise");
+    for (uint64_t i = 0; status == WN_OK && i < count; i++) {
+        status = check_room(flock, err);
+        if (status == WN_OK)
+            status = env->noise(env->ctx, first + i, noise, err);
+        if (status == WN_OK)
+            status = env->spawn(env->ctx, noise, 0, &flock->samples[flock->count], err);
+        flock->count += status == WN_OK;
+    }
+    free(noise);
+    return status;
+}
+
+wn_status wn_flock_breed(struct wn_flock *flock, const struct wn_flock *parents, uint64_t parent, wn_error *err)
+{
+    const wn_env *env = flock->env;
+    WN_TRY(check_room(flock, err));
+    WN_TRY(env->clone(env->ctx, parents->samples[parent], &flock->samples[flock->count], err));
+    flock->scores[flock->count++] = parents->scores[parent];
+    flock->point = parents->point;
+    flock->is_paid = parents->is_paid;
+    return WN_OK;
+}
+
+wn_status wn_flock_keep(struct wn_flock *flock, uint64_t n, const uint64_t *order, wn_error *err)
+{
+    struct wn_flock kept;
+    wn_status status = wn_flock_open(flock->env, n, &kept, err);
+    for (uint64_t i = 0; status == WN_OK && i < n; i++) {
+        kept.samples[i] = flock->samples[order[i]];
+        kept.scores[i] = flock->scores[order[i]];
+        flock->samples[order[i]] = 0;
+    }
+    for (uint64_t i = 0; status == WN_OK && i < flock->count; i++)
+        flock->env->drop(flock->env->ctx, flock->samples[i]);
+    if (status == WN_OK) {
+        memcpy(flock->samples, kept.samples, n * sizeof *kept.samples);
+        memcpy(flock->scores, kept.scores, n * sizeof *kept.scores);
+        flock->count = n;
+    }
+    wn_flock_close(&kept);
+    return status;
+}
+
+wn_status wn_flock_advance(struct wn_flock *flock, uint64_t point, wn_error *err)
+{
+    WN_TRY(flock->env->advance(flock->env->ctx, flock->count, flock->samples, point, err));
+    flock->is_paid = flock->is_paid && flock->point == point;
+    flock->point = point;
+    return WN_OK;
+}
+
+wn_status wn_flock_kick(struct wn_flock *flock, uint64_t point, wn_kernel kernel, uint64_t *stream, wn_error *err)
+{
+    const wn_env *env = flock->env;
+    for (uint64_t i = 0; i < flock->count; i++)
+        for (uint64_t p = flock->point + 1; p <= point; p++)
+            WN_TRY(env->kick(env->ctx, flock->samples[i], p, kernel, (*stream)++, err));
+    flock->is_paid = flock->is_paid && flock->point == point;
+    flock->point = point;
+    return WN_OK;
+}
+
+wn_status wn_flock_score(struct wn_flock *flock, wn_error *err)
+{
+    WN_TRY(flock->env->score(flock->env->ctx, flock->count, flock->samples, flock->scores, err));
+    flock->is_paid = flock->point < flock->env->steps;
+    return WN_OK;
+}
+
+void wn_flock_swap(struct wn_flock *a, struct wn_flock *b)
+{
+    const struct wn_flock c = *a;
+    *a = *b;
+    *b = c;
+}
+
+wn_status wn_flock_contest(struct wn_flock *best, struct wn_flock *next, bool *is_better, wn_error *err)
+{
+    WN_TRY(wn_flock_score(next, err));
+    *is_better = best->count == 0 || wn_beats(next->scores[0], best->scores[0]);
+    if (*is_better)
+        wn_flock_swap(best, next);
+    wn_flock_clear(next);
+    return WN_OK;
+}
+
+wn_status wn_flock_finish(struct wn_flock *flock, struct wn_purse *purse, wn_error *err)
+{
+    const wn_env *env = flock->env;
+    const uint64_t wanted = flock->count;
+    while (flock->count > 0 &&
+           !wn_purse_take(purse, wn_price_advance(env, flock->count, flock->point, env->steps, flock->is_paid),
+                          wn_price_nothing))
+        env->drop(env->ctx, flock->samples[--flock->count]);
+    const uint64_t count = flock->count;
+    if (count > 0) {
+        WN_TRY(wn_flock_advance(flock, env->steps, err));
+        WN_TRY(wn_flock_score(flock, err));
+    }
+    for (uint64_t i = 0; i < count; i++)
+        WN_TRY(env->offer(env->ctx, flock->samples[i], err));
+    wn_flock_clear(flock);
+    if (count < wanted)
+        return wn_fail(err, WN_E_BUDGET, "the budget finished %llu of %llu samples", (unsigned long long)count,
+                       (unsigned long long)wanted);
+    return WN_OK;
+}
+
+wn_status wn_flock_finish_by_kicks(struct wn_flock *flock, struct wn_purse *purse, wn_kernel kernel, uint64_t *stream,
+                                   wn_error *err)
+{
+    const wn_env *env = flock->env;
+    const uint64_t last = env->steps - 1;
+    if (flock->point < last) {
+        struct wn_price way = wn_price_kicks(env, flock->count, last - flock->point, env->steps, flock->is_paid);
+        way.calls = way.candidates = 0;
+        if (!wn_purse_take(purse, way, wn_price_advance(env, 1, last, env->steps, false)))
+            return wn_flock_break_off(flock, purse, err);
+        WN_TRY(wn_flock_kick(flock, last, kernel, stream, err));
+    }
+    return wn_flock_finish(flock, purse, err);
+}
+
+wn_status wn_flock_break_off(struct wn_flock *flock, struct wn_purse *purse, wn_error *err)
+{
+    WN_TRY(wn_flock_finish(flock, purse, err));
+    return wn_fail(err, WN_E_BUDGET, "the budget ends before the search");
+}

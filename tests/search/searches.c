@@ -1,0 +1,214 @@
+/* Every search on a problem whose optimum is known: what it plans is what it takes, to the evaluation; it comes as far
+ * as it should; it asks for the same however it is executed; it ends where a budget ends, with what it has.
+ *
+ * usage: test_search_searches [NAME]: one search alone, and its numbers. */
+#include "check.h"
+#include "search/harness.h"
+
+#define SPEC                                                                                                           \
+    "{ \"winnow\": 0, \"name\": \"searches\", \"seed\": 11,"                                                           \
+    "  \"prompts\": { \"list\": [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"] },"                                         \
+    "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 10 },"                                                  \
+    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"components\": 1, \"radius\": 0.5, \"spread\": 1 } },"    \
+    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" } },"                                                        \
+    "  \"search\": { \"use\": \"%s\", \"guide\": \"near\", \"options\": %s },"                                         \
+    "  \"engine\": { \"batch\": 64, \"save_images\": false }, \"output\": \"run\" }"
+
+enum { PROMPTS = 6, STEPS = 10, POOL = 1000 };
+
+struct known {
+    const char *use, *options;
+    int candidates; /* of each prompt, without a budget */
+    int nfe, calls; /* of all prompts */
+    int planned_nfe;            /* of each prompt; an upper bound where the search cannot know */
+    double quantile; /* of what random noises score: at least, in the mean over prompts, the winner's place */
+};
+
+static const struct known searches[] = {
+    { "random", "{ \"candidates\": 16 }", 16, 6 * 160, 6 * 16, 160, 0.9 },
+    { "zero_order", "{ \"iterations\": 15 }", 31, 6 * 310, 6 * 31, 310, 0.97 },
+    { "paths", "{}", 8, 6 * 290, 6 * 32, 364, 0.88 },
+    { "halving", "{}", 4, 6 * 100, 6 * 28, 100, 0.9 },
+    { "svdd", "{ \"children\": 8 }", 1, 6 * 73, 6 * 74, 73, 0.9 },
+    { "fk", "{ \"particles\": 16, \"lambda\": 1000 }", 16, 6 * 160, 6 * 80, 160, 0.9 },
+    { "fk", "{ \"particles\": 16, \"lambda\": 300, \"ess\": 0.5, \"resampling\": \"systematic\", \"potential\": \"diff\" }",
+      16, 6 * 160, 6 * 80, 160, 0.9 },
+    { "rbf", "{ \"nfe\": 160, \"initial\": 10 }", 2, 6 * 160, 6 * 162, 160, 0.9 },
+    { "spectral", "{}", 30, 6 * 300, 6 * 30, 300, 0.9 },
+    { "verifier_threshold", "{ \"candidates\": 8 }", 12, 1068, 312, 288, 0.94 },
+    { "tree", "{ \"samples\": 16, \"lambda\": 1000 }", 16, 6 * 160, 6 * 64, 160, 0.97 },
+    { "tree", "{ \"method\": \"dfs\" }", 12, 964, 349, 248, 0.95 },
+    { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"lambda\": 300 }", 24, 1094, 6 * 24, 240, 0.95 },
+    { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"select\": \"greedy\", \"breadth\": 1 }", 24, 730, 6 * 24, 240, 0.9 },
+    { "evolution", "{}", 33, 6 * 249, 6 * 33, 249, 0.94 },
+    { "evolution", "{ \"schedule\": [0, 0, 0, 0.3], \"population\": [8, 6, 6, 6, 6] }", 20, 6 * 194, 6 * 20, 194, 0.9 },
+    { "epsilon_greedy", "{ \"iterations\": 4, \"candidates\": 4 }", 1, 6 * 145, 6 * 146, 145, 0.98 },
+#ifdef WINNOW_HAVE_LAPACKE
+    { "bayesian", "{}", 30, 6 * 300, 6 * 30, 300, 0.88 },
+    { "bayesian", "{ \"subspace\": \"haar\", \"levels\": 1 }", 30, 6 * 300, 6 * 30, 300, 0.97 },
+#endif
+};
+enum { SEARCHES = sizeof searches / sizeof searches[0] };
+
+static char spec[2048];
+
+static const char *spec_of(const struct known *k)
+{
+    snprintf(spec, sizeof spec, SPEC, k->use, k->options);
+    return spec;
+}
+
+static void execute(struct harness_run *run)
+{
+    CHECK_OK(harness_execute(run), run->err);
+    CHECK_INT(run->result.done, PROMPTS);
+    CHECK_INT(run->result.failed, 0);
+}
+
+/* `what` says t.i where it means the trial. */
+static double number(const struct harness_run *run, const char *what, int trial)
+{
+    char sql[400];
+    snprintf(sql, sizeof sql, "WITH t(i) AS (VALUES(%d)) %s", trial, what);
+    return harness_number(run->directory, sql);
+}
+
+/* ---- how far it comes ------------------------------------------------------------------------------------------ */
+
+static const char *pool; /* directory of a random search with many candidates */
+
+static void make_pool(void)
+{
+    static char options[64];
+    snprintf(options, sizeof options, "{ \"candidates\": %d }", POOL);
+    const struct known random = { .use = "random", .options = options };
+    static char directory[512];
+    struct harness_run run = { .spec = spec_of(&random), .directory = harness_directory("searches", "pool") };
+    execute(&run);
+    snprintf(directory, sizeof directory, "%s", run.directory);
+    pool = directory;
+}
+
+/* The share of random noises that a trial's winner beats. */
+static double place_of(const struct harness_run *run, int trial)
+{
+    char sql[300];
+    const double best = number(run,
+                               "SELECT max(value) FROM t, scores s JOIN candidates c ON c.trial = s.trial AND c.id ="
+                               " s.candidate JOIN offers o ON o.trial = c.trial AND o.candidate = c.id"
+                               " WHERE c.finished AND s.trial = t.i",
+                               trial);
+    snprintf(sql, sizeof sql, "SELECT avg(value < %.17g) FROM scores WHERE trial = %d", best, trial);
+    return harness_number(pool, sql);
+}
+
+static void check_whole(const struct known *k)
+{
+    struct harness_run run = { .spec = spec_of(k), .directory = harness_directory("searches", "whole") };
+    execute(&run);
+    double place = 0, score = 0;
+    for (int i = 0; i < PROMPTS; i++) {
+        CHECK_INT(number(&run, "SELECT count(*) FROM candidates, t WHERE finished AND trial = t.i", i), k->candidates);
+        CHECK(number(&run, "SELECT nfe FROM trials, t WHERE id = t.i", i) <= k->planned_nfe);
+        place += place_of(&run, i) / PROMPTS;
+        score +=
+            number(&run,
+                   "SELECT max(value) FROM t, scores s JOIN candidates c ON c.id = s.candidate AND c.trial = s.trial"
+                   " WHERE c.finished AND s.trial = t.i",
+                   i) /
+            PROMPTS;
+    }
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM trials WHERE ended = 'finished'"), PROMPTS);
+    CHECK_INT(harness_number(run.directory, "SELECT sum(nfe) FROM trials"), k->nfe);
+    CHECK_INT(harness_number(run.directory, "SELECT sum(verifier_calls) FROM trials"), k->calls);
+    CHECK_INT(run.plan.candidates, k->candidates);
+    CHECK_INT(run.plan.nfe, k->planned_nfe);
+    CHECK(PROMPTS * run.plan.verifier_calls >= (uint64_t)k->calls);
+    fprintf(stderr, "%-18s %3d candidates, %.1f NFE, %.1f calls (planned %llu, %llu, %llu): beats %.4f of random, mean %.4f\n",
+            k->use, k->candidates, harness_number(run.directory, "SELECT avg(nfe) FROM trials"),
+            harness_number(run.directory, "SELECT avg(verifier_calls) FROM trials"),
+            (unsigned long long)run.plan.candidates, (unsigned long long)run.plan.nfe,
+            (unsigned long long)run.plan.verifier_calls, place, score);
+    CHECK(place >= k->quantile);
+    if (strcmp(k->use, "epsilon_greedy") == 0) /* what its noises are mixed of */
+        CHECK(harness_number(run.directory, "SELECT sum(lineage LIKE '%,\"blend\":[42949%') FROM candidates") > 0);
+}
+
+/* ---- how it is executed ---------------------------------------------------------------------------------------- */
+
+static char *trace_of(const struct known *k, const char *const *set)
+{
+    struct harness_run run = { .spec = spec_of(k), .set = set, .directory = harness_directory("searches", "trace") };
+    execute(&run);
+    return harness_digest(run.directory);
+}
+
+static void check_trace(const struct known *k)
+{
+    static const char *const narrow[] = { "engine.batch=1", "engine.live=1", "engine.threads=1", NULL };
+    static const char *const wide[] = { "engine.batch=7", "engine.live=4", "engine.threads=2", NULL };
+    char *want = trace_of(k, narrow), *got = trace_of(k, wide);
+    CHECK(strlen(want) > 500);
+    CHECK_STR(harness_difference(got, want), "");
+    free(want);
+    free(got);
+}
+
+/* ---- where a budget ends --------------------------------------------------------------------------------------- */
+
+static void check_budget(const struct known *k, const char *currency, int limit, const char *spent)
+{
+    char set[64];
+    const char *const sets[] = { set, NULL };
+    struct harness_run run = { .spec = spec_of(k), .set = sets, .directory = harness_directory("searches", "budget") };
+    snprintf(set, sizeof set, "budget={\"%s\":%d}", currency, limit);
+    execute(&run);
+    for (int i = 0; i < PROMPTS; i++) {
+        if (!(number(&run, spent, i) <= limit))
+            CHECK_FAIL("%s: %g %s of a budget of %d", k->use, number(&run, spent, i), currency, limit);
+        if (!(number(&run, "SELECT count(*) FROM offers, t WHERE trial = t.i", i) > 0))
+            CHECK_FAIL("%s offers nothing for %d %s", k->use, limit, currency);
+    }
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM trials WHERE ended = 'budget'"), PROMPTS);
+}
+
+static void check_budgets(const struct known *k)
+{
+    const int nfe = k->nfe / PROMPTS / 3;
+    check_budget(k, "nfe", nfe > STEPS ? nfe : STEPS, "SELECT nfe FROM trials, t WHERE id = t.i");
+    check_budget(k, "verifier_calls", k->calls / PROMPTS / 3 + 2,
+                 "SELECT verifier_calls FROM trials, t WHERE id = t.i");
+    if (k->candidates > 1)
+        check_budget(k, "candidates", k->candidates / 2,
+                     "SELECT count(*) FROM candidates, t WHERE finished AND trial = t.i");
+}
+
+/* What was scored when the time was over is all there is; a whole search in one set is never interrupted. */
+static void check_seconds(const struct known *k)
+{
+    const char *const none[] = { "budget={\"seconds\":1e-9}", NULL };
+    const char *const plenty[] = { "budget={\"seconds\":1e6}", NULL };
+    struct harness_run run = { .spec = spec_of(k), .set = none, .directory = harness_directory("searches", "seconds") };
+    execute(&run);
+    if (strcmp(k->use, "random") != 0)
+        CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM trials WHERE ended = 'budget'"), PROMPTS);
+    run.set = plenty;
+    run.directory = harness_directory("searches", "seconds");
+    execute(&run);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM trials WHERE ended = 'finished'"), PROMPTS);
+}
+
+int main(int argc, char **argv)
+{
+    make_pool();
+    for (int i = 0; i < SEARCHES; i++) {
+        const struct known *k = &searches[i];
+        if (argc > 1 && strcmp(argv[1], k->use) != 0)
+            continue;
+        check_whole(k);
+        check_trace(k);
+        check_budgets(k);
+        check_seconds(k);
+    }
+    return CHECK_DONE();
+}
