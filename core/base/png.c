@@ -4,7 +4,6 @@
  * Files come from strangers: sides, chunk sizes and chunk counts are limited before libpng allocates. */
 #include "base/png.h"
 
-#include "base/png_rgb.h"
 #include "base/utf8.h"
 
 #include <png.h>
@@ -183,23 +182,10 @@ static void read_header(struct job *job)
     png_read_info(job->png, job->info);
 }
 
-static bool read_plain_pixels(struct job *job)
-{
-    if (png_get_color_type(job->png, job->info) != PNG_COLOR_TYPE_RGB || png_get_bit_depth(job->png, job->info) != 8 ||
-        png_get_interlace_type(job->png, job->info) != PNG_INTERLACE_NONE)
-        return false;
-    job->width_px = png_get_image_width(job->png, job->info);
-    job->height_px = png_get_image_height(job->png, job->info);
-    job->rgb = png_read_rgb(job->data, job->bytes, job->width_px, job->height_px);
-    return job->rgb != NULL;
-}
-
 static void read_pixels(struct job *job)
 {
     png_structp png = job->png;
     read_header(job);
-    if (read_plain_pixels(job))
-        return;
     png_set_expand(png);
     png_set_strip_16(png);
     png_set_strip_alpha(png);
