@@ -2,3 +2,5 @@
 foreach(name WINNOW_MODEL_PATH WINNOW_PLUGIN_PATH HF_HOME HF_HUB_CACHE)
   unset(ENV{${name}})
 endforeach()
+# gcc 12's sanitizer guesses where a library's thread-local memory lies, and now and then guesses wrong and dies of it.
+set(ENV{ASAN_OPTIONS} "intercept_tls_get_addr=0:$ENV{ASAN_OPTIONS}")

@@ -1,7 +1,7 @@
 /* home.c - Linux tells a program where it was started from: /proc/self/exe.
  *
  * Both trees have the same shape: bin/winnow, lib/winnow/NAME.so (or the distribution's multiarch lib directory) and
- * share/winnow/models/NAME.
+ * share/winnow/{models,template}/NAME.
  */
 #include "base/home.h"
 
@@ -53,4 +53,9 @@ void home_models(char *dst, uint64_t size, uint32_t i)
     dst[0] = '\0';
     if (i == 0)
         home_path(dst, size, "../share/winnow/models");
+}
+
+void home_templates(char *dst, uint64_t size)
+{
+    home_path(dst, size, "../share/winnow/template");
 }

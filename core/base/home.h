@@ -16,4 +16,7 @@ void home_models(char *dst, uint64_t size, uint32_t i);
 void home_command(char *dst, uint64_t size);
 void home_python(char *dst, uint64_t size);
 
+/* The directory of `winnow new`'s templates; "" when it is not there. */
+void home_templates(char *dst, uint64_t size);
+
 #endif

@@ -9,6 +9,7 @@
 #include "base/plain.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "plugin/handshake.h"
 #include "plugin/instance.h"
 #include "plugin/registry.h"
 
@@ -244,10 +245,14 @@ static int run(struct cli *c)
     const struct registry_module *module;
     wn_error err = { 0 };
     start_anew_with_allocator();
+    const char *kind_name = cli_value(c, "kind", NULL);
+    const int64_t kind = kind_name ? plugin_kind_from(kind_name) : 0;
+    if (kind_name && !kind)
+        return cli_usage(c, "--kind %s: not one of sampler, verifier, search", kind_name);
     struct registry *registry = cli_registry(c);
     if (!registry)
         return EXIT_FAILED;
-    const wn_status status = registry_find(registry, 0, c->arguments[0], &f.plugin, &module, &err);
+    const wn_status status = registry_find(registry, kind, c->arguments[0], &f.plugin, &module, &err);
     if (status != WN_OK)
         return cli_fail(c, status, &err);
     if (f.plugin->kind == WN_KIND_DEVICE)
@@ -260,6 +265,7 @@ static int run(struct cli *c)
 }
 
 static const struct cli_option options[] = {
+    { "kind", 0, "KIND", "the sampler, verifier or search of that name, where there are several" },
     { "options", 'O', "JSON", "the plugin's options, as a spec has them: '{\"model\": \"pebble/clip\"}'" },
     { "json", 0, NULL, "as JSON" },
     { NULL, 0, NULL, NULL }

@@ -64,8 +64,8 @@ static wn_status open_verifier(void *arg, const cJSON *options, struct wn_servic
     if (status != WN_OK)
         return wn_fail(err, status, "%s", without_label(s, why.message));
     const struct instance *made = &s->instances->verifiers[0];
-    *service = (struct wn_service){ use->plugin->name, use->plugin->version,  &made->verifier,
-                                    made->self,        s->instances->files, s->instances->file_count };
+    *service = (struct wn_service){ use->plugin->name, use->plugin->version, &made->verifier,
+                                    made->self,        s->instances->files,  s->instances->file_count };
     return WN_OK;
 }
 

@@ -8,6 +8,7 @@ extern const struct command cmd_run;
 extern const struct command cmd_check;
 extern const struct command cmd_generate;
 extern const struct command cmd_score;
+extern const struct command cmd_new;
 extern const struct command cmd_conform;
 extern const struct command cmd_report;
 extern const struct command cmd_inspect;

@@ -34,10 +34,12 @@ static wn_status measure(struct paint *p, wn_error *err)
 
 static struct solver solver_of(const struct paint *p)
 {
-    return (struct solver){ .method = (enum spec_solver)p->spec->solver,
-                            .sigma = p->sigma,
-                            .steps = p->spec->canvas.steps,
-                            .values = p->values };
+    return (struct solver){
+        .method = (enum spec_solver)p->spec->solver,
+        .sigma = p->sigma,
+        .steps = p->spec->canvas.steps,
+        .values = p->values,
+    };
 }
 
 wn_status paint_begin(struct paint *p, wn_error *err)

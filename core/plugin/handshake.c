@@ -2,7 +2,8 @@
  *
  * A container says its author's sizeof first. min(theirs, ours) bytes are copied into zeroed memory, so a member that
  * an older plugin has not reads as NULL, and what a newer one has beyond ours is not looked at. After that every
- * mandatory member is asked for by name, with one message for each.
+ * mandatory member is asked for by name, with one message for each, and what may be left out is filled in: nobody
+ * behind this file asks again whether it is there.
  */
 #include "plugin/handshake.h"
 
@@ -36,8 +37,8 @@ static const struct member device_members[] = {
     MEMBER(wn_device_api, run), MEMBER(wn_device_api, memory), MEMBER(wn_device_api, profile), MEMBERS_END
 };
 static const struct member plugin_members[] = {
-    MEMBER(wn_plugin, name), MEMBER(wn_plugin, version), MEMBER(wn_plugin, summary), MEMBER(wn_plugin, create),
-    MEMBER(wn_plugin, destroy), MEMBER(wn_plugin, vtable), MEMBERS_END
+    MEMBER(wn_plugin, name), MEMBER(wn_plugin, version), MEMBER(wn_plugin, summary), MEMBER(wn_plugin, vtable),
+    MEMBERS_END
 };
 
 static const struct { const char *name; uint64_t vtable_size; const struct member *members; } kinds[] = {
@@ -150,6 +151,34 @@ static wn_status check_plugin(const wn_plugin *p, wn_error *err)
     return status ? wn_fail(err, status, "plugin \"%s\": canvas: %s", p->name, why.message) : WN_OK;
 }
 
+/* The create of a plugin that has none: the options are the instance. const goes, because an instance is a void *. */
+static wn_status take_options(const wn_host *host, const void *options, void **self, wn_error *err)
+{
+    (void)host;
+    (void)err;
+    *self = (void *)(uintptr_t)options;
+    return WN_OK;
+}
+
+static void destroy_nothing(void *self)
+{
+    (void)self;
+}
+
+static wn_status fill_in(wn_plugin *p, wn_error *err)
+{
+    if (p->destroy && !p->create)
+        return wn_fail(err, WN_E_FORMAT, "plugin \"%.64s\" has `destroy` but no `create`: its instance would be the "
+                       "host's options, which are not its to destroy; have both, or leave `destroy` out", p->name);
+    if (!p->create)
+        p->create = take_options;
+    if (!p->destroy)
+        p->destroy = destroy_nothing;
+    if (!p->source)
+        p->source = "";
+    return WN_OK;
+}
+
 /* *plugin = NULL when its kind is not known here. */
 static wn_status copy_plugin(const wn_plugin *foreign, const char *path, struct arena *arena, const wn_plugin **plugin,
                              wn_error *err)
@@ -175,8 +204,7 @@ static wn_status copy_plugin(const wn_plugin *foreign, const char *path, struct 
     snprintf(what, sizeof what, "%s \"%.64s\"", kinds[p->kind].name, p->name);
     WN_TRY(check_members(vtable, kinds[p->kind].members, what, err));
     p->vtable = vtable;
-    if (!p->source)
-        p->source = "";
+    WN_TRY(fill_in(p, err));
     WN_TRY(check_plugin(p, err));
     *plugin = p;
     return WN_OK;

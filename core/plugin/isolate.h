@@ -1,8 +1,8 @@
 /* isolate.h - a verifier's plugin in a process of its own: `"isolate": true` in the spec. Internal to core/plugin.
  *
- * The process is `winnow serve`, which is told the verifier's node of the spec and makes the instance there. To the engine
- * it is a verifier like any other: one whose plugin may crash or hang, which costs the request some attempts, and in the end
- * the scores of those candidates that it cannot be got to score.
+ * The process is `winnow serve`, which is told the verifier's node of the spec and makes the instance there. To the
+ * engine it is a verifier like any other: one whose plugin may crash or hang, which costs the request some attempts,
+ * and in the end the scores of those candidates that it cannot be got to score.
  */
 #ifndef WINNOW_PLUGIN_ISOLATE_H
 #define WINNOW_PLUGIN_ISOLATE_H

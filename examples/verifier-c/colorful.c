@@ -30,18 +30,6 @@ static double colorfulness(const wn_image *image)
     return sqrt(fmax(squares / n - mean2, 0)) + 0.3 * sqrt(mean2);
 }
 
-static wn_status create(const wn_host *host, const void *opts, void **self, wn_error *err)
-{
-    (void)host, (void)err;
-    *self = (void *)(uintptr_t)opts; /* the options are all the state there is; they outlive the instance */
-    return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
-}
-
 static wn_status score(void *self, const wn_score_request *r, wn_error *err)
 {
     (void)err;
@@ -65,8 +53,6 @@ static const wn_plugin plugin = {
     .source = "Hasler and Suesstrunk 2003",
     .options = options,
     .options_size = sizeof(struct options),
-    .create = create,
-    .destroy = destroy,
     .vtable = &verifier,
 };
 

@@ -26,5 +26,5 @@ install(DIRECTORY sdk/nn/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/winnow-nn FILE
 
 set(data_dir ${CMAKE_INSTALL_DATADIR}/winnow)
 install(DIRECTORY examples/pebble DESTINATION ${data_dir}/models PATTERN train EXCLUDE)
-install(DIRECTORY configs DESTINATION ${data_dir})
+install(DIRECTORY configs sdk/template DESTINATION ${data_dir})
 install(DIRECTORY sdk/python/winnow_worker DESTINATION ${data_dir}/python PATTERN __pycache__ EXCLUDE)

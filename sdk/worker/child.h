@@ -19,7 +19,10 @@ struct wn_child {
     int errors; /* its standard error; does not block */
 };
 
-#define WN_CHILD_NONE { 0, -1, -1 }
+#define WN_CHILD_NONE                                                                                                  \
+    {                                                                                                                  \
+        0, -1, -1                                                                                                      \
+    }
 
 /* Starts argv[0] (looked for on PATH) with the environment `env`. shared: descriptor that the child gets as
  * WN_CHILD_SHARED_FD, or -1; it inherits no other. WN_E_MISSING: there is no such program. */

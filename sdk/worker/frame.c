@@ -8,7 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are little-endian, and so is all that stands in them");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "frames are little-endian, and so is all that stands in them");
 
 static const char magic[4] = { 'w', 'n', '0', '\n' };
 

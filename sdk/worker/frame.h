@@ -45,7 +45,8 @@ void wn_frame_write_header(uint8_t header[WN_FRAME_HEADER], uint64_t text_bytes,
 wn_status wn_frame_read_header(const uint8_t header[WN_FRAME_HEADER], uint64_t max_data, uint64_t *text_bytes,
                                uint64_t *data_bytes, wn_error *err);
 
-/* Writes one frame whose data are the parts, in order. WN_E_IO when the other side is gone; never a SIGPIPE on sockets. */
+/* Writes one frame whose data are the parts, in order. WN_E_IO when the other side is gone; never a SIGPIPE on sockets.
+ */
 wn_status wn_frame_send(const struct wn_pipe *pipe, const char *text, uint64_t part_count, const struct wn_part *parts,
                         wn_error *err);
 

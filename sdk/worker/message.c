@@ -13,7 +13,8 @@ wn_status wn_message_parse(const struct wn_frame *frame, cJSON **message, wn_err
     if (!cJSON_IsObject(*message) || !wn_message_op(*message)) {
         cJSON_Delete(*message);
         *message = NULL;
-        return wn_fail(err, WN_E_FORMAT, "a frame's text is not a JSON object with a member \"op\": %.200s", frame->text);
+        return wn_fail(err, WN_E_FORMAT, "a frame's text is not a JSON object with a member \"op\": %.200s",
+                       frame->text);
     }
     return WN_OK;
 }
@@ -28,7 +29,8 @@ int wn_message_is(const cJSON *message, const char *op)
     return strcmp(wn_message_op(message), op) == 0;
 }
 
-/* ---- members ------------------------------------------------------------------------------------------------------ */
+/* ---- members ------------------------------------------------------------------------------------------------------
+ */
 
 /* NULL where the member is absent or null. */
 static const cJSON *member(const cJSON *object, const char *key)
@@ -76,7 +78,8 @@ wn_status wn_message_bool(const cJSON *object, const char *key, int fallback, in
     return !item || cJSON_IsBool(item) ? WN_OK : wrong(key, "true or false", err);
 }
 
-/* ---- messages ----------------------------------------------------------------------------------------------------- */
+/* ---- messages -----------------------------------------------------------------------------------------------------
+ */
 
 cJSON *wn_message_new(const char *op, uint64_t id)
 {
@@ -91,7 +94,8 @@ char *wn_message_print(const cJSON *message)
     return cJSON_PrintUnformatted(message);
 }
 
-/* ---- errors ------------------------------------------------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------------------------------------------------
+ */
 
 /* In the order of the statuses. */
 static const char *const codes[] = { "ok",          "argument", "memory",    "io",     "format",  "missing",
@@ -104,18 +108,22 @@ const char *wn_message_code(wn_status status)
     return status > 0 && status < CODES ? codes[status] : codes[WN_E_INTERNAL];
 }
 
-wn_status wn_message_fail(const cJSON *message, wn_error *err)
+wn_status wn_message_fail(const cJSON *message, int *is_one, wn_error *err)
 {
     const char *code, *text;
+    *is_one = 0;
     WN_TRY(wn_message_text(message, "code", "internal", &code, err));
     WN_TRY(wn_message_text(message, "message", "an error without a message", &text, err));
     for (wn_status s = WN_E_ARG; s < CODES; s++)
-        if (strcmp(codes[s], code) == 0)
+        if (strcmp(codes[s], code) == 0) {
+            *is_one = 1;
             return wn_fail(err, s, "%s", text);
+        }
     return wn_fail(err, WN_E_FORMAT, "an error with the unknown code \"%.40s\": %.900s", code, text);
 }
 
-/* ---- verifiers ---------------------------------------------------------------------------------------------------- */
+/* ---- verifiers ----------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *name;
@@ -193,8 +201,7 @@ wn_status wn_message_get_verifier(const cJSON *message, wn_metric metrics[64], w
         return wrong("metrics", "a list of 1 to 64 metrics", err);
     info->metrics = metrics;
     info->metric_count = 0;
-    cJSON_ArrayForEach(object, list)
-        WN_TRY(get_metric(object, &metrics[info->metric_count++], err));
+    cJSON_ArrayForEach(object, list) WN_TRY(get_metric(object, &metrics[info->metric_count++], err));
     WN_TRY(get_flags(message, &info->flags, err));
     WN_TRY(wn_message_u64(message, "max_batch", 0, &info->max_batch, err));
     return wn_message_number(message, "preview_sigma", 0, &info->preview_sigma, err);

@@ -28,9 +28,11 @@ char *wn_message_print(const cJSON *message);
 
 /* {"op": "error"}: a status by its name ("argument", "memory", ...), and back. */
 const char *wn_message_code(wn_status status);
-wn_status wn_message_fail(const cJSON *message, wn_error *err); /* the error that it says */
+/* The error that it says; *is_one is 0 where it is not well formed (WN_E_FORMAT). */
+wn_status wn_message_fail(const cJSON *message, int *is_one, wn_error *err);
 
-/* A verifier's nature as a worker's "ready" tells it, and back. The metrics' names point into the message. metrics has room for 64. */
+/* A verifier's nature as a worker's "ready" tells it, and back. The metrics' names point into the message. metrics has
+ * room for 64. */
 void wn_message_put_verifier(cJSON *message, const wn_verifier *v);
 wn_status wn_message_get_verifier(const cJSON *message, wn_metric metrics[64], wn_verifier_info *info, wn_error *err);
 

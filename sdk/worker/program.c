@@ -29,7 +29,8 @@ static wn_status lay_out(struct wn_program *p, const char *command, wn_error *er
     p->argv = calloc((uint64_t)cJSON_GetArraySize(p->command) + 2, sizeof *p->argv);
     if (!p->argv)
         return wn_fail(err, WN_E_MEMORY, "no memory for a command line");
-    cJSON_ArrayForEach(word, p->command) {
+    cJSON_ArrayForEach(word, p->command)
+    {
         if (!cJSON_IsString(word))
             return wn_fail(err, WN_E_ARG, "command: word %llu is not a string", (unsigned long long)count + 1);
         p->argv[count++] = word->valuestring;

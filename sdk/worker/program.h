@@ -1,4 +1,5 @@
-/* program.h - what a spec says of a program that the user brings: the options that the worker plugins of all kinds have.
+/* program.h - what a spec says of a program that the user brings: the options that the worker plugins of all kinds
+ * have.
  *
  *     "options": { "script": "brightness.py", "options": { "weight": 2 } }
  */

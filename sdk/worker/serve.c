@@ -26,7 +26,8 @@ static struct server {
     uint64_t shared_bytes;
 } server = { .writing = PTHREAD_MUTEX_INITIALIZER, .pipe = { .in = -1, .out = -1 } };
 
-/* ---- sending ------------------------------------------------------------------------------------------------------ */
+/* ---- sending ------------------------------------------------------------------------------------------------------
+ */
 
 static wn_status send_message(cJSON *message, const void *data, uint64_t bytes, wn_error *err)
 {
@@ -85,7 +86,8 @@ static wn_status send_ready(const struct wn_service *s, wn_error *err)
     return send_message(message, NULL, 0, err);
 }
 
-/* ---- a request's pixels ------------------------------------------------------------------------------------------- */
+/* ---- a request's pixels -------------------------------------------------------------------------------------------
+ */
 
 static wn_status map_shared(uint64_t bytes, wn_error *err)
 {
@@ -110,12 +112,12 @@ static wn_status map_shared(uint64_t bytes, wn_error *err)
 struct set {
     uint64_t count;
     uint64_t prompt_count;
-    wn_prompt *prompts;         /* [prompt_count] */
-    char **records;             /* [prompt_count], owned */
-    const wn_prompt **of;       /* [count] */
-    wn_image *images;           /* [2 * count]: images, then previews */
-    double *scores;             /* [count][metric_count] */
-    const uint8_t *pixels;      /* not yet given out */
+    wn_prompt *prompts;    /* [prompt_count] */
+    char **records;        /* [prompt_count], owned */
+    const wn_prompt **of;  /* [count] */
+    wn_image *images;      /* [2 * count]: images, then previews */
+    double *scores;        /* [count][metric_count] */
+    const uint8_t *pixels; /* not yet given out */
     uint64_t pixels_left;
 };
 
@@ -155,7 +157,8 @@ static wn_status read_prompts(struct set *s, const cJSON *message, wn_error *err
 {
     const cJSON *object, *index;
     uint64_t i = 0;
-    cJSON_ArrayForEach(object, cJSON_GetObjectItemCaseSensitive(message, "prompts")) {
+    cJSON_ArrayForEach(object, cJSON_GetObjectItemCaseSensitive(message, "prompts"))
+    {
         wn_prompt *p = &s->prompts[i];
         WN_TRY(wn_message_text(object, "text", "", &p->text, err));
         WN_TRY(wn_message_text(object, "id", "", &p->id, err));
@@ -165,7 +168,8 @@ static wn_status read_prompts(struct set *s, const cJSON *message, wn_error *err
         i++;
     }
     i = 0;
-    cJSON_ArrayForEach(index, cJSON_GetObjectItemCaseSensitive(message, "prompt")) {
+    cJSON_ArrayForEach(index, cJSON_GetObjectItemCaseSensitive(message, "prompt"))
+    {
         if (i == s->count || !(index->valuedouble >= 0 && index->valuedouble < (double)s->prompt_count))
             break;
         s->of[i++] = &s->prompts[(uint64_t)index->valuedouble];
@@ -177,7 +181,8 @@ static wn_status read_images(struct set *s, const cJSON *list, wn_image *images,
 {
     const cJSON *size;
     uint64_t i = 0;
-    cJSON_ArrayForEach(size, list) {
+    cJSON_ArrayForEach(size, list)
+    {
         const double width = cJSON_GetNumberValue(cJSON_GetArrayItem(size, 0));
         const double height = cJSON_GetNumberValue(cJSON_GetArrayItem(size, 1));
         if (i == s->count)
@@ -207,7 +212,8 @@ static wn_status read_set(struct set *s, const cJSON *message, const struct wn_f
     return read_images(s, cJSON_GetObjectItemCaseSensitive(message, "previews"), s->images + s->count, err);
 }
 
-/* ---- requests ----------------------------------------------------------------------------------------------------- */
+/* ---- requests -----------------------------------------------------------------------------------------------------
+ */
 
 static wn_status score(const struct wn_service *service, const cJSON *message, const struct wn_frame *frame,
                        struct set *s, wn_error *err)
@@ -290,7 +296,8 @@ static wn_status greet(const struct wn_service_maker *maker, struct wn_service *
     return status;
 }
 
-/* ---- the process -------------------------------------------------------------------------------------------------- */
+/* ---- the process --------------------------------------------------------------------------------------------------
+ */
 
 /* A verifier that hangs would outlive the host that hung up on it. */
 static void *watch_host(void *arg)

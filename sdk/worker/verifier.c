@@ -13,14 +13,14 @@ struct wn_worker_verifier {
     uint64_t part_capacity;
 };
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------------------
+ */
 
 static void tell_files(const wn_host *host, const cJSON *ready)
 {
     const cJSON *file;
-    cJSON_ArrayForEach(file, cJSON_GetObjectItemCaseSensitive(ready, "files"))
-        if (cJSON_IsString(file))
-            host->uses_file(host->ctx, file->valuestring);
+    cJSON_ArrayForEach(file, cJSON_GetObjectItemCaseSensitive(ready, "files")) if (cJSON_IsString(file))
+        host->uses_file(host->ctx, file->valuestring);
 }
 
 wn_status wn_worker_verifier_open(const struct wn_worker_setup *setup, struct wn_worker_verifier **out, wn_error *err)
@@ -61,7 +61,8 @@ wn_status wn_worker_verifier_describe(void *self, wn_verifier_info *info, wn_err
     return WN_OK;
 }
 
-/* ---- the request -------------------------------------------------------------------------------------------------- */
+/* ---- the request --------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t image_bytes(const wn_image *image)
 {
@@ -142,7 +143,7 @@ static int share_parts(struct wn_worker_verifier *v, uint64_t count, uint64_t by
 
 static wn_status ask(struct wn_worker_verifier *v, cJSON *message, const wn_score_request *r, wn_error *err)
 {
-    uint64_t count, bytes;
+    uint64_t count = 0, bytes = 0;
     WN_TRY(list_parts(v, r, &count, &bytes, err));
     if (share_parts(v, count, bytes)) {
         cJSON_AddNumberToObject(message, "shared", (double)bytes);

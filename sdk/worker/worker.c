@@ -19,7 +19,8 @@
 enum { LINE = 1000, LINES_MAX = 500, TICK_MS = 100, DEATHS = 4 /* times attempts: in a row, without an answer */ };
 
 struct shared {
-    int fd; /* -1: none */
+    int fd;     /* -1: none */
+    int reader; /* the same for the worker, which cannot write to what it will be shown again if it dies of it */
     void *memory;
     uint64_t bytes;
 };
@@ -40,13 +41,13 @@ struct wn_worker {
     cJSON *ready;
     struct shared shared;
     struct worker_log log;
-    double limit_s; /* of the silence in progress */
-    double heard;   /* when the worker last gave a sign of life */
+    double limit_s;  /* of the silence in progress */
+    double heard;    /* when the worker last gave a sign of life */
     uint64_t deaths; /* in a row */
     uint64_t starts;
-    uint64_t id;    /* of the last request */
-    int is_broken;  /* the last failure was the process's, not an answer */
-    int shares;     /* the worker maps the shared memory */
+    uint64_t id;   /* of the last request */
+    int is_broken; /* the last failure was the process's, not an answer */
+    int shares;    /* the worker maps the shared memory */
 };
 
 static double now_s(void)
@@ -56,7 +57,8 @@ static double now_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- standard error to the log ------------------------------------------------------------------------------------ */
+/* ---- standard error to the log ------------------------------------------------------------------------------------
+ */
 
 static void say(const struct wn_worker *w, int32_t level, const char *line)
 {
@@ -90,7 +92,8 @@ static void take_errors(struct wn_worker *w)
         }
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------ */
+/* ---- waiting ------------------------------------------------------------------------------------------------------
+ */
 
 static wn_status wait_for(void *arg, int is_writing, wn_error *err)
 {
@@ -114,17 +117,8 @@ static wn_status wait_for(void *arg, int is_writing, wn_error *err)
     }
 }
 
-/* ---- shared memory ------------------------------------------------------------------------------------------------ */
-
-/* Sealed against shrinking: a worker that cut it short would have the host die of reading it. */
-static void open_shared(struct shared *s)
-{
-    s->fd = memfd_create("winnow-pixels", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (s->fd >= 0 && fcntl(s->fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0) {
-        close(s->fd);
-        s->fd = -1;
-    }
-}
+/* ---- shared memory ------------------------------------------------------------------------------------------------
+ */
 
 static void close_shared(struct shared *s)
 {
@@ -132,6 +126,20 @@ static void close_shared(struct shared *s)
         munmap(s->memory, s->bytes);
     if (s->fd >= 0)
         close(s->fd);
+    if (s->reader >= 0)
+        close(s->reader);
+    *s = (struct shared){ -1, -1, NULL, 0 };
+}
+
+/* Where a system has no such memory, or no /proc to open it a second time, the pixels travel in the frames. */
+static void open_shared(struct shared *s)
+{
+    char path[40];
+    s->fd = memfd_create("winnow-pixels", MFD_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", s->fd);
+    s->reader = s->fd >= 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (s->reader < 0)
+        close_shared(s);
 }
 
 void *wn_worker_share(struct wn_worker *w, uint64_t bytes)
@@ -153,7 +161,8 @@ void *wn_worker_share(struct wn_worker *w, uint64_t bytes)
     return memory;
 }
 
-/* ---- frames ------------------------------------------------------------------------------------------------------- */
+/* ---- frames -------------------------------------------------------------------------------------------------------
+ */
 
 wn_status wn_worker_broken(struct wn_worker *w, wn_error *err, const char *format, ...)
 {
@@ -164,6 +173,14 @@ wn_status wn_worker_broken(struct wn_worker *w, wn_error *err, const char *forma
     vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
     return WN_E_FORMAT;
+}
+
+wn_status wn_worker_refused(struct wn_worker *w, const cJSON *message, wn_error *err)
+{
+    int is_one;
+    const wn_status status = wn_message_fail(message, &is_one, err);
+    w->is_broken = !is_one;
+    return status;
 }
 
 wn_status wn_worker_send(struct wn_worker *w, const cJSON *message, const struct wn_part *parts, uint64_t part_count,
@@ -217,7 +234,8 @@ wn_status wn_worker_receive(struct wn_worker *w, uint64_t max_data, cJSON **mess
     }
 }
 
-/* ---- requests ----------------------------------------------------------------------------------------------------- */
+/* ---- requests -----------------------------------------------------------------------------------------------------
+ */
 
 static wn_status check_answer(struct wn_worker *w, const struct wn_request *r, const cJSON *message,
                               const struct wn_frame *frame, wn_error *err)
@@ -226,11 +244,8 @@ static wn_status check_answer(struct wn_worker *w, const struct wn_request *r, c
     wn_error why = { 0 };
     if (wn_message_u64(message, "id", UINT64_MAX, &id, &why) != WN_OK || id != w->id)
         return wn_worker_broken(w, err, "an answer without the request's \"id\": %.200s", frame->text);
-    if (wn_message_is(message, "error")) {
-        const wn_status status = wn_message_fail(message, err);
-        w->is_broken = status == WN_E_FORMAT && frame->data_bytes > 0;
-        return status;
-    }
+    if (wn_message_is(message, "error"))
+        return wn_worker_refused(w, message, err);
     if (!wn_message_is(message, r->answer))
         return wn_worker_broken(w, err, "it answered \"%.40s\" where \"%s\" is called for", wn_message_op(message),
                                 r->answer);
@@ -249,7 +264,6 @@ wn_status wn_worker_ask_once(struct wn_worker *w, const struct wn_request *r, wn
     cJSON_DeleteItemFromObjectCaseSensitive(r->message, "id");
     if (!cJSON_AddNumberToObject(r->message, "id", (double)++w->id))
         return wn_fail(err, WN_E_MEMORY, "no memory for a request");
-    w->limit_s = w->setup.answer_s;
     WN_TRY(wn_worker_send(w, r->message, r->parts, r->part_count, err));
     WN_TRY(wn_worker_receive(w, r->answer_bytes, &message, &frame, err));
     const wn_status status = check_answer(w, r, message, &frame, err);
@@ -277,7 +291,8 @@ void wn_worker_praise(struct wn_worker *w)
     w->log.lines = 0;
 }
 
-/* ---- life and death ----------------------------------------------------------------------------------------------- */
+/* ---- life and death -----------------------------------------------------------------------------------------------
+ */
 
 static void bury(struct wn_worker *w, int is_patient, char *how, uint64_t how_size)
 {
@@ -319,7 +334,7 @@ static wn_status check_ready(struct wn_worker *w, const cJSON *ready, wn_error *
     const char *kind;
     uint64_t protocol;
     if (wn_message_is(ready, "error"))
-        return wn_message_fail(ready, err);
+        return wn_worker_refused(w, ready, err);
     if (!wn_message_is(ready, "ready"))
         return wn_worker_broken(w, err, "it answered \"%.40s\" where \"ready\" is called for", wn_message_op(ready));
     WN_TRY(wn_message_u64(ready, "protocol", UINT64_MAX, &protocol, err));
@@ -338,8 +353,9 @@ static wn_status check_same(struct wn_worker *w, cJSON *ready, wn_error *err)
 {
     if (cJSON_Compare(w->ready, ready, 1))
         return WN_OK;
-    return wn_fail(err, WN_E_ARG, "started anew, it says other things of itself than before; was it changed during the "
-                                  "run? start the run again");
+    return wn_fail(err, WN_E_ARG,
+                   "started anew, it says other things of itself than before; was it changed during the "
+                   "run? start the run again");
 }
 
 static wn_status introduce(struct wn_worker *w, wn_error *err)
@@ -361,6 +377,7 @@ static wn_status introduce(struct wn_worker *w, wn_error *err)
     if (status == WN_OK && w->ready)
         status = check_same(w, ready, err);
     wn_frame_free(&frame);
+    w->limit_s = w->setup.answer_s;
     if (w->ready || status != WN_OK)
         cJSON_Delete(ready);
     else
@@ -382,7 +399,7 @@ wn_status wn_worker_up(struct wn_worker *w, wn_error *err)
         return WN_OK;
     pause_before_start(w);
     *w->log.last = '\0';
-    WN_TRY(wn_child_start(&w->child, (char *const *)(uintptr_t)w->setup.argv, w->env, w->shared.fd, err));
+    WN_TRY(wn_child_start(&w->child, (char *const *)(uintptr_t)w->setup.argv, w->env, w->shared.reader, err));
     w->pipe = (struct wn_pipe){ w->child.socket, w->child.socket, wait_for, w };
     wn_status status = introduce(w, err);
     if (status == WN_OK && w->starts++ > 0 && w->setup.restarted)
@@ -392,7 +409,8 @@ wn_status wn_worker_up(struct wn_worker *w, wn_error *err)
     return status;
 }
 
-/* ---- setup -------------------------------------------------------------------------------------------------------- */
+/* ---- setup --------------------------------------------------------------------------------------------------------
+ */
 
 extern char **environ;
 
@@ -438,7 +456,7 @@ wn_status wn_worker_start(const struct wn_worker_setup *setup, struct wn_worker 
         return wn_fail(err, WN_E_MEMORY, "no memory for a worker");
     w->setup = *setup;
     w->child = (struct wn_child)WN_CHILD_NONE;
-    w->shared.fd = -1;
+    w->shared = (struct shared){ -1, -1, NULL, 0 };
     const wn_status status = first_start(w, err);
     if (status == WN_OK)
         *out = w;

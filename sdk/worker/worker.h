@@ -73,6 +73,8 @@ wn_status wn_worker_send(struct wn_worker *w, const cJSON *message, const struct
 /* The next frame but for log lines, with its text parsed. Frees are the caller's: cJSON_Delete and wn_frame_free. */
 wn_status wn_worker_receive(struct wn_worker *w, uint64_t max_data, cJSON **message, struct wn_frame *frame,
                             wn_error *err);
+/* The error that an {"op": "error"} says; one that is not well formed breaks the protocol. */
+wn_status wn_worker_refused(struct wn_worker *w, const cJSON *message, wn_error *err);
 /* The process broke the protocol: what wn_worker_lost is to say of it. Returns WN_E_FORMAT. */
 WN_PRINTF(3, 4) wn_status wn_worker_broken(struct wn_worker *w, wn_error *err, const char *format, ...);
 /* After a failure. 1: the process is gone and another attempt is in order. 0: the failure is final, err is complete. */

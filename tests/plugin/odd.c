@@ -20,7 +20,7 @@ WN_UNUSED static wn_status create(const wn_host *host, const void *options, void
     return WN_OK;
 }
 
-static void destroy(void *self)
+WN_UNUSED static void destroy(void *self)
 {
     (void)self;
 }
@@ -112,10 +112,12 @@ WN_UNUSED static const wn_plugin plugin = {
     .summary = "odd",
     .options = options,
     .options_size = sizeof(struct options),
-#ifndef ODD_NO_CREATE
+#if !defined ODD_NO_CREATE && !defined ODD_ONLY_DESTROY
     .create = create,
 #endif
+#if !defined ODD_NO_CREATE && !defined ODD_NO_DESTROY
     .destroy = destroy,
+#endif
     .vtable = &verifier,
 };
 

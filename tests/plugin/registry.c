@@ -5,6 +5,7 @@
 
 #include "check.h"
 
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@ static const struct {
     { "major", WN_E_MISSING, "made for plugin ABI 7, this winnow speaks 0; rebuild it" },
     { "short", WN_E_MISSING, "plugin \"odd\": vtable: struct_size is 4; it must be sizeof of the struct" },
     { "older", WN_E_MISSING, "verifier \"odd\" has no `score`; every plugin of its kind must" },
-    { "no_create", WN_E_MISSING, "plugin \"odd\" has no `create`; every plugin of its kind must" },
+    { "only_destroy", WN_E_MISSING, "plugin \"odd\" has `destroy` but no `create`" },
     { "no_name", WN_E_MISSING, "plugin \"\" has no `name`" },
     { "no_score", WN_E_MISSING, "verifier \"odd\" has no `score`" },
     { "no_metrics", WN_E_MISSING, "plugin \"odd\": it has 0 metrics at NULL" },
@@ -76,6 +77,27 @@ static void test_newer(void)
     }
     CHECK_INT(registry_find(r, WN_KIND_SEARCH, ODD "newer.so", &p, &m, &err), WN_E_MISSING);
     CHECK_CONTAINS(err.message, "holds no search");
+    registry_destroy(r);
+}
+
+/* Without create the options are the instance; without destroy there is nothing to end. */
+static void test_left_out(const char *file, bool has_create)
+{
+    struct registry *r;
+    wn_host host = { .struct_size = sizeof host, .ctx = &host };
+    wn_error err = { 0 };
+    const wn_plugin *p = NULL;
+    const struct registry_module *m;
+    const int64_t options = 3;
+    void *self = NULL;
+    CHECK_OK(registry_create(NULL, &r, &err), err);
+    CHECK_OK(registry_find(r, WN_KIND_VERIFIER, file, &p, &m, &err), err);
+    if (p) {
+        CHECK_OK(p->create(&host, &options, &self, &err), err);
+        CHECK(self == (has_create ? (const void *)&host : (const void *)&options));
+        p->destroy(self);
+        p->destroy(NULL);
+    }
     registry_destroy(r);
 }
 
@@ -143,6 +165,8 @@ int main(void)
 {
     test_refused();
     test_newer();
+    test_left_out(ODD "no_create.so", false);
+    test_left_out(ODD "no_destroy.so", true);
     test_copy_min();
     test_files();
     return CHECK_DONE();

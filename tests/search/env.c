@@ -4,6 +4,8 @@
 #include "check.h"
 #include "search/harness.h"
 
+#include <sqlite3.h>
+
 #define SPEC(what)                                                                                                     \
     "{ \"winnow\": 0, \"name\": \"env\", \"seed\": 5,"                                                                 \
     "  \"prompts\": { \"list\": [\"one\", \"two\"] },"                                                                 \
@@ -71,6 +73,41 @@ static void check_same(int c, const char *const *first, const char *const *secon
     free(got);
 }
 
+static void forget(const char *directory, const char *which)
+{
+    char path[600], sql[400];
+    sqlite3 *db = NULL;
+    snprintf(path, sizeof path, "%s/ledger.db", directory);
+    snprintf(sql, sizeof sql,
+             "DELETE FROM scores WHERE (trial, candidate) IN (SELECT trial, id FROM candidates WHERE %s);"
+             "DELETE FROM candidates WHERE %s",
+             which, which);
+    CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    CHECK(sqlite3_changes(db) > 0);
+    sqlite3_close(db);
+}
+
+/* A run that lost some of its candidates makes them again, through all the clones that led there, to the bit; what they
+ * share on the way is sampled once, so that it never takes more than the first time. */
+static void check_lost(int c, const char *which, const char *const *set)
+{
+    struct harness_run run = { .spec = cases[c].spec, .set = set, .directory = harness_directory("env", "lost") };
+    CHECK_OK(harness_execute(&run), run.err);
+    const uint64_t whole = run.result.status.nfe_sampled;
+    char *want = harness_digest(run.directory);
+    forget(run.directory, which);
+    CHECK_OK(harness_execute(&run), run.err);
+    const uint64_t again = run.result.status.nfe_sampled;
+    char *got = harness_digest(run.directory);
+    CHECK_STR(harness_difference(got, want), "");
+    if (!(again > 0 && again <= whole))
+        CHECK_FAIL("%s without %s takes %llu evaluations, %llu at first", cases[c].name, which,
+                   (unsigned long long)again, (unsigned long long)whole);
+    free(want);
+    free(got);
+}
+
 /* A lineage names the kernel of each kick. */
 static void check_lineage(void)
 {
@@ -90,6 +127,12 @@ int main(void)
         check_same(c, few, all);
         check_same(c, compared, compared_wide);
         check_same(c, tight, roomy);
+        for (int i = 0; i < 3 && !cases[c].peeks; i++) {
+            static const char *const *const sets[] = { one, all, tight };
+            check_lost(c, "finished", sets[i]);
+            check_lost(c, "ordinal % 2", sets[i]);
+            check_lost(c, "1", sets[i]);
+        }
     }
     return CHECK_DONE();
 }

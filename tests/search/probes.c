@@ -10,19 +10,6 @@
 #include <string.h>
 #include <time.h>
 
-static wn_status create_bare(const wn_host *host, const void *values, void **self, wn_error *err)
-{
-    (void)host;
-    (void)err;
-    *self = (void *)(uintptr_t)values;
-    return WN_OK;
-}
-
-static void destroy_bare(void *self)
-{
-    (void)self;
-}
-
 /* ---- a sampler that fails for prompts that contain a word ------------------------------------------------------- */
 
 struct fail_options {
@@ -156,8 +143,6 @@ static const wn_plugin fail_plugin = {
     .source = "",
     .options = fail_table,
     .options_size = sizeof(struct fail_options),
-    .create = create_bare,
-    .destroy = destroy_bare,
     .vtable = &fail_sampler,
 };
 
@@ -212,8 +197,6 @@ static const wn_plugin sulk_plugin = {
     .source = "",
     .options = sulk_table,
     .options_size = sizeof(struct sulk_options),
-    .create = create_bare,
-    .destroy = destroy_bare,
     .vtable = &sulk_verifier,
 };
 
@@ -250,8 +233,6 @@ static const wn_plugin rank_plugin = {
     .source = "",
     .options = no_options,
     .options_size = 8,
-    .create = create_bare,
-    .destroy = destroy_bare,
     .vtable = &rank_verifier,
 };
 
@@ -285,8 +266,6 @@ static const wn_plugin shy_plugin = {
     .source = "",
     .options = no_options,
     .options_size = 8,
-    .create = create_bare,
-    .destroy = destroy_bare,
     .vtable = &shy_verifier,
 };
 
@@ -329,7 +308,6 @@ static const wn_plugin wrap_plugin = {
     .options = no_options,
     .options_size = 8,
     .create = wrap_create,
-    .destroy = destroy_bare,
     .vtable = &wrap_verifier,
 };
 
@@ -362,8 +340,6 @@ static const wn_plugin glimpse_plugin = {
     .source = "",
     .options = no_options,
     .options_size = 8,
-    .create = create_bare,
-    .destroy = destroy_bare,
     .vtable = &glimpse_verifier,
 };
 
@@ -490,8 +466,6 @@ static const wn_plugin walk_plugin = {
     .source = "",
     .options = walk_table,
     .options_size = sizeof(struct walk_options),
-    .create = create_bare,
-    .destroy = destroy_bare,
     .vtable = &walk_search,
 };
 

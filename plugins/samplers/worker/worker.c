@@ -1,8 +1,8 @@
 /* worker.c - a generative model in a program of the user's: what diffusers runs, winnow searches.
  *
- * The program keeps what it encoded (conds) under numbers that are chosen here, so that a process that is started anew can be
- * brought to know what the old one knew: every prompt that is still in use is encoded again. Velocities and pictures are
- * functions of their request, so asking twice changes nothing.
+ * The program keeps what it encoded (conds) under numbers that are chosen here, so that a process that is started anew
+ * can be brought to know what the old one knew: every prompt that is still in use is encoded again. Velocities and
+ * pictures are functions of their request, so asking twice changes nothing.
  *
  * velocity and decode may be called at the same time; the one process answers them in turn. */
 #include <worker/program.h>
@@ -30,7 +30,8 @@ struct sampler {
     uint64_t last_number;
 };
 
-/* ---- asking ------------------------------------------------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------------------------------------------------
+ */
 
 static cJSON *request_for(const char *op, const wn_canvas *canvas)
 {
@@ -63,7 +64,8 @@ static wn_status make_parts(uint64_t count, struct wn_part **parts, wn_error *er
     return *parts ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a batch of %llu", (unsigned long long)count);
 }
 
-/* ---- prompts ------------------------------------------------------------------------------------------------------ */
+/* ---- prompts ------------------------------------------------------------------------------------------------------
+ */
 
 static struct wn_request encode_request(const wn_cond *c, cJSON *message, struct wn_part *part)
 {
@@ -158,7 +160,8 @@ static void cond_free(void *self, wn_cond *cond)
     free_cond(cond);
 }
 
-/* ---- the model ---------------------------------------------------------------------------------------------------- */
+/* ---- the model ----------------------------------------------------------------------------------------------------
+ */
 
 static wn_status schedule(void *self, const wn_canvas *canvas, float *sigma, wn_error *err)
 {
@@ -236,7 +239,8 @@ static wn_status describe(void *self, wn_sampler_info *info, wn_error *err)
     return WN_OK;
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------------------
+ */
 
 static wn_status read_info(const cJSON *ready, wn_sampler_info *info, wn_error *err)
 {

@@ -241,25 +241,12 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return status;
 }
 
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     p->candidates = (uint64_t)o->evaluations;
     p->verifier_calls = p->candidates;
-    p->nfe = p->candidates * steps * evals_per_step;
-}
-
-static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
-{
-    (void)host;
-    (void)err;
-    *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
-    return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
+    p->nfe = p->candidates * steps * evals_per_velocity;
 }
 
 static const wn_search search = {
@@ -277,8 +264,6 @@ static const wn_plugin plugin = {
     .source = "Jones et al. 1998, efficient global optimization",
     .options = options,
     .options_size = sizeof(struct options),
-    .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

@@ -336,7 +336,7 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
 }
 
 /* Lists that create will refuse plan nothing. */
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     struct lists l;
@@ -344,11 +344,11 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn
     if (read_lists(o, &l, &ignored) != WN_OK)
         return;
     p->candidates = l.population[0];
-    p->nfe = l.population[0] * steps * evals_per_step;
+    p->nfe = l.population[0] * steps * evals_per_velocity;
     for (uint64_t g = 0; g < l.generations; g++) {
         const uint64_t children = l.population[g + 1] - elites_of(o, &l, g);
         p->candidates += children;
-        p->nfe += children * (steps - start_of(point_of(&l, steps, g))) * evals_per_step;
+        p->nfe += children * (steps - start_of(point_of(&l, steps, g))) * evals_per_velocity;
     }
     p->verifier_calls = p->candidates;
 }
@@ -360,11 +360,6 @@ static wn_status create(const wn_host *host, const void *values, void **self, wn
     WN_TRY(read_lists(values, &lists, err));
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
 }
 
 static const wn_search search = {
@@ -383,7 +378,6 @@ static const wn_plugin plugin = {
     .options = options,
     .options_size = sizeof(struct options),
     .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

@@ -88,19 +88,6 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     p->nfe = p->candidates * steps * evals_per_velocity;
 }
 
-static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
-{
-    (void)host;
-    (void)err;
-    *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
-    return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
-}
-
 static const wn_search search = {
     .struct_size = sizeof search,
     .flags = WN_SEARCH_POOL_IS_IID,
@@ -117,8 +104,6 @@ static const wn_plugin plugin = {
     .source = "Ma et al. 2025, arXiv 2501.09732, random search",
     .options = options,
     .options_size = sizeof(struct options),
-    .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

@@ -36,15 +36,15 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return strcmp(o->method, "dfs") == 0 ? tree_dfs(o, env, err) : tree_dts(o, env, err);
 }
 
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     if (strcmp(o->method, "bfs") == 0)
-        tree_bfs_plan(o, steps, evals_per_step, p);
+        tree_bfs_plan(o, steps, evals_per_velocity, p);
     else if (strcmp(o->method, "dfs") == 0)
-        tree_dfs_plan(o, steps, evals_per_step, p);
+        tree_dfs_plan(o, steps, evals_per_velocity, p);
     else
-        tree_dts_plan(o, steps, evals_per_step, p);
+        tree_dts_plan(o, steps, evals_per_velocity, p);
 }
 
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
@@ -54,11 +54,6 @@ static wn_status create(const wn_host *host, const void *values, void **self, wn
     WN_TRY(wn_kernel_check(o->kernel, o->scale, err));
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
 }
 
 static const wn_search search = {
@@ -78,7 +73,6 @@ static const wn_plugin plugin = {
     .options = options,
     .options_size = sizeof(struct options),
     .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

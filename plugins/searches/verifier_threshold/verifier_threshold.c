@@ -136,7 +136,7 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
 }
 
 /* At most: every gate takes all its tries. */
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     const struct wn_gates gates = gates_of(o, steps);
@@ -144,7 +144,7 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn
     const uint64_t last = gates.points[gates.count - 1];
     p->candidates = pilots + candidates;
     p->verifier_calls = pilots * (gates.count + 1) + candidates * (gates.count * tries + 1);
-    p->nfe = (pilots * steps + candidates * (tries * (last + 1) + steps - last - 1)) * evals_per_step;
+    p->nfe = (pilots * steps + candidates * (tries * (last + 1) + steps - last - 1)) * evals_per_velocity;
 }
 
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
@@ -154,11 +154,6 @@ static wn_status create(const wn_host *host, const void *values, void **self, wn
     WN_TRY(wn_kernel_check(o->kernel, o->scale, err));
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
 }
 
 static const wn_search search = {
@@ -178,7 +173,6 @@ static const wn_plugin plugin = {
     .options = options,
     .options_size = sizeof(struct options),
     .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

@@ -1,11 +1,11 @@
 /* worker.c - a search in a program of the user's: the calls of env, as frames.
  *
- * Searches of several prompts run at once, and a program is one search at a time, so there are as many processes as searches
- * are under way; those that are done wait for the next.
+ * Searches of several prompts run at once, and a program is one search at a time, so there are as many processes as
+ * searches are under way; those that are done wait for the next.
  *
  * A process that dies in the midst of a search would take the search with it: what env did cannot be done again. But a
- * search is a function of its options and of what env answers. So the answers are kept (transcript.c), the search begins
- * again in a new process, and its calls are answered from there until it is where the old one was. */
+ * search is a function of its options and of what env answers. So the answers are kept (transcript.c), the search
+ * begins again in a new process, and its calls are answered from there until it is where the old one was. */
 #include "transcript.h"
 
 #include <worker/program.h>
@@ -39,7 +39,8 @@ struct run {
     double *scores;
 };
 
-/* ---- arguments ---------------------------------------------------------------------------------------------------- */
+/* ---- arguments ----------------------------------------------------------------------------------------------------
+ */
 
 /* 64 bits, as a decimal string: a JSON number has 53. */
 static wn_status get_u64(const cJSON *call, const char *key, uint64_t *value, wn_error *err)
@@ -66,12 +67,12 @@ static wn_status get_samples(struct run *r, const cJSON *call, uint64_t *count, 
     if (!r->samples || !r->scores)
         return wn_fail(err, WN_E_MEMORY, "no memory for %llu samples", (unsigned long long)*count);
     *count = 0;
-    cJSON_ArrayForEach(item, list)
-        r->samples[(*count)++] = item->valuedouble >= 1 ? (wn_sample)item->valuedouble : 0;
+    cJSON_ArrayForEach(item, list) r->samples[(*count)++] = item->valuedouble >= 1 ? (wn_sample)item->valuedouble : 0;
     return WN_OK;
 }
 
-/* ---- the calls ---------------------------------------------------------------------------------------------------- */
+/* ---- the calls ----------------------------------------------------------------------------------------------------
+ */
 
 struct call {
     const cJSON *message;
@@ -202,10 +203,18 @@ static const struct {
     const char *op;
     wn_status (*make)(struct run *r, struct call *c, wn_error *err);
 } calls[] = {
-    { "budget_left", call_budget_left }, { "noise", call_noise },     { "random", call_random },
-    { "spawn", call_spawn },             { "clone", call_clone },     { "drop", call_drop },
-    { "advance", call_advance },         { "renoise", call_renoise }, { "kick", call_kick },
-    { "peek", call_peek },               { "score", call_score },     { "offer", call_offer },
+    { "budget_left", call_budget_left },
+    { "noise", call_noise },
+    { "random", call_random },
+    { "spawn", call_spawn },
+    { "clone", call_clone },
+    { "drop", call_drop },
+    { "advance", call_advance },
+    { "renoise", call_renoise },
+    { "kick", call_kick },
+    { "peek", call_peek },
+    { "score", call_score },
+    { "offer", call_offer },
 };
 
 enum { CALLS = sizeof calls / sizeof calls[0] };
@@ -221,31 +230,58 @@ static wn_status make_call(struct run *r, struct call *c, wn_error *err)
     return wn_fail(err, WN_E_UNSUPPORTED, "env has no call \"%.40s\"", wn_message_op(c->message));
 }
 
-/* ---- the conversation --------------------------------------------------------------------------------------------- */
+/* ---- the conversation ---------------------------------------------------------------------------------------------
+ */
 
-/* A refusal is an answer too, and kept as one: the budget that was spent then is spent now. */
-static wn_status answer_new(struct run *r, const cJSON *message, const struct wn_frame *frame, wn_error *err)
+static void drop_call(struct call *c)
+{
+    cJSON_Delete(c->answer);
+    free(c->data);
+}
+
+/* Makes the call. A refusal is an answer too: the budget that was spent then is spent now. */
+static wn_status find_answer(struct run *r, struct call *c, wn_error *err)
 {
     wn_error why = { 0 };
-    struct call c = { .message = message, .frame = frame, .answer = wn_message_new("answer", 0) };
-    wn_status status = make_call(r, &c, &why);
+    c->answer = wn_message_new("answer", 0);
+    const wn_status status = make_call(r, c, &why);
     if (status == WN_E_CANCELLED) {
-        cJSON_Delete(c.answer);
-        free(c.data);
+        drop_call(c);
         return wn_fail(err, status, "%s", why.message);
     }
-    if (status != WN_OK) {
-        cJSON_ReplaceItemInObjectCaseSensitive(c.answer, "op", cJSON_CreateString("error"));
-        cJSON_AddStringToObject(c.answer, "code", wn_message_code(status));
-        cJSON_AddStringToObject(c.answer, "message", why.message);
-    }
-    const struct wn_part part = { c.data, status == WN_OK ? c.data_bytes : 0 };
-    status = transcript_add(&r->transcript, frame, c.answer, c.data, part.bytes, err); /* takes both */
-    return status == WN_OK ? wn_worker_send(r->worker, c.answer, &part, 1, err) : status;
+    if (status == WN_OK)
+        return WN_OK;
+    c->data_bytes = 0;
+    cJSON_ReplaceItemInObjectCaseSensitive(c->answer, "op", cJSON_CreateString("error"));
+    cJSON_AddStringToObject(c->answer, "code", wn_message_code(status));
+    cJSON_AddStringToObject(c->answer, "message", why.message);
+    return WN_OK;
+}
+
+static wn_status answer_new(struct run *r, const cJSON *message, const struct wn_frame *frame, wn_error *err)
+{
+    struct call c = { .message = message, .frame = frame };
+    WN_TRY(find_answer(r, &c, err));
+    WN_TRY(transcript_add(&r->transcript, frame, c.answer, c.data, c.data_bytes, err)); /* takes both */
+    const struct wn_part part = { c.data, c.data_bytes };
+    return wn_worker_send(r->worker, c.answer, &part, 1, err);
+}
+
+/* Noise is large, and a function of its stream: it is made again rather than kept. */
+static wn_status answer_noise(struct run *r, const cJSON *message, const struct wn_frame *frame, wn_error *err)
+{
+    struct call c = { .message = message, .frame = frame };
+    WN_TRY(find_answer(r, &c, err));
+    const struct wn_part part = { c.data, c.data_bytes };
+    const wn_status status = wn_worker_send(r->worker, c.answer, &part, 1, err);
+    drop_call(&c);
+    return status;
 }
 
 static wn_status answer(struct run *r, const cJSON *message, const struct wn_frame *frame, wn_error *err)
 {
+    if (wn_message_is(message, "noise"))
+        return answer_noise(r, message, frame, err);
     const struct transcript_entry *known = transcript_next(&r->transcript);
     if (!known)
         return answer_new(r, message, frame, err);
@@ -285,7 +321,7 @@ static wn_status serve_one(struct run *r, int *is_done, wn_error *err)
     *is_done = wn_message_is(message, "done") || wn_message_is(message, "error");
     wn_status status = WN_OK;
     if (wn_message_is(message, "error"))
-        status = wn_message_fail(message, err);
+        status = wn_worker_refused(r->worker, message, err);
     else if (!*is_done)
         status = answer(r, message, &frame, err);
     cJSON_Delete(message);
@@ -306,7 +342,8 @@ static wn_status converse(struct run *r, wn_error *err)
     return status;
 }
 
-/* ---- processes ---------------------------------------------------------------------------------------------------- */
+/* ---- processes ----------------------------------------------------------------------------------------------------
+ */
 
 static wn_status take_worker(struct searches *s, struct wn_worker **worker, wn_error *err)
 {
@@ -333,12 +370,15 @@ static void give_worker(struct searches *s, struct wn_worker *worker)
     pthread_mutex_unlock(&s->mutex);
 }
 
+/* A process that got further than the one before was worth its start. */
 static wn_status run_in(struct run *r, wn_error *err)
 {
-    for (uint64_t attempt = 1;; attempt++) {
+    for (uint64_t attempt = 1, known = 0;; attempt++, known = r->transcript.count) {
         const wn_status status = converse(r, err);
-        if (status == WN_OK)
+        if (r->transcript.count > known) {
             wn_worker_praise(r->worker);
+            attempt = 1;
+        }
         if (status == WN_OK || !wn_worker_lost(r->worker, attempt, err))
             return status == WN_OK ? WN_OK : err->code;
     }
@@ -368,7 +408,8 @@ static void plan(const void *options, uint64_t steps, uint64_t evals_per_velocit
     p->candidates = p->nfe = p->verifier_calls = UINT64_MAX;
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------------------
+ */
 
 static void destroy(void *self)
 {

@@ -44,19 +44,6 @@ static wn_status score(void *self, const wn_score_request *request, wn_error *er
     return WN_OK;
 }
 
-static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
-{
-    (void)host;
-    (void)err;
-    *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
-    return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
-}
-
 static const wn_metric metrics[] = {
     { "closeness", "minus the distance from the target gray, in units of the full range", -1, 0,
       WN_METRIC_HIGHER_IS_BETTER | WN_METRIC_ACROSS_PROMPTS },
@@ -78,8 +65,6 @@ static const wn_plugin plugin = {
     .source = "",
     .options = options,
     .options_size = sizeof(struct options),
-    .create = create,
-    .destroy = destroy,
     .vtable = &verifier,
 };
 

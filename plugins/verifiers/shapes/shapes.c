@@ -16,19 +16,6 @@ static const wn_metric metrics[] = {
       WN_METRIC_HIGHER_IS_BETTER | WN_METRIC_ACROSS_PROMPTS },
 };
 
-static wn_status create(const wn_host *host, const void *options, void **self, wn_error *err)
-{
-    (void)options;
-    (void)err;
-    *self = (void *)(uintptr_t)host; /* nothing to keep */
-    return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
-}
-
 static wn_status score(void *self, const wn_score_request *request, wn_error *err)
 {
     (void)self;
@@ -66,8 +53,6 @@ static const wn_plugin plugin = {
     .source = "",
     .options = options,
     .options_size = 0,
-    .create = create,
-    .destroy = destroy,
     .vtable = &verifier,
 };
 

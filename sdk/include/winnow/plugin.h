@@ -42,7 +42,7 @@ extern "C" {
 #endif
 
 #define WN_ABI_MAJOR 0
-#define WN_ABI_MINOR 2
+#define WN_ABI_MINOR 3
 
 /* ---- status and errors ------------------------------------------------------------------------------------- */
 
@@ -232,9 +232,12 @@ typedef struct wn_plugin {
     const wn_option *options; /* ends with WN_OPTIONS_END */
     uint64_t options_size;    /* sizeof the options struct */
 
-    /* Makes an instance. options points to a filled options struct that lives until after destroy. [setup] */
+    /* Makes an instance. options points to a filled options struct that lives until after destroy. May be NULL (since
+     * 0.3) where an instance would keep nothing else: then the options are the instance, and `self` points to them, for
+     * reading only. [setup] */
     wn_status (*create)(const wn_host *host, const void *options, void **self, wn_error *err);
-    /* Ends an instance; NULL is fine. [setup] */
+    /* Ends an instance; it is given NULL too. May be NULL (since 0.3) where there is nothing to end; must be NULL
+     * where create is. [setup] */
     void (*destroy)(void *self);
 
     const void *vtable;

@@ -45,7 +45,11 @@ enum { WN_CURRENCY_NFE = 1, WN_CURRENCY_SECONDS = 2, WN_CURRENCY_VERIFIER_CALLS 
 
 /* How a stochastic step goes from noise level a to b < a. With x0 = x - a v and eps = x0 + v, every kind is
  *     x_b = (1 - b) x0 + old eps + fresh z,   z fresh standard normal noise,
- * and scale 0 is the Euler step (old = b, fresh = 0), to the bit; so is a step to b = 0, which adds no noise. */
+ * and scale 0 is the Euler step (old = b, fresh = 0), to the bit; so is a step to b = 0, which adds no noise.
+ *
+ * Which one: with many steps, an SDE's, which keeps the distribution of images. With few, old^2 + fresh^2 of its steps
+ * is more than b^2, and a model takes the rest for content; a coefficient-preserving step has no rest, but what x0
+ * leaves open is lost at each, so that many of them with a large eta make images too much alike. */
 enum {
     /* Coefficient-preserving, scale = eta in [0, 1]: old = b cos(eta pi/2), fresh = b sin(eta pi/2). The noise in x_b
      * is of level b exactly, at any eta and over any interval. "Coefficients-Preserving Sampling for Reinforcement
