@@ -336,6 +336,11 @@ static wn_status env_kick(void *ctx, wn_sample sample, uint64_t point, wn_kernel
     return move_sample(s, move, charge.nfe, err);
 }
 
+static wn_status env_kick_cps(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err)
+{
+    return env_kick(ctx, sample, point, (wn_kernel){ WN_KERNEL_CPS, eta }, stream, err);
+}
+
 /* ---- offers ---------------------------------------------------------------------------------------------------- */
 
 static void note_best(struct trial *t, double score)
@@ -408,6 +413,7 @@ void trial_bind_env(struct trial *t)
         .drop = env_drop,
         .advance = env_advance,
         .renoise = env_renoise,
+        .kick_cps = env_kick_cps,
         .kick = env_kick,
         .peek = trial_peek,
         .score = trial_score,

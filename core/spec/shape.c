@@ -57,6 +57,13 @@ const wn_option shape_budget_options[] = {
     WN_INT(struct shape_budget, verifier_calls, "0", 0, 1e15,
            "images scored by the guide for each prompt; 0 = no limit"),
     WN_INT(struct shape_budget, candidates, "0", 0, 1e15, "finished images for each prompt; 0 = no limit"),
+    WN_INT(struct shape_budget, run_nfe, "0", 0, 1e15, "network evaluations of the whole run; 0 = no limit"),
+    WN_NUMBER(struct shape_budget, run_seconds, "0", 0, 1e9, "seconds of the whole run; 0 = no limit"),
+    WN_INT(struct shape_budget, run_verifier_calls, "0", 0, 1e15,
+           "images scored by the guide in the whole run; 0 = no limit"),
+    WN_INT(struct shape_budget, run_candidates, "0", 0, 1e15, "finished images of the whole run; 0 = no limit"),
+    WN_BOOL(struct shape_budget, share, "false",
+            "what a prompt leaves over of its part of the run's budget goes to later ones"),
     WN_OPTIONS_END
 };
 

@@ -39,7 +39,7 @@ struct spec_use {
     double patience_s;
 };
 
-struct spec_budget { /* per prompt; +infinity where not given */
+struct spec_budget { /* +infinity where not given */
     double nfe;
     double seconds;
     double verifier_calls;
@@ -76,7 +76,9 @@ struct spec {
     uint32_t *judges;
     uint32_t judge_count;
 
-    struct spec_budget budget;
+    struct spec_budget budget;     /* of each prompt */
+    struct spec_budget run_budget; /* of all together: each prompt has an equal part */
+    bool shares_budget;            /* what one leaves over goes to later ones */
     struct spec_engine engine;
 
     const char *text;     /* the file as given */

@@ -181,6 +181,11 @@ static wn_status kick(void *ctx, wn_sample sample, uint64_t point, wn_kernel ker
     return WN_OK;
 }
 
+static wn_status kick_cps(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err)
+{
+    return kick(ctx, sample, point, (wn_kernel){ WN_KERNEL_CPS, eta }, stream, err);
+}
+
 static wn_status peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err)
 {
     struct toy *t = ctx;
@@ -258,6 +263,7 @@ static wn_env env_of(struct toy *t)
                      .drop = drop,
                      .advance = advance,
                      .renoise = renoise,
+                     .kick_cps = kick_cps,
                      .kick = kick,
                      .peek = peek,
                      .score = score,

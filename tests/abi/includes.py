@@ -47,6 +47,13 @@ def check_wrap(root, path, bracket, name):
     return check_sdk_include(root, path, bracket, name) if name != "wrap.h" else None
 
 
+def check_worker(root, path, bracket, name):
+    if name.startswith("winnow/") or name == "cjson/cJSON.h":
+        return None
+    own = os.path.exists(os.path.join(os.path.dirname(path), name))
+    return None if bracket == "<" or own else "programs in other processes stand on the SDK's headers, cJSON and POSIX alone"
+
+
 def check_explore(root, path, bracket, name):
     own = bracket == '"' and os.path.exists(os.path.join(os.path.dirname(path), name))
     return None if own else check_sdk_include(root, path, bracket, name)
@@ -84,7 +91,8 @@ def check_example(root, path, bracket, name):
     return None
 
 
-RULES = (("sdk/include", check_sdk_include), ("sdk/nn", check_nn), ("sdk/wrap", check_wrap), ("sdk/explore", check_explore), ("sdk/conform", check_conform), ("core", check_core), ("plugins", check_plugin),
+RULES = (("sdk/include", check_sdk_include), ("sdk/nn", check_nn), ("sdk/wrap", check_wrap), ("sdk/worker", check_worker),
+         ("sdk/explore", check_explore), ("sdk/conform", check_conform), ("core", check_core), ("plugins", check_plugin),
          ("examples", check_example))
 
 

@@ -158,7 +158,7 @@ SIZE(wn_kernel, 16);
 AT(wn_kernel, kind, 0);
 AT(wn_kernel, scale, 8);
 
-SIZE(wn_env, 200);
+SIZE(wn_env, 208);
 AT(wn_env, struct_size, 0);
 AT(wn_env, ctx, 8);
 AT(wn_env, prompt, 16);
@@ -178,12 +178,13 @@ AT(wn_env, clone, 120);
 AT(wn_env, drop, 128);
 AT(wn_env, advance, 136);
 AT(wn_env, renoise, 144);
-AT(wn_env, kick, 152);
+AT(wn_env, kick_cps, 152);
 AT(wn_env, peek, 160);
 AT(wn_env, score, 168);
 AT(wn_env, offer, 176);
 AT(wn_env, cost, 184);
 AT(wn_env, blend, 192);
+AT(wn_env, kick, 200);
 
 SIZE(wn_search_plan, 128); /* never grows: plugins fill it */
 AT(wn_search_plan, struct_size, 0);

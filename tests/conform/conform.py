@@ -8,16 +8,18 @@ import subprocess
 import sys
 
 WINNOW, MODULES, HAS_ALLOCATOR = sys.argv[1], sys.argv[2], sys.argv[3] == "yes"
+PLUGINS = os.path.join(os.path.dirname(MODULES), "../lib/winnow")
 GOOD = [("random", {}), ("zero_order", {}), ("paths", {}), ("halving", {}), ("svdd", {"temperature": 1}), ("fk", {}), ("rbf", {}), ("spectral", {}),
         ("epsilon_greedy", {"iterations": 3}), ("evolution", {}), ("verifier_threshold", {}), ("tree", {}), ("tree", {"method": "dfs"}), ("tree", {"method": "dts"}),
         ("analytic", {}), ("shapes", {}), ("ensemble", {}), ("retry", {}),
-        (os.path.join(os.path.dirname(MODULES), "../lib/winnow/verifier-analytic.so"), {}),
+        (os.path.join(PLUGINS, "verifier-analytic.so"), {}),
         ("cache", {"folder": os.path.join(MODULES, "cache")}),
         ("threshold", {"at_least": -1}), ("flux", {"model": "pebble"}), ("clipscore", {"model": "pebble/clip"}),
         ("pickscore", {"model": "pebble/clip"}), ("aesthetic", {"model": "pebble/aesthetic", "clip": "pebble/clip"}),
-        ("self_consistency", {"model": "pebble/clip"}), ("imagereward", {"model": "pebble/imagereward"})]
-LIBRARY = os.path.join(os.path.dirname(MODULES), "../lib/winnow")
-if os.path.exists(os.path.join(LIBRARY, "bayesian.so")):
+        ("self_consistency", {"model": "pebble/clip"}),
+        (os.path.join(PLUGINS, "verifier-worker.so"), {"script": "verifier-python/brightness.py"}),
+        ("imagereward", {"model": "pebble/imagereward"})]
+if os.path.exists(os.path.join(PLUGINS, "bayesian.so")):
     GOOD.append(("bayesian", {}))
 BAD = {
     "verifier": {"metrics": "metrics have", "batch": "alone as among", "order": "order of the set", "state": "can be had again",

@@ -177,6 +177,28 @@ static wn_status call_kick(struct run *r, struct call *c, wn_error *err)
     return r->env->kick(r->env->ctx, c->sample, c->point, (wn_kernel){ (int64_t)kind, scale }, stream, err);
 }
 
+static wn_status call_cost(struct run *r, struct call *c, wn_error *err)
+{
+    uint64_t from;
+    WN_TRY(wn_message_u64(c->message, "from", 0, &from, err));
+    cJSON_AddNumberToObject(c->answer, "value", (double)r->env->cost(r->env->ctx, from, c->point));
+    return WN_OK;
+}
+
+static wn_status call_blend(struct run *r, struct call *c, wn_error *err)
+{
+    uint64_t base, with, stream;
+    double cosine;
+    char text[24];
+    WN_TRY(get_u64(c->message, "base", &base, err));
+    WN_TRY(get_u64(c->message, "with", &with, err));
+    WN_TRY(wn_message_number(c->message, "cosine", 0, &cosine, err));
+    WN_TRY(r->env->blend(r->env->ctx, base, with, cosine, &stream, err));
+    snprintf(text, sizeof text, "%llu", (unsigned long long)stream);
+    cJSON_AddStringToObject(c->answer, "value", text);
+    return WN_OK;
+}
+
 static wn_status call_peek(struct run *r, struct call *c, wn_error *err)
 {
     WN_TRY(make_data(c, 2 * r->env->latent_values * sizeof(float), err));
@@ -215,6 +237,7 @@ static const struct {
     { "peek", call_peek },
     { "score", call_score },
     { "offer", call_offer },
+    { "cost", call_cost },       { "blend", call_blend },
 };
 
 enum { CALLS = sizeof calls / sizeof calls[0] };

@@ -111,9 +111,8 @@ typedef struct wn_env {
     /* Back to a noisier point by the forward kernel: x_b = r x_a + sqrt(b^2 - r^2 a^2) z, r = (1-b)/(1-a), z from
      * stream. Costs nothing. */
     wn_status (*renoise)(void *ctx, wn_sample sample, uint64_t point, uint64_t stream, wn_error *err);
-    /* One stochastic step to `point`, which may be several points on, z from stream. Whatever the spec's solver, it
-     * takes one velocity: that of the state it leaves, which a score or a peek may have paid for already. */
-    wn_status (*kick)(void *ctx, wn_sample sample, uint64_t point, wn_kernel kernel, uint64_t stream, wn_error *err);
+    /* kick with { WN_KERNEL_CPS, eta }: what kick was before 0.3. */
+    wn_status (*kick_cps)(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err);
     /* The sample's state x and its x0-prediction, each [latent_values]; either may be NULL. At point `steps` both are
      * the clean latent. The velocity that x0 needs is charged once and reused by the next advance. */
     wn_status (*peek)(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err);
@@ -139,6 +138,10 @@ typedef struct wn_env {
      * are, and near base when the cosine is near 1. base: any stream, also one made here; with: an auxiliary one. For
      * noise, kick and renoise. The same three give the same stream. Costs nothing. */
     wn_status (*blend)(void *ctx, uint64_t base, uint64_t with, double cosine, uint64_t *stream, wn_error *err);
+
+    /* One stochastic step to `point`, which may be several points on, z from stream. Whatever the spec's solver, it
+     * takes one velocity: that of the state it leaves, which a score or a peek may have paid for already. */
+    wn_status (*kick)(void *ctx, wn_sample sample, uint64_t point, wn_kernel kernel, uint64_t stream, wn_error *err);
 } wn_env;
 
 enum {

@@ -77,6 +77,14 @@ class Env:
     def kick(self, sample, point, stream, kernel=CPS, scale=0.5):
         self._ask("kick", sample=sample, point=point, stream=str(stream), kernel=kernel, scale=scale)
 
+    def cost(self, start, end):
+        """NFE of advancing one sample from point to point, when no velocity on the way is paid for yet."""
+        return int(self._ask("cost", **{"from": start, "point": end})[0]["value"])
+
+    def blend(self, base, other, cosine):
+        """A stream whose noise is cosine times that of base and the rest that of other, an auxiliary stream."""
+        return int(self._ask("blend", base=str(base), cosine=cosine, **{"with": str(other)})[0]["value"])
+
     def peek(self, sample):
         """The state and its x0-prediction, each float32 in an array."""
         data = array.array("f", bytes(self._ask("peek", sample=sample)[1]))

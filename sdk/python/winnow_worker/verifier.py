@@ -119,11 +119,12 @@ def verifier(metric=None, low=-math.inf, high=math.inf, help="", higher_is_bette
              metrics=None, comparative=False, needs_network=False, max_batch=0, preview_sigma=0.4, name=None, version="1"):
     """Makes a function or class the program's verifier. Several metrics: metrics=[Metric(...), ...]; a score is then a
     list of as many. None is "no opinion". comparative: scores have a meaning only within one set."""
-    rows = metrics or [Metric(metric or "score", low, high, help, higher_is_better, across_prompts)]
     says = {"comparative": comparative, "needs_network": needs_network, "max_batch": max_batch,
             "preview_sigma": preview_sigma, "version": version}
 
     def decorate(target):
+        text = help or (inspect.getdoc(target) or f"what {target.__name__} returns").splitlines()[0]
+        rows = metrics or [Metric(metric or "score", low, high, text, higher_is_better, across_prompts)]
         service.register(_Verifier(target, rows, {"name": name or target.__name__, **says}))
         return target
     return decorate
