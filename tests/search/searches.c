@@ -18,9 +18,9 @@ enum { PROMPTS = 6, STEPS = 10, POOL = 1000 };
 
 struct known {
     const char *use, *options;
-    int candidates; /* of each prompt, without a budget */
-    int nfe, calls; /* of all prompts */
-    int planned_nfe;            /* of each prompt; an upper bound where the search cannot know */
+    int candidates;  /* of each prompt, without a budget */
+    int nfe, calls;  /* of all prompts */
+    int planned_nfe; /* of each prompt; an upper bound where the search cannot know */
     double quantile; /* of what random noises score: at least, in the mean over prompts, the winner's place */
 };
 
@@ -31,7 +31,8 @@ static const struct known searches[] = {
     { "halving", "{}", 4, 6 * 100, 6 * 28, 100, 0.9 },
     { "svdd", "{ \"children\": 8 }", 1, 6 * 73, 6 * 74, 73, 0.9 },
     { "fk", "{ \"particles\": 16, \"lambda\": 1000 }", 16, 6 * 160, 6 * 80, 160, 0.9 },
-    { "fk", "{ \"particles\": 16, \"lambda\": 300, \"ess\": 0.5, \"resampling\": \"systematic\", \"potential\": \"diff\" }",
+    { "fk",
+      "{ \"particles\": 16, \"lambda\": 300, \"ess\": 0.5, \"resampling\": \"systematic\", \"potential\": \"diff\" }",
       16, 6 * 160, 6 * 80, 160, 0.9 },
     { "rbf", "{ \"nfe\": 160, \"initial\": 10 }", 2, 6 * 160, 6 * 162, 160, 0.9 },
     { "spectral", "{}", 30, 6 * 300, 6 * 30, 300, 0.9 },
@@ -39,7 +40,8 @@ static const struct known searches[] = {
     { "tree", "{ \"samples\": 16, \"lambda\": 1000 }", 16, 6 * 160, 6 * 64, 160, 0.97 },
     { "tree", "{ \"method\": \"dfs\" }", 12, 964, 349, 248, 0.95 },
     { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"lambda\": 300 }", 24, 1094, 6 * 24, 240, 0.95 },
-    { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"select\": \"greedy\", \"breadth\": 1 }", 24, 730, 6 * 24, 240, 0.9 },
+    { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"select\": \"greedy\", \"breadth\": 1 }", 24, 730, 6 * 24, 240,
+      0.9 },
     { "evolution", "{}", 33, 6 * 249, 6 * 33, 249, 0.94 },
     { "evolution", "{ \"schedule\": [0, 0, 0, 0.3], \"population\": [8, 6, 6, 6, 6] }", 20, 6 * 194, 6 * 20, 194, 0.9 },
     { "epsilon_greedy", "{ \"iterations\": 4, \"candidates\": 4 }", 1, 6 * 145, 6 * 146, 145, 0.98 },
@@ -124,7 +126,8 @@ static void check_whole(const struct known *k)
     CHECK_INT(run.plan.candidates, k->candidates);
     CHECK_INT(run.plan.nfe, k->planned_nfe);
     CHECK(PROMPTS * run.plan.verifier_calls >= (uint64_t)k->calls);
-    fprintf(stderr, "%-18s %3d candidates, %.1f NFE, %.1f calls (planned %llu, %llu, %llu): beats %.4f of random, mean %.4f\n",
+    fprintf(stderr,
+            "%-18s %3d candidates, %.1f NFE, %.1f calls (planned %llu, %llu, %llu): beats %.4f of random, mean %.4f\n",
             k->use, k->candidates, harness_number(run.directory, "SELECT avg(nfe) FROM trials"),
             harness_number(run.directory, "SELECT avg(verifier_calls) FROM trials"),
             (unsigned long long)run.plan.candidates, (unsigned long long)run.plan.nfe,
@@ -132,6 +135,18 @@ static void check_whole(const struct known *k)
     CHECK(place >= k->quantile);
     if (strcmp(k->use, "epsilon_greedy") == 0) /* what its noises are mixed of */
         CHECK(harness_number(run.directory, "SELECT sum(lineage LIKE '%,\"blend\":[42949%') FROM candidates") > 0);
+}
+
+/* A solver that takes two velocities for a step but the last: the host scales the plan. Stochastic steps stay with one.
+ */
+static void check_heun(const struct known *k)
+{
+    const char *const set[] = { "canvas.solver=heun", NULL };
+    struct harness_run run = { .spec = spec_of(k), .set = set, .directory = harness_directory("searches", "heun") };
+    execute(&run);
+    const double planned = (double)run.plan.nfe * (2 * STEPS - 1) / STEPS;
+    CHECK(harness_number(run.directory, "SELECT max(nfe) FROM trials") <= planned);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM trials WHERE ended = 'finished'"), PROMPTS);
 }
 
 /* ---- how it is executed ---------------------------------------------------------------------------------------- */
@@ -206,6 +221,7 @@ int main(int argc, char **argv)
         if (argc > 1 && strcmp(argv[1], k->use) != 0)
             continue;
         check_whole(k);
+        check_heun(k);
         check_trace(k);
         check_budgets(k);
         check_seconds(k);

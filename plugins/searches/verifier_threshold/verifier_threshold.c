@@ -1,7 +1,7 @@
 /* verifier_threshold - goes on only when the preview is good enough; else tries again from the last gate.
  *
- * arXiv 2512.08985, 2025 ("verifier threshold"): at a gate, a preview whose score is above a threshold passes; of one that
- * fails the noise is drawn anew. An easy prompt takes few evaluations, a hard one many.
+ * arXiv 2512.08985, 2025 ("verifier threshold"): at a gate, a preview whose score is above a threshold passes; of one
+ * that fails the noise is drawn anew. An easy prompt takes few evaluations, a hard one many.
  *
  *     pilots: a few plain samples; a gate's threshold is a quantile of what they score there
  *     for each candidate:
@@ -10,8 +10,8 @@
  *         none in `tries`: the best of them
  *
  * The paper leaves open how its threshold is found. Scores have no common scale over guides, prompts and noise levels,
- * so here a pilot finds it, and its samples are candidates like all: 4 pilots, their upper quartile, 2 gates, from 0.3 of
- * the schedule on (before, predictions say little), 4 tries. */
+ * so here a pilot finds it, and its samples are candidates like all: 4 pilots, their upper quartile, 2 gates, from 0.3
+ * of the schedule on (before, predictions say little), 4 tries. */
 #include <winnow/search.h>
 
 #include <explore/kernel.h>
@@ -63,8 +63,8 @@ static wn_status try_once(struct search *s, uint64_t i, wn_error *err)
 {
     const wn_env *env = s->env;
     const uint64_t to = s->gates.points[i];
-    const struct wn_price price = i == 0 ? wn_price_advance(env, 1, 0, to, false)
-                                         : wn_price_kicks(env, 1, to - s->state.point, to, true);
+    const struct wn_price price =
+        i == 0 ? wn_price_advance(env, 1, 0, to, false) : wn_price_kicks(env, 1, to - s->state.point, to, true);
     bool is_better;
     if (!wn_purse_take(&s->purse, price, wn_price_advance(env, 1, to, env->steps, true)))
         return wn_fail(err, WN_E_BUDGET, "the budget ended at gate %llu", (unsigned long long)i + 1);
