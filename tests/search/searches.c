@@ -28,6 +28,7 @@ static const struct known searches[] = {
     { "random", "{ \"candidates\": 16 }", 16, 6 * 160, 6 * 16, 160, 0.9 },
     { "zero_order", "{ \"iterations\": 15 }", 31, 6 * 310, 6 * 31, 310, 0.97 },
     { "paths", "{}", 8, 6 * 290, 6 * 32, 364, 0.88 },
+    { "paths", "{ \"backward_steps\": 4, \"select\": \"per_parent\" }", 8, 6 * 170, 6 * 32, 172, 0.8 },
     { "halving", "{}", 4, 6 * 100, 6 * 28, 100, 0.9 },
     { "svdd", "{ \"children\": 8 }", 1, 6 * 73, 6 * 74, 73, 0.9 },
     { "fk", "{ \"particles\": 16, \"lambda\": 1000 }", 16, 6 * 160, 6 * 80, 160, 0.9 },
@@ -36,11 +37,11 @@ static const struct known searches[] = {
       16, 6 * 160, 6 * 80, 160, 0.9 },
     { "rbf", "{ \"nfe\": 160, \"initial\": 10 }", 2, 6 * 160, 6 * 162, 160, 0.9 },
     { "spectral", "{}", 30, 6 * 300, 6 * 30, 300, 0.9 },
-    { "verifier_threshold", "{ \"candidates\": 8 }", 12, 1068, 312, 288, 0.94 },
+    { "verifier_threshold", "{ \"candidates\": 8 }", 12, 1056, 308, 288, 0.94 },
     { "tree", "{ \"samples\": 16, \"lambda\": 1000 }", 16, 6 * 160, 6 * 64, 160, 0.97 },
     { "tree", "{ \"method\": \"dfs\" }", 12, 964, 349, 248, 0.95 },
-    { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"lambda\": 300 }", 24, 1094, 6 * 24, 240, 0.95 },
-    { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"select\": \"greedy\", \"breadth\": 1 }", 24, 730, 6 * 24, 240,
+    { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"lambda\": 300 }", 24, 1116, 6 * 24, 240, 0.95 },
+    { "tree", "{ \"method\": \"dts\", \"samples\": 24, \"select\": \"greedy\", \"breadth\": 1 }", 24, 749, 6 * 24, 240,
       0.9 },
     { "evolution", "{}", 33, 6 * 249, 6 * 33, 249, 0.94 },
     { "evolution", "{ \"schedule\": [0, 0, 0, 0.3], \"population\": [8, 6, 6, 6, 6] }", 20, 6 * 194, 6 * 20, 194, 0.9 },
@@ -123,6 +124,7 @@ static void check_whole(const struct known *k)
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM trials WHERE ended = 'finished'"), PROMPTS);
     CHECK_INT(harness_number(run.directory, "SELECT sum(nfe) FROM trials"), k->nfe);
     CHECK_INT(harness_number(run.directory, "SELECT sum(verifier_calls) FROM trials"), k->calls);
+    CHECK_INT(run.result.status.nfe_sampled, k->nfe); /* what was charged was evaluated, and nothing else */
     CHECK_INT(run.plan.candidates, k->candidates);
     CHECK_INT(run.plan.nfe, k->planned_nfe);
     CHECK(PROMPTS * run.plan.verifier_calls >= (uint64_t)k->calls);

@@ -38,7 +38,7 @@ static const wn_option options[] = { WN_INT(struct options, iterations, "20", 1,
                                      WN_NUMBER(struct options, epsilon, "0.4", 0, 1, "probability of a fresh noise"),
                                      WN_NUMBER(struct options, radius, "0.15", 0.001, 100,
                                                "farthest move from the pivot, in lengths of a noise, lambda"),
-                                     WN_KERNEL_OPTIONS(struct options),
+                                     WN_KERNEL_OPTIONS(struct options, "cps"),
                                      WN_OPTIONS_END };
 
 struct search {

@@ -48,7 +48,7 @@ static const wn_option options[] = {
               "resample when the effective sample size is below this share of the particles; 1 = always"),
     WN_ENUM(struct options, resampling, "\"multinomial\"", "multinomial|systematic",
             "independent draws, or one for all, which spreads them more evenly"),
-    WN_KERNEL_OPTIONS(struct options),
+    WN_KERNEL_OPTIONS(struct options, "cps"),
     WN_OPTIONS_END
 };
 

@@ -35,7 +35,7 @@ static const wn_option options[] = {
     WN_INT(struct options, nfe, "500", 1, 1e9, "evaluations of all chains; the spec's budget, where it is smaller"),
     WN_INT(struct options, chains, "2", 1, 4096, "independent chains, one after another"),
     WN_INT(struct options, initial, "25", 1, 1e6, "noises that a chain chooses its first from"),
-    WN_KERNEL_OPTIONS(struct options), WN_OPTIONS_END
+    WN_KERNEL_OPTIONS(struct options, "rbf"), WN_OPTIONS_END
 };
 
 struct chain {

@@ -33,7 +33,7 @@ static const wn_option options[] = { WN_INT(struct options, children, "20", 2, 4
                                             "steps between selections, B; SVDD 1, CoDe 5"),
                                      WN_NUMBER(struct options, temperature, "0", 0, 1e6,
                                                "of the choice, in units of the guide's score; 0 = the best is taken"),
-                                     WN_KERNEL_OPTIONS(struct options), WN_OPTIONS_END };
+                                     WN_KERNEL_OPTIONS(struct options, "cps"), WN_OPTIONS_END };
 
 struct search {
     const struct options *o;

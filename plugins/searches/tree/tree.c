@@ -19,7 +19,7 @@ static const wn_option options[] = {
     WN_ENUM(struct options, select, "\"sample\"", "sample|greedy", "dts: draw a child by its value, or take the best"),
     WN_NUMBER(struct options, breadth, "2", 0, 1e6, "dts: a node has breadth x visits ^ widening children"),
     WN_NUMBER(struct options, widening, "0.5", 0, 1, "dts: see breadth"),
-    WN_KERNEL_OPTIONS(struct options),
+    WN_KERNEL_OPTIONS(struct options, "cps"),
     WN_OPTIONS_END
 };
 

@@ -37,7 +37,7 @@ static const wn_option options[] = {
     WN_INT(struct options, gates, "2", 1, WN_STOPS_MAX, "points where a preview has to pass"),
     WN_NUMBER(struct options, first, "0.3", 0, 1, "where on the schedule the first gate is; the others follow evenly"),
     WN_INT(struct options, tries, "4", 1, 1e6, "at one gate; then the best of them goes on"),
-    WN_KERNEL_OPTIONS(struct options),
+    WN_KERNEL_OPTIONS(struct options, "cps"),
     WN_OPTIONS_END
 };
 
