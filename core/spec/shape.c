@@ -69,7 +69,7 @@ const wn_option shape_budget_options[] = {
 
 const wn_option shape_engine_options[] = {
     WN_INT(struct shape_engine, batch, "16", 1, 4096, "samples in one call of the sampler, at most"),
-    WN_INT(struct shape_engine, live, "8", 1, 1024, "prompts searched at the same time"),
+    WN_INT(struct shape_engine, live, "16", 1, 1024, "prompts searched at the same time"),
     WN_INT(struct shape_engine, threads, "0", 0, 1024, "threads for computing; 0 = one for each processor"),
     WN_NUMBER(struct shape_engine, state_memory, "2048", 0, 1e9,
               "MiB for the states of samples at rest; beyond, those used longest ago wait on disk; 0 = no limit"),
