@@ -29,6 +29,8 @@ struct wn_purse {
     const wn_env *env;
     double seconds; /* that were left at the start */
     double nfe;     /* taken since */
+    double left;    /* seconds, when something was taken last */
+    double round;   /* seconds from there to the next time */
 };
 
 struct wn_purse wn_purse_open(const wn_env *env);
