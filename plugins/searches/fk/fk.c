@@ -48,7 +48,7 @@ static const wn_option options[] = {
               "resample when the effective sample size is below this share of the particles; 1 = always"),
     WN_ENUM(struct options, resampling, "\"multinomial\"", "multinomial|systematic",
             "independent draws, or one for all, which spreads them more evenly"),
-    WN_KERNEL_OPTIONS(struct options),
+    WN_KERNEL_OPTIONS(struct options, "cps"),
     WN_OPTIONS_END
 };
 
@@ -182,13 +182,13 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return status;
 }
 
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     uint64_t stops[WN_STOPS_MAX];
     p->candidates = (uint64_t)o->particles;
     p->verifier_calls = p->candidates * (stops_of(o, steps, stops) + 1);
-    p->nfe = p->candidates * steps * evals_per_step;
+    p->nfe = p->candidates * steps * evals_per_velocity;
 }
 
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)

@@ -1,8 +1,9 @@
 /* bfs.c - breadth first: at each level every sample has children in proportion to exp(lambda score).
  *
- * Zhang et al., "Inference-time Scaling of Diffusion Models through Classical Search", 2025, BFS-resample. The paper rounds
- * N softmax(tau r), so that the number of samples drifts; here the parts are apportioned and there are always N. Its tau
- * follows the schedule; here it is the constant lambda. N is 8, branching after 1/4, 2/4 and 3/4 of the way: as there. */
+ * Zhang et al., "Inference-time Scaling of Diffusion Models through Classical Search", 2025, BFS-resample. The paper
+ * rounds N softmax(tau r), so that the number of samples drifts; here the parts are apportioned and there are always N.
+ * Its tau follows the schedule; here it is the constant lambda. N is 8, branching after 1/4, 2/4 and 3/4 of the way: as
+ * there. */
 #include "tree.h"
 
 #include <explore/chance.h>
