@@ -20,7 +20,7 @@
 #define WN_KERNEL_OPTIONS(type, fallback)                                                                              \
     WN_ENUM(type, kernel, "\"" fallback "\"", "cps|constant|grpo|rbf|rbf_vp",                                          \
             "kernel of the stochastic steps; see search.h"),                                                           \
-        WN_NUMBER(type, scale, "0", 0, 100, "its scale; 0 = its own: cps 0.5, constant 1, grpo 0.7, rbf 3")
+        WN_NUMBER(type, scale, "0", 0, 100, "its scale; 0 = its own: cps 0.5, constant 1, grpo 0.7, rbf and rbf_vp 3")
 
 /* WN_E_ARG: a scale that the kernel does not have. [setup] */
 wn_status wn_kernel_check(const char *kernel, double scale, wn_error *err);
