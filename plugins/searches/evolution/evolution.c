@@ -254,6 +254,8 @@ static void replace(struct search *s, uint64_t elites, uint64_t children)
     s->members = s->newborn;
     s->newborn = old;
     s->count = elites + children;
+    for (uint64_t i = 0; i < s->count; i++)
+        s->order[i] = i; /* the elites as they were ranked; without children nobody ranks them again */
 }
 
 static wn_status breed(struct search *s, uint64_t g, wn_error *err)

@@ -107,7 +107,6 @@ static wn_status resample(struct search *s, wn_error *err)
     const uint64_t k = s->particles.count;
     const bool is_systematic = strcmp(s->o->resampling, "systematic") == 0;
     const double shift = is_systematic ? draw(s) : 0;
-    wn_flock_clear(&s->copies);
     for (uint64_t i = 0; i < k; i++) {
         const double u = is_systematic ? ((double)i + shift) / (double)k : draw(s);
         const uint64_t parent = wn_pick(k, s->weights, u);
@@ -117,6 +116,7 @@ static wn_status resample(struct search *s, wn_error *err)
     }
     struct past *const old_pasts = s->pasts;
     wn_flock_swap(&s->particles, &s->copies);
+    wn_flock_clear(&s->copies);
     s->pasts = s->copied, s->copied = old_pasts;
     return WN_OK;
 }

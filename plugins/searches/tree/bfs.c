@@ -29,11 +29,11 @@ static wn_status branch(struct bfs *b, wn_error *err)
         b->weights[i] = b->o->lambda * b->samples.scores[i];
     wn_softmax(n, b->weights, b->weights);
     wn_apportion(n, b->weights, n, b->counts, b->rest);
-    wn_flock_clear(&b->children);
     for (uint64_t i = 0; i < n; i++)
         for (uint64_t k = 0; k < b->counts[i]; k++)
             WN_TRY(wn_flock_breed(&b->children, &b->samples, i, err));
     wn_flock_swap(&b->samples, &b->children);
+    wn_flock_clear(&b->children);
     return WN_OK;
 }
 
