@@ -7,11 +7,12 @@
 
 #include <math.h>
 
-enum { WIDTH = 420, HEIGHT = 270, LEFT = 52, RIGHT = 18, TOP = 22, BOTTOM = 42, MOST_X_TICKS = 9, MOST_DOTS = 40 };
+enum { WIDTH = 420, HEIGHT = 270, LEFT = 52, RIGHT = 18, RIGHT_NAMES = 92, TOP = 22, BOTTOM = 42, MOST_X_TICKS = 9, MOST_DOTS = 40 };
 
 struct frame {
     double x_low, x_high; /* log2 */
     double y_low, y_high, y_step;
+    int right; /* what the frame leaves free */
 };
 
 double svg_nice_step(double low, double high, int most)
@@ -26,14 +27,21 @@ double svg_nice_step(double low, double high, int most)
     return 10 * power;
 }
 
-static struct frame frame_of(const struct svg_plot *p)
+static void widen(struct frame *f, const struct svg_plot *p)
 {
-    struct frame f = { 0, 1, INFINITY, -INFINITY, 1 };
-
     for (uint64_t i = 0; i < p->count; i++) {
-        f.y_low = fmin(f.y_low, fmin(p->points[i].y, p->points[i].low)); /* fmin passes NaN over */
-        f.y_high = fmax(f.y_high, fmax(p->points[i].y, p->points[i].high));
+        f->y_low = fmin(f->y_low, fmin(p->points[i].y, p->points[i].low)); /* fmin passes NaN over */
+        f->y_high = fmax(f->y_high, fmax(p->points[i].y, p->points[i].high));
     }
+}
+
+static struct frame frame_of(const struct svg_plot *plots, uint64_t count)
+{
+    struct frame f = { 0, 1, INFINITY, -INFINITY, 1, count > 1 ? RIGHT_NAMES : RIGHT };
+    const struct svg_plot *p = plots;
+
+    for (uint64_t i = 0; i < count; i++)
+        widen(&f, &plots[i]);
     if (!(f.y_high > f.y_low)) {
         double pad = f.y_low != 0 ? 0.1 * fabs(f.y_low) : 1;
         f.y_low = p->is_percent ? 0 : f.y_low - pad;
@@ -53,7 +61,7 @@ static struct frame frame_of(const struct svg_plot *p)
 
 static double across(const struct frame *f, double x)
 {
-    return LEFT + (log2(x) - f->x_low) / (f->x_high - f->x_low) * (WIDTH - LEFT - RIGHT);
+    return LEFT + (log2(x) - f->x_low) / (f->x_high - f->x_low) * (WIDTH - LEFT - f->right);
 }
 
 static double down(const struct frame *f, double y)
@@ -68,11 +76,20 @@ static void write_y_axis(struct buffer *out, const struct svg_plot *p, const str
 
     for (int i = 0; f->y_low + i * f->y_step <= f->y_high + 1e-9 * f->y_step; i++) {
         double y = f->y_low + i * f->y_step, at = down(f, y), shown = p->is_percent ? 100 * y : y;
-        buffer_printf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT,
-                      at, at);
+        buffer_printf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT,
+                      WIDTH - f->right, at, at);
         buffer_printf(out, "<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.*f%s</text>", LEFT - 8,
                       at + 4, decimals, fabs(shown) < 1e-9 * step ? 0 : shown, p->is_percent ? " %" : "");
     }
+}
+
+/* A place on the x axis: candidates and evaluations are whole, seconds may be few. */
+static void format_x(char text[32], double x)
+{
+    if (x >= 100 || x == floor(x))
+        snprintf(text, 32, "%.0f", x);
+    else
+        snprintf(text, 32, "%.*f", x < 0.1 ? 3 : x < 1 ? 2 : 1, x);
 }
 
 /* Ticks double from the first point on: 1, 2, 4, ... candidates, or as many evaluations as those take. */
@@ -81,13 +98,16 @@ static void write_x_axis(struct buffer *out, const struct svg_plot *p, const str
     double first = p->points[0].x, last = p->points[p->count - 1].x;
     int doublings = (int)floor(log2(last / first) + 1e-9), skip = doublings / MOST_X_TICKS + 1;
 
-    for (int i = 0; i <= doublings; i += skip)
-        buffer_printf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.0f</text>",
-                      across(f, first * exp2(i)), HEIGHT - BOTTOM + 18, first * exp2(i));
-    buffer_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT, WIDTH - RIGHT,
-                  HEIGHT - BOTTOM, HEIGHT - BOTTOM);
+    for (int i = 0; i <= doublings; i += skip) {
+        char text[32];
+        format_x(text, first * exp2(i));
+        buffer_printf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>",
+                      across(f, first * exp2(i)), HEIGHT - BOTTOM + 18, text);
+    }
+    buffer_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT,
+                  WIDTH - f->right, HEIGHT - BOTTOM, HEIGHT - BOTTOM);
     buffer_printf(out, "<text class=\"label\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>",
-                  (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, p->x_label);
+                  (LEFT + WIDTH - f->right) / 2, HEIGHT - 6, p->x_label);
 }
 
 static double edge_of(const struct svg_point *point, int edge)
@@ -132,13 +152,14 @@ static void write_line(struct buffer *out, const struct svg_plot *p, const struc
 static void write_dot(struct buffer *out, const struct svg_plot *p, const struct frame *f,
                       const struct svg_point *point)
 {
-    char y[64], low[64], high[64];
+    char x[32], y[64], low[64], high[64];
 
+    format_x(x, point->x);
     p->describe(p->arg, point->y, y);
     p->describe(p->arg, point->low, low);
     p->describe(p->arg, point->high, high);
-    buffer_printf(out, "<circle class=\"dot %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"><title>%.0f: %s", p->tone,
-                  across(f, point->x), down(f, point->y), p->count > MOST_DOTS ? "2" : "3.5", point->x, y);
+    buffer_printf(out, "<circle class=\"dot %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"><title>%s: %s", p->tone,
+                  across(f, point->x), down(f, point->y), p->count > MOST_DOTS ? "2" : "3.5", x, y);
     if (!isnan(point->low))
         buffer_printf(out, " (95 %% interval %s to %s)", low, high);
     buffer_text(out, "</title></circle>");
@@ -158,20 +179,65 @@ static void write_end(struct buffer *out, const struct svg_plot *p, const struct
                   across(f, point->x) + (anchor[0] == 's' ? 6 : 0), rises || y - 9 < 12 ? y + 18 : y - 9, anchor, text);
 }
 
+/* Every curve's end beside the frame, from the highest on, a line of text apart. */
+static void write_names(struct buffer *out, const struct svg_plot *plots, uint64_t count, const struct frame *f)
+{
+    double above = -INFINITY;
+    uint64_t named = 0;
+
+    for (uint64_t n = 0; n < count; n++) {
+        uint64_t next = count;
+        for (uint64_t i = 0; i < count; i++) {
+            const double y = plots[i].points[plots[i].count - 1].y;
+            if (!(named >> i & 1) && (next == count || y > plots[next].points[plots[next].count - 1].y))
+                next = i;
+        }
+        const struct svg_plot *p = &plots[next];
+        const double y = p->points[p->count - 1].y, at = fmax(down(f, y) + 5, above + 17);
+        char text[64];
+        p->describe(p->arg, y, text);
+        buffer_printf(out, "<text class=\"end %s\" x=\"%d\" y=\"%.1f\">%s</text>", p->tone, WIDTH - f->right + 8, at,
+                      text);
+        named |= 1u << next;
+        above = at;
+    }
+}
+
+static void write_curve(struct buffer *out, const struct svg_plot *p, const struct frame *f)
+{
+    write_band(out, p, f);
+    write_line(out, p, f);
+    for (uint64_t i = 0; i < p->count; i++)
+        write_dot(out, p, f, &p->points[i]);
+}
+
+void svg_write_several(struct buffer *out, const struct svg_plot *plots, uint64_t count)
+{
+    struct frame f;
+
+    if (count == 0 || plots[0].count == 0)
+        return;
+    f = frame_of(plots, count);
+    buffer_printf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\">", WIDTH, HEIGHT);
+    write_y_axis(out, &plots[0], &f);
+    write_x_axis(out, &plots[0], &f);
+    for (uint64_t i = 0; i < count; i++)
+        write_curve(out, &plots[i], &f);
+    write_names(out, plots, count, &f);
+    buffer_text(out, "</svg>");
+}
+
 void svg_write(struct buffer *out, const struct svg_plot *p)
 {
     struct frame f;
 
     if (p->count == 0)
         return;
-    f = frame_of(p);
+    f = frame_of(p, 1);
     buffer_printf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\">", WIDTH, HEIGHT);
     write_y_axis(out, p, &f);
     write_x_axis(out, p, &f);
-    write_band(out, p, &f);
-    write_line(out, p, &f);
-    for (uint64_t i = 0; i < p->count; i++)
-        write_dot(out, p, &f, &p->points[i]);
+    write_curve(out, p, &f);
     write_end(out, p, &f, 0, p->count > 1 ? "start" : "middle");
     if (p->count > 1)
         write_end(out, p, &f, p->count - 1, "end");
