@@ -142,7 +142,7 @@ static void write_gaps(const struct data *d, const struct numbers *n, const stru
         return;
     buffer_text(out, "<section><h2>Guide against judge</h2><p class=\"soft\">What searching gains, in spreads: the standard "
                      "deviation among the candidates of one prompt. A guide that rises while a judge falls has been "
-                     "exploited, not followed.</p><div class=\"plots\">");
+                     "exploited, not followed.</p><div class=\"plots few\">");
     for (uint64_t i = 0; i < k->gap_count; i++)
         if (k->gaps[i].count > 0)
             write_gap(d, n, &k->gaps[i], out);

@@ -15,10 +15,10 @@
 #include <stdlib.h>
 
 enum { MOST_IN_ROW = 12, FILLED = MOST_IN_ROW - 1, MOST_ROWS = 24, THUMB = 64, PITCH = 78, THUMB_PX = 96, ROW = 116, LEFT = 96, RIGHT = 74, TOP = 22 };
-enum { WIDTH = LEFT + MOST_IN_ROW * PITCH + RIGHT };
 
 struct node {
     uint64_t parent;    /* FAMILY_NONE = began with a noise */
+    uint64_t left_at;   /* FAMILY_NONE, or the point where it left the parent's path */
     uint64_t row;
     bool is_shown, is_on_way; /* to the winner */
     double x, y;        /* middle of the upper edge */
@@ -35,17 +35,19 @@ struct tree {
     struct node *nodes; /* [candidate_count] */
     struct row *rows;   /* [row_count] */
     uint64_t row_count, hidden_from, hidden_rows; /* a deep tree's middle is left out */
+    uint64_t widest;    /* candidates shown in one row */
     uint64_t steps;     /* the point of finished candidates */
     struct buffer *out;
 };
 
 /* ---- who is where ---- */
 
-static void find_rows(struct tree *tree, const uint64_t *parents)
+static void find_rows(struct tree *tree, const uint64_t *parents, const uint64_t *left_at)
 {
     for (uint64_t i = 0; i < tree->t->candidate_count; i++) {
         struct node *n = &tree->nodes[i];
         n->parent = parents[i];
+        n->left_at = left_at[i];
         n->row = parents[i] == FAMILY_NONE ? 0 : tree->nodes[parents[i]].row + 1;
         tree->row_count = n->row + 1 > tree->row_count ? n->row + 1 : tree->row_count;
         if (tree->t->candidates[i].finished)
@@ -132,13 +134,15 @@ static void place_row(struct tree *tree, struct row *row, uint64_t at)
         }
     for (uint64_t i = 0; i < row->shown; i++) {
         struct node *n = &tree->nodes[row->places[i]];
-        n->x = LEFT + PITCH * (MOST_IN_ROW / 2.0 + (double)i - (double)(row->shown - 1) / 2);
+        n->x = LEFT + PITCH * ((double)tree->widest / 2 + (double)i - (double)(row->shown - 1) / 2);
         n->y = TOP + (double)at * ROW;
     }
 }
 
 static void place(struct tree *tree)
 {
+    for (uint64_t r = 0; r < tree->row_count; r++)
+        tree->widest = tree->rows[r].shown > tree->widest ? tree->rows[r].shown : tree->widest;
     for (uint64_t r = 0; r < tree->row_count; r++)
         place_row(tree, &tree->rows[r], drawn_row(tree, r));
 }
@@ -152,16 +156,20 @@ static void write_line(const struct tree *tree, uint64_t place, bool is_on_way)
 
     if (!p || !p->is_shown || is_row_hidden(tree, n->row) || is_row_hidden(tree, p->row) || n->is_on_way != is_on_way)
         return;
-    buffer_printf(tree->out, "<path class=\"edge%s\" d=\"M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f\"/>",
-                  is_on_way ? " way" : "", p->x, foot, p->x, foot + half, n->x, n->y - half, n->x, n->y - 2);
+    buffer_printf(tree->out, "<path class=\"edge%s%s\" d=\"M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f\"/>",
+                  is_on_way ? " way" : "", n->left_at == FAMILY_NONE ? "" : " left", p->x, foot, p->x, foot + half, n->x, n->y - half, n->x, n->y - 2);
 }
 
-static void write_title(const struct tree *tree, const struct data_candidate *c)
+static void write_title(const struct tree *tree, const struct node *n, const struct data_candidate *c)
 {
     char text[SHOW_SIZE];
 
     buffer_printf(tree->out, "<title>candidate %llu, point %llu of %llu", (unsigned long long)c->ordinal,
                   (unsigned long long)c->point, (unsigned long long)tree->steps);
+    if (n->parent != FAMILY_NONE)
+        buffer_printf(tree->out, ", from candidate %llu", (unsigned long long)tree->t->candidates[n->parent].ordinal);
+    if (n->left_at != FAMILY_NONE)
+        buffer_printf(tree->out, " at point %llu", (unsigned long long)n->left_at);
     for (uint64_t i = 0; i < tree->d->metric_count; i++) {
         if (isnan(c->values[i]))
             continue;
@@ -196,7 +204,7 @@ static void write_node(const struct tree *tree, uint64_t place)
 
     show_value(&tree->d->metrics[0], c->values[0], score);
     buffer_text(tree->out, "<g>");
-    write_title(tree, c);
+    write_title(tree, n, c);
     buffer_printf(tree->out, "<rect class=\"back\" x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\"/>", x, n->y, THUMB,
                   THUMB);
     write_picture(tree, c, x, n->y);
@@ -205,8 +213,10 @@ static void write_node(const struct tree *tree, uint64_t place)
     buffer_printf(tree->out, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>",
                   n->is_on_way ? "end guide" : "tick", n->x, n->y + THUMB + 15, score);
     if (c == tree->t->winner)
-        buffer_printf(tree->out, "<text class=\"end guide\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">winner</text>",
-                      n->x, n->y + THUMB + 31);
+        buffer_printf(tree->out,
+                      "<rect class=\"tag\" x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"16\"/><text class=\"tag\" "
+                      "x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">winner</text>",
+                      x, n->y + THUMB - 16, THUMB, n->x, n->y + THUMB - 4);
     buffer_text(tree->out, "</g>");
 }
 
@@ -243,10 +253,11 @@ static void write_row(const struct tree *tree, const struct row *row)
 static void draw(const struct tree *tree)
 {
     const uint64_t drawn = tree->row_count - (tree->hidden_rows ? tree->hidden_rows - 1 : 0);
+    const uint64_t width = LEFT + tree->widest * PITCH + RIGHT;
 
     buffer_printf(tree->out,
-                  "<div class=\"wide\"><svg class=\"tree\" style=\"max-width:%dpx\" viewBox=\"0 0 %d %llu\" role=\"img\">",
-                  WIDTH, WIDTH, (unsigned long long)(TOP + drawn * ROW));
+                  "<div class=\"wide\"><svg class=\"tree\" style=\"width:%llupx\" viewBox=\"0 0 %llu %llu\" role=\"img\">",
+                  (unsigned long long)width, (unsigned long long)width, (unsigned long long)(TOP + drawn * ROW));
     for (uint64_t r = 0; r < tree->row_count; r++)
         for (uint64_t i = 0; i < tree->rows[r].shown; i++)
             write_line(tree, tree->rows[r].places[i], false);
@@ -269,27 +280,27 @@ static void write_section(const struct tree *tree)
     html_text(tree->out, tree->t->prompt);
     buffer_text(tree->out, "</bdi></b>: each candidate under the one that it came of, with its score by ");
     html_text(tree->out, tree->d->metrics[0].title);
-    buffer_text(tree->out, ". Broken frames are unfinished samples, shown as the guide saw them; the bold line leads to "
-                           "the winner. Point at a picture for all scores.</p>");
+    buffer_text(tree->out, ". Broken frames are unfinished samples, shown as the guide saw them. Dotted lines lead to "
+                           "candidates that left another's path before its end. The bold line leads to the winner. "
+                           "Point at a picture for all scores.</p>");
     draw(tree);
     buffer_text(tree->out, "</section>");
 }
 
 /* ---- whose tree ---- */
 
-/* The first that is done and has a family: the first prompts keep the pictures of previews. */
+/* The first with more than one candidate: the first prompts keep the pictures of previews. */
 static const struct data_trial *choose(const struct data *d)
 {
     for (uint64_t i = 0; i < d->trial_count; i++)
-        for (uint64_t k = 0; rows_is_done(&d->trials[i]) && d->trials[i].winner && k < d->trials[i].candidate_count; k++)
-            if (d->trials[i].candidates[k].parent[0])
-                return &d->trials[i];
+        if (rows_is_done(&d->trials[i]) && d->trials[i].winner && d->trials[i].candidate_count > 1)
+            return &d->trials[i];
     return NULL;
 }
 
-static void write_tree(struct tree *tree, const uint64_t *parents)
+static void write_tree(struct tree *tree, const uint64_t *parents, const uint64_t *left_at)
 {
-    find_rows(tree, parents);
+    find_rows(tree, parents, left_at);
     if (tree->row_count < 2)
         return;
     tree->rows = calloc(tree->row_count, sizeof *tree->rows);
@@ -305,18 +316,21 @@ static void write_tree(struct tree *tree, const uint64_t *parents)
 
 void page_tree(const struct data *d, struct buffer *out)
 {
-    struct tree tree = { .d = d, .t = choose(d), .out = out };
-    uint64_t *parents;
+    struct tree tree = { .d = d, .t = d->pool_is_iid ? NULL : choose(d), .out = out };
+    uint64_t *parents, *left_at;
     wn_error err;
 
     if (!tree.t)
         return;
     parents = calloc(tree.t->candidate_count + 1, sizeof *parents);
+    left_at = calloc(tree.t->candidate_count + 1, sizeof *left_at);
     tree.nodes = calloc(tree.t->candidate_count + 1, sizeof *tree.nodes);
-    if (!parents || !tree.nodes || family_parents(tree.t, parents, &err) != WN_OK)
+    if (!parents || !left_at || !tree.nodes || family_parents(tree.t, parents, &err) != WN_OK ||
+        family_branches(tree.t, parents, left_at, &err) != WN_OK)
         out->failed = WN_E_MEMORY;
     else
-        write_tree(&tree, parents);
+        write_tree(&tree, parents, left_at);
     free(parents);
+    free(left_at);
     free(tree.nodes);
 }

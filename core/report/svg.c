@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-enum { WIDTH = 420, HEIGHT = 270, LEFT = 52, RIGHT = 18, RIGHT_NAMES = 92, TOP = 22, BOTTOM = 42, MOST_X_TICKS = 9, MOST_DOTS = 40 };
+enum { WIDTH = 420, HEIGHT = 270, LEFT = 52, RIGHT = 18, RIGHT_NAMES = 92, TOP = 22, BOTTOM = 42, MOST_X_TICKS = 9, MOST_DOTS = 40, LEAST_TICK = 44 };
 
 struct frame {
     double x_low, x_high; /* log2 */
@@ -92,18 +92,26 @@ static void format_x(char text[32], double x)
         snprintf(text, 32, "%.*f", x < 0.1 ? 3 : x < 1 ? 2 : 1, x);
 }
 
-/* Ticks double from the first point on: 1, 2, 4, ... candidates, or as many evaluations as those take. */
+static void write_x_tick(struct buffer *out, const struct frame *f, double x)
+{
+    char text[32];
+
+    format_x(text, x);
+    buffer_printf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>", across(f, x),
+                  HEIGHT - BOTTOM + 18, text);
+}
+
+/* Ticks double from the first point on: 1, 2, 4, ... candidates, or as many evaluations as those take; the last point has one
+ * where there is room. */
 static void write_x_axis(struct buffer *out, const struct svg_plot *p, const struct frame *f)
 {
     double first = p->points[0].x, last = p->points[p->count - 1].x;
     int doublings = (int)floor(log2(last / first) + 1e-9), skip = doublings / MOST_X_TICKS + 1;
 
-    for (int i = 0; i <= doublings; i += skip) {
-        char text[32];
-        format_x(text, first * exp2(i));
-        buffer_printf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>",
-                      across(f, first * exp2(i)), HEIGHT - BOTTOM + 18, text);
-    }
+    for (int i = 0; i <= doublings; i += skip)
+        write_x_tick(out, f, first * exp2(i));
+    if (across(f, last) - across(f, first * exp2(doublings / skip * skip)) > LEAST_TICK)
+        write_x_tick(out, f, last);
     buffer_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT,
                   WIDTH - f->right, HEIGHT - BOTTOM, HEIGHT - BOTTOM);
     buffer_printf(out, "<text class=\"label\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>",
