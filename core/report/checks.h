@@ -51,7 +51,7 @@ struct tie {
 /* How different a prompt's finished candidates look: look.h. */
 struct diversity {
     uint64_t prompts;
-    double candidates;             /* of a prompt, on average */
+    double candidates;              /* of a prompt, on average */
     struct stats_interval distance; /* mean over pairs */
     struct stats_interval vendi;
 };

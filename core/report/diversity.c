@@ -35,10 +35,9 @@ static bool see(const struct data *d, const struct data_candidate *c, struct loo
     wn_image image = { 0, 0, NULL };
     uint8_t *rgb = NULL;
     wn_error err;
-    const bool is_seen =
-        path_join_inside(path, d->directory, c->image, &err) == WN_OK &&
-        buffer_read_file(&file, path, &err) == WN_OK &&
-        png_decode(path, file.data, file.size, &image.width_px, &image.height_px, &rgb, &err) == WN_OK;
+    const bool is_seen = path_join_inside(path, d->directory, c->image, &err) == WN_OK &&
+                         buffer_read_file(&file, path, &err) == WN_OK &&
+                         png_decode(path, file.data, file.size, &image.width_px, &image.height_px, &rgb, &err) == WN_OK;
 
     image.rgb = rgb;
     if (is_seen)

@@ -6,8 +6,8 @@
 
 #define FAMILY_NONE UINT64_MAX
 
-/* parents[candidate_count]: places in t->candidates, FAMILY_NONE for those that began with a noise of their own. A parent
- * stands before its children, so following parents ends. */
+/* parents[candidate_count]: places in t->candidates, FAMILY_NONE for those that began with a noise of their own. A
+ * parent stands before its children, so following parents ends. */
 wn_status family_parents(const struct data_trial *t, uint64_t *parents, wn_error *err);
 
 /* A search that goes back to a state which nobody scored leaves no parent. For finished candidates without one: the

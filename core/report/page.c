@@ -1,4 +1,5 @@
-/* page.c - the page from top to bottom: what was run, what came of it, the curves, the doubts, the pictures, the small print.
+/* page.c - the page from top to bottom: what was run, what came of it, the curves, the doubts, the pictures, the small
+ * print.
  */
 #include "report/page.h"
 
@@ -89,9 +90,9 @@ static void write_top(const struct data *d, const struct numbers *n, const struc
 {
     buffer_text(out, head);
     html_text(out, d->name);
-    buffer_printf(out,
-                  " - winnow</title><style>%s%s</style></head><body><header><p class=\"soft\">winnow report</p><h1><bdi>",
-                  page_style, page_style_figures);
+    buffer_printf(
+        out, " - winnow</title><style>%s%s</style></head><body><header><p class=\"soft\">winnow report</p><h1><bdi>",
+        page_style, page_style_figures);
     html_text(out, d->name);
     buffer_text(out, "</bdi></h1>");
     write_facts(d, n, out);
@@ -148,11 +149,10 @@ static void write_all_row(const struct data *d, const struct numbers *n, struct 
 
 static void write_categories(const struct data *d, const struct numbers *n, struct buffer *out)
 {
-    buffer_text(
-        out,
-        "<section><h2>By category</h2><p class=\"soft\">Without search, with it, and the gain with its 95 % interval; means over prompts."
-        "</p>"
-        "<div class=\"wide\"><table><thead><tr><th>category</th><th class=\"n\">prompts</th>");
+    buffer_text(out, "<section><h2>By category</h2><p class=\"soft\">Without search, with it, and the gain with its 95 "
+                     "% interval; means over prompts."
+                     "</p>"
+                     "<div class=\"wide\"><table><thead><tr><th>category</th><th class=\"n\">prompts</th>");
     for (uint64_t i = 0; i < n->curve_count; i++) {
         buffer_text(out, "<th class=\"n\" colspan=\"3\">");
         html_text(out, d->metrics[n->curves[i].metric].title);
@@ -192,6 +192,7 @@ wn_status page_write(const struct data *d, const struct numbers *n, const struct
     write_text("Versions, hashes, machine", d->manifest, out);
     buffer_text(
         out, "<p class=\"soft\">Intervals are 95 % bootstrap intervals over prompts. The numbers of this page stand in "
-             "<code>summary.json</code> and <code>times.json</code>, every candidate in <code>results.jsonl</code>.</p></section></body></html>\n");
+             "<code>summary.json</code> and <code>times.json</code>, every candidate in "
+             "<code>results.jsonl</code>.</p></section></body></html>\n");
     return buffer_status(out, "report.html", err);
 }

@@ -6,6 +6,7 @@
 #include "report/svg.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 /* "0.42 [0.31, 0.53]" with the same digits everywhere; a lone mean where there is no interval. */
@@ -85,37 +86,40 @@ static void write_gap_plot(const struct gap *g, struct buffer *out)
     free(p);
 }
 
-static void write_change(const struct stats_interval *i, struct buffer *out)
+/* "rises by 2.08 spreads (95 % interval 1.49 to 2.70)"; a fall is told as a positive number. */
+static void write_spreads(const char *before, const struct stats_interval *i, bool is_fall, const char *unit,
+                          struct buffer *out)
 {
-    if (isnan(i->low))
-        buffer_printf(out, "%+.2f spreads", i->mean);
-    else
-        buffer_printf(out, "%+.2f spreads (95 %% interval %+.2f to %+.2f)", i->mean, i->low, i->high);
+    const double sign = is_fall ? -1 : 1, low = is_fall ? -i->high : i->low, high = is_fall ? -i->low : i->high;
+
+    buffer_printf(out, "%s %.2f%s", before, sign * i->mean, unit);
+    if (!isnan(i->low))
+        buffer_printf(out, " (95 %% interval %.2f to %.2f)", low, high);
 }
 
 /* One plain sentence on what the plot shows. */
 static void write_verdict(const struct gap *g, struct buffer *out)
 {
     const struct gap_point *end = &g->points[g->count - 1];
-    const bool is_late = g->verdict == GAP_HACKED_LATE;
+    const bool is_late = g->verdict == GAP_HACKED_LATE, is_hacked = g->verdict != GAP_NONE;
 
-    buffer_printf(out, "<p%s>", g->verdict == GAP_NONE ? "" : " class=\"bad\"");
+    buffer_printf(out, "<p%s>", is_hacked ? " class=\"bad\"" : "");
     if (is_late)
         buffer_printf(out, "From %llu on, the guide", (unsigned long long)g->points[g->late].x);
     else
         buffer_text(out, "The guide");
-    buffer_text(out, g->verdict == GAP_NONE ? " gains " : " rises by ");
-    write_change(is_late ? &g->late_guide : &end->guide, out);
-    buffer_text(out, g->verdict == GAP_NONE ? ", the judge " : " while the judge falls by ");
-    write_change(is_late ? &g->late_judge : &end->judge, out);
-    if (g->verdict != GAP_NONE)
+    write_spreads(is_hacked ? " rises by" : " gains", is_late ? &g->late_guide : &end->guide, false, " spreads", out);
+    write_spreads(is_hacked ? " while the judge falls by" : ", the judge", is_late ? &g->late_judge : &end->judge,
+                  is_hacked, "", out);
+    if (is_hacked)
         buffer_text(out, ": the search exploits its guide.");
     else if (end->judge.low > 0)
-        buffer_text(out, ": what the guide finds is better for the judge too.");
+        buffer_printf(out, ": what the guide finds is better for the judge too%s.",
+                      end->gap.low > 0 ? ", though by less" : "");
     else
-        buffer_text(out, isnan(end->judge.low) ? ": one prompt has no interval." : ": whether the judge gains or loses is open.");
-    buffer_text(out, "</p><p class=\"soft\">Gap at the end: ");
-    write_change(&end->gap, out);
+        buffer_text(out, isnan(end->judge.low) ? ": one prompt has no interval."
+                                               : ": whether the judge gains or loses is open.");
+    write_spreads("</p><p class=\"soft\">Gap at the end:", &end->gap, false, "", out);
     buffer_text(out, ".</p>");
 }
 
@@ -140,9 +144,10 @@ static void write_gaps(const struct data *d, const struct numbers *n, const stru
         has_any |= k->gaps[i].count > 0;
     if (!has_any)
         return;
-    buffer_text(out, "<section><h2>Guide against judge</h2><p class=\"soft\">What searching gains, in spreads: the standard "
-                     "deviation among the candidates of one prompt. A guide that rises while a judge falls has been "
-                     "exploited, not followed.</p><div class=\"plots few\">");
+    buffer_text(out,
+                "<section><h2>Guide against judge</h2><p class=\"soft\">What searching gains, in spreads: the standard "
+                "deviation among the candidates of one prompt. A guide that rises while a judge falls has been "
+                "exploited, not followed.</p><div class=\"plots few\">");
     for (uint64_t i = 0; i < k->gap_count; i++)
         if (k->gaps[i].count > 0)
             write_gap(d, n, &k->gaps[i], out);
@@ -159,11 +164,12 @@ static void write_previews(const struct data *d, const struct checks *k, struct 
         return;
     buffer_text(out, "<section><h2>Do previews foretell?</h2><p class=\"soft\">Rank correlation (Spearman) between ");
     html_text(out, d->metrics[0].title);
-    buffer_text(out, " of unfinished samples and of the finished ones that came of them, within a prompt; mean over "
-                     "prompts. Only survivors of the search can be told, and among them the correlation is lower "
-                     "than among all.</p><div class=\"wide\"><table class=\"narrow\"><thead><tr><th>scored at point</th>"
-                     "<th class=\"n\">previews</th><th class=\"n\">prompts</th><th class=\"n\">rank correlation</th></tr>"
-                     "</thead><tbody>");
+    buffer_text(out,
+                " of unfinished samples and of the finished ones that came of them, within a prompt; mean over "
+                "prompts. Only survivors of the search can be told, and among them the correlation is lower "
+                "than among all.</p><div class=\"wide\"><table class=\"narrow\"><thead><tr><th>scored at point</th>"
+                "<th class=\"n\">previews</th><th class=\"n\">prompts</th><th class=\"n\">rank correlation</th></tr>"
+                "</thead><tbody>");
     for (uint64_t i = 0; i < k->preview_count; i++) {
         const struct preview *p = &k->previews[i];
         show_plain(&p->rho, 2, rho);
@@ -181,10 +187,11 @@ static void write_ties(const struct data *d, const struct checks *k, struct buff
 {
     char share[SHOW_LONG_SIZE], top[SHOW_LONG_SIZE];
 
-    buffer_text(out, "<section><h2>Ties</h2><p class=\"soft\">Pairs of a prompt's finished candidates that a metric "
-                     "cannot tell apart, and prompts whose best place is shared.</p><div class=\"wide\"><table "
-                     "class=\"narrow\"><thead><tr><th>metric</th><th class=\"n\">prompts</th><th class=\"n\">pairs that tie"
-                     "</th><th class=\"n\">shared best</th></tr></thead><tbody>");
+    buffer_text(out,
+                "<section><h2>Ties</h2><p class=\"soft\">Pairs of a prompt's finished candidates that a metric "
+                "cannot tell apart, and prompts whose best place is shared.</p><div class=\"wide\"><table "
+                "class=\"narrow\"><thead><tr><th>metric</th><th class=\"n\">prompts</th><th class=\"n\">pairs that tie"
+                "</th><th class=\"n\">shared best</th></tr></thead><tbody>");
     for (uint64_t i = 0; i < k->tie_count; i++) {
         const struct tie *t = &k->ties[i];
         show_share(&t->share, share);
@@ -203,22 +210,24 @@ static void write_diversity_row(const char *name, const struct diversity *v, str
 
     show_plain(&v->distance, 3, distance);
     show_plain(&v->vendi, 2, vendi);
-    buffer_printf(out, "<tr><td>%s</td><td class=\"n\">%.*f</td><td class=\"n\">%s</td><td class=\"n\">%s</td></tr>", name,
-                  v->candidates == floor(v->candidates) ? 0 : 1, v->candidates, distance, vendi);
+    buffer_printf(out, "<tr><td>%s</td><td class=\"n\">%.*f</td><td class=\"n\">%s</td><td class=\"n\">%s</td></tr>",
+                  name, v->candidates == floor(v->candidates) ? 0 : 1, v->candidates, distance, vendi);
 }
 
 static void write_diversity(const struct checks *k, struct buffer *out)
 {
     if (k->whole.prompts == 0)
         return;
-    buffer_printf(out,
-                  "<section><h2>Diversity of the candidates</h2><p class=\"soft\">How different a prompt's finished "
-                  "candidates look, by layout, colours and edges (what they show is not seen); means over %llu prompts%s. "
-                  "A Vendi score of 3 is as diverse as three pictures that have nothing in common. A last half below the "
-                  "first is a search that draws its candidates together.</p>",
-                  (unsigned long long)k->whole.prompts, k->is_sampled ? ", a sample of the run" : "");
-    buffer_text(out, "<div class=\"wide\"><table class=\"narrow\"><thead><tr><th>candidates</th><th class=\"n\">of each prompt"
-                     "</th><th class=\"n\">mean distance, 0 to 1</th><th class=\"n\">Vendi score</th></tr></thead><tbody>");
+    buffer_printf(
+        out,
+        "<section><h2>Diversity of the candidates</h2><p class=\"soft\">How different a prompt's finished "
+        "candidates look, by layout, colours and edges (what they show is not seen); means over %llu prompts%s. "
+        "A Vendi score of 3 is as diverse as three pictures that have nothing in common. A last half below the "
+        "first is a search that draws its candidates together.</p>",
+        (unsigned long long)k->whole.prompts, k->is_sampled ? ", a sample of the run" : "");
+    buffer_text(
+        out, "<div class=\"wide\"><table class=\"narrow\"><thead><tr><th>candidates</th><th class=\"n\">of each prompt"
+             "</th><th class=\"n\">mean distance, 0 to 1</th><th class=\"n\">Vendi score</th></tr></thead><tbody>");
     write_diversity_row("all", &k->whole, out);
     write_diversity_row("first half", &k->early, out);
     write_diversity_row("last half", &k->late, out);

@@ -5,6 +5,7 @@
 #include "report/show.h"
 #include "report/svg.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 static void describe(const void *arg, double y, char *text)
@@ -51,9 +52,9 @@ static void write_best_of(const struct data *d, const struct numbers *n, struct 
 
 static void write_currency(const struct data *d, const struct numbers *n, enum currency currency, struct buffer *out)
 {
-    static const char *const titles[] = { [CURRENCY_NFE] = "Evaluations of the model",
-                                          [CURRENCY_CALLS] = "Verifier calls",
-                                          [CURRENCY_SECONDS] = "Seconds" };
+    static const char *const titles[] = {
+        [CURRENCY_NFE] = "Evaluations of the model", [CURRENCY_CALLS] = "Verifier calls", [CURRENCY_SECONDS] = "Seconds"
+    };
     static const char *const labels[] = { [CURRENCY_NFE] = "evaluations (NFE) for each prompt",
                                           [CURRENCY_CALLS] = "calls of the guide for each prompt",
                                           [CURRENCY_SECONDS] = "seconds for each prompt" };
@@ -63,9 +64,12 @@ static void write_currency(const struct data *d, const struct numbers *n, enum c
         const struct numbers_curve *c = &n->curves[i];
         const struct numbers_point *points[] = { c->against_nfe, c->against_calls, c->against_seconds };
         const uint64_t counts[] = { c->against_nfe_count, c->against_calls_count, c->against_seconds_count };
-        if (counts[currency] > 0)
-            write_plot(&d->metrics[c->metric], labels[currency], currency == CURRENCY_SECONDS ? 1e6 : 1, true,
-                       counts[currency], points[currency], out);
+        if (counts[currency] == 0)
+            continue;
+        const bool is_quick = currency == CURRENCY_SECONDS && points[currency][counts[currency] - 1].x < 1000000;
+        write_plot(&d->metrics[c->metric], is_quick ? "milliseconds for each prompt" : labels[currency],
+                   currency == CURRENCY_SECONDS ? is_quick ? 1e3 : 1e6 : 1, true, counts[currency], points[currency],
+                   out);
     }
     buffer_text(out, "</div>");
 }

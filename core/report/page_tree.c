@@ -14,14 +14,25 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { MOST_IN_ROW = 12, FILLED = MOST_IN_ROW - 1, MOST_ROWS = 24, THUMB = 64, PITCH = 78, THUMB_PX = 96, ROW = 116, LEFT = 96, RIGHT = 74, TOP = 22 };
+enum {
+    MOST_IN_ROW = 12,
+    FILLED = MOST_IN_ROW - 1,
+    MOST_ROWS = 24,
+    THUMB = 64,
+    PITCH = 78,
+    THUMB_PX = 96,
+    ROW = 116,
+    LEFT = 96,
+    RIGHT = 74,
+    TOP = 22
+};
 
 struct node {
-    uint64_t parent;    /* FAMILY_NONE = began with a noise */
-    uint64_t left_at;   /* FAMILY_NONE, or the point where it left the parent's path */
+    uint64_t parent;  /* FAMILY_NONE = began with a noise */
+    uint64_t left_at; /* FAMILY_NONE, or the point where it left the parent's path */
     uint64_t row;
     bool is_shown, is_on_way; /* to the winner */
-    double x, y;        /* middle of the upper edge */
+    double x, y;              /* middle of the upper edge */
 };
 
 struct row {
@@ -32,11 +43,11 @@ struct row {
 struct tree {
     const struct data *d;
     const struct data_trial *t;
-    struct node *nodes; /* [candidate_count] */
-    struct row *rows;   /* [row_count] */
+    struct node *nodes;                           /* [candidate_count] */
+    struct row *rows;                             /* [row_count] */
     uint64_t row_count, hidden_from, hidden_rows; /* a deep tree's middle is left out */
-    uint64_t widest;    /* candidates shown in one row */
-    uint64_t steps;     /* the point of finished candidates */
+    uint64_t widest;                              /* candidates shown in one row */
+    uint64_t steps;                               /* the point of finished candidates */
     struct buffer *out;
 };
 
@@ -157,7 +168,8 @@ static void write_line(const struct tree *tree, uint64_t place, bool is_on_way)
     if (!p || !p->is_shown || is_row_hidden(tree, n->row) || is_row_hidden(tree, p->row) || n->is_on_way != is_on_way)
         return;
     buffer_printf(tree->out, "<path class=\"edge%s%s\" d=\"M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f\"/>",
-                  is_on_way ? " way" : "", n->left_at == FAMILY_NONE ? "" : " left", p->x, foot, p->x, foot + half, n->x, n->y - half, n->x, n->y - 2);
+                  is_on_way ? " way" : "", n->left_at == FAMILY_NONE ? "" : " left", p->x, foot, p->x, foot + half,
+                  n->x, n->y - half, n->x, n->y - 2);
 }
 
 static void write_title(const struct tree *tree, const struct node *n, const struct data_candidate *c)
@@ -189,9 +201,8 @@ static void write_picture(const struct tree *tree, const struct data_candidate *
 
     if (c->image[0] && path_join_inside(path, tree->d->directory, c->image, &err) == WN_OK &&
         html_thumbnail(&uri, path, THUMB_PX, &err) == WN_OK)
-        buffer_printf(tree->out,
-                      "<image x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" href=\"%s\"/>", x, y, THUMB, THUMB,
-                      buffer_string(&uri));
+        buffer_printf(tree->out, "<image x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\" href=\"%s\"/>", x, y, THUMB,
+                      THUMB, buffer_string(&uri));
     buffer_free(&uri);
 }
 
@@ -255,9 +266,10 @@ static void draw(const struct tree *tree)
     const uint64_t drawn = tree->row_count - (tree->hidden_rows ? tree->hidden_rows - 1 : 0);
     const uint64_t width = LEFT + tree->widest * PITCH + RIGHT;
 
-    buffer_printf(tree->out,
-                  "<div class=\"wide\"><svg class=\"tree\" style=\"width:%llupx\" viewBox=\"0 0 %llu %llu\" role=\"img\">",
-                  (unsigned long long)width, (unsigned long long)width, (unsigned long long)(TOP + drawn * ROW));
+    buffer_printf(
+        tree->out,
+        "<div class=\"wide\"><svg class=\"tree\" style=\"width:%llupx\" viewBox=\"0 0 %llu %llu\" role=\"img\">",
+        (unsigned long long)width, (unsigned long long)width, (unsigned long long)(TOP + drawn * ROW));
     for (uint64_t r = 0; r < tree->row_count; r++)
         for (uint64_t i = 0; i < tree->rows[r].shown; i++)
             write_line(tree, tree->rows[r].places[i], false);
@@ -276,13 +288,19 @@ static void draw(const struct tree *tree)
 
 static void write_section(const struct tree *tree)
 {
+    bool has_open = false, has_left = false;
+
+    for (uint64_t i = 0; i < tree->t->candidate_count; i++) {
+        has_open |= !tree->t->candidates[i].finished;
+        has_left |= tree->nodes[i].left_at != FAMILY_NONE;
+    }
     buffer_text(tree->out, "<section><h2>One search, seen from above</h2><p class=\"soft\">The prompt <b><bdi>");
     html_text(tree->out, tree->t->prompt);
     buffer_text(tree->out, "</bdi></b>: each candidate under the one that it came of, with its score by ");
     html_text(tree->out, tree->d->metrics[0].title);
-    buffer_text(tree->out, ". Broken frames are unfinished samples, shown as the guide saw them. Dotted lines lead to "
-                           "candidates that left another's path before its end. The bold line leads to the winner. "
-                           "Point at a picture for all scores.</p>");
+    buffer_printf(tree->out, ".%s%s The bold line leads to the winner. Point at a picture for all scores.</p>",
+                  has_open ? " Broken frames are unfinished samples, shown as the guide saw them." : "",
+                  has_left ? " Dotted lines lead to candidates that left another's path before its end." : "");
     draw(tree);
     buffer_text(tree->out, "</section>");
 }

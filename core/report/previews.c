@@ -37,7 +37,8 @@ static wn_status work_create(struct work *w, const struct data *d, wn_error *err
                         err };
     return w->parents && w->sum && w->count && w->x && w->y
                ? WN_OK
-               : wn_fail(err, WN_E_MEMORY, "no memory for the previews of %llu candidates", (unsigned long long)longest);
+               : wn_fail(err, WN_E_MEMORY, "no memory for the previews of %llu candidates",
+                         (unsigned long long)longest);
 }
 
 static void work_free(struct work *w)

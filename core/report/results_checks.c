@@ -29,9 +29,9 @@ static void write_metric(struct json_text *j, const struct data_metric *m)
 
 static void write_gap(struct json_text *j, const struct data *d, const struct numbers *n, const struct gap *g)
 {
-    static const char *const verdicts[] = { [GAP_NONE] = "none",
-                                            [GAP_HACKED] = "exploited",
-                                            [GAP_HACKED_LATE] = "exploited_late" };
+    static const char *const verdicts[] = {
+        [GAP_NONE] = "none", [GAP_HACKED] = "exploited", [GAP_HACKED_LATE] = "exploited_late"
+    };
 
     json_object(j);
     write_metric(j, &d->metrics[n->curves[g->curve].metric]);

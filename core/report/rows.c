@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GRID_POINTS = 96 }; /* more than a plot shows; a long run's steps are thinned to about this many */
+/* A long run's steps are thinned to about so many, which is more than a plot shows. Hardly two candidates take the same
+ * time, so seconds always are. */
+enum { GRID_POINTS = 96, GRID_SECONDS = 40 };
 
 wn_status rows_create(struct rows *r, const struct data *d, uint64_t columns, wn_error *err)
 {
@@ -106,7 +108,7 @@ static uint64_t start_of(const struct data *d, enum currency currency)
 }
 
 /* Equal ones once; a long grid in steps of equal ratio; both ends stay. */
-static uint64_t thin(uint64_t *x, uint64_t count)
+static uint64_t thin(uint64_t *x, uint64_t count, uint64_t most)
 {
     uint64_t kept = 0, few;
     double ratio;
@@ -114,7 +116,7 @@ static uint64_t thin(uint64_t *x, uint64_t count)
     for (uint64_t i = 0; i < count; i++)
         if (kept == 0 || x[kept - 1] != x[i])
             x[kept++] = x[i];
-    ratio = kept > GRID_POINTS ? pow((double)x[kept - 1] / (double)x[0], 1.0 / GRID_POINTS) : 1;
+    ratio = kept > most ? pow((double)x[kept - 1] / (double)x[0], 1.0 / (double)most) : 1;
     few = kept > 0;
     for (uint64_t i = 1; i < kept; i++)
         if (i == kept - 1 || (double)x[i] >= ratio * (double)x[few - 1])
@@ -147,7 +149,7 @@ wn_status grid_create(const struct data *d, enum currency currency, struct grid 
         return wn_fail(err, WN_E_MEMORY, "no memory for the costs of %llu candidates", (unsigned long long)all);
     g->count = is_told(d, currency) ? prices(d, currency, g->x) : 0;
     qsort(g->x, g->count, sizeof *g->x, by_number);
-    g->count = thin(g->x, g->count);
+    g->count = thin(g->x, g->count, currency == CURRENCY_SECONDS ? GRID_SECONDS : GRID_POINTS);
     return WN_OK;
 }
 

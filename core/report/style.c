@@ -63,9 +63,11 @@ const char page_style_figures[] =
     "svg .band.guide,svg .dot.guide,svg .end.guide{fill:var(--guide)}"
     "svg .band.judge,svg .dot.judge,svg .end.judge{fill:var(--judge)}"
     "svg .line.apart{stroke-dasharray:7 4}"
-    "svg.tree{max-width:none}svg.tree text{font-size:12px}svg.tree .end{font-size:12px}.tree .edge{fill:none;stroke:var(--soft);opacity:.55;stroke-width:1.5}"
+    "svg.tree{max-width:none}svg.tree text{font-size:12px}svg.tree .end{font-size:12px}.tree "
+    ".edge{fill:none;stroke:var(--soft);opacity:.55;stroke-width:1.5}"
     ".tree .edge.way{opacity:1;stroke:var(--guide);stroke-width:4}.tree .back{fill:var(--card)}"
-    ".tree .edge.left{stroke-dasharray:2 4}.tree rect.tag{fill:var(--guide)}svg.tree text.tag{fill:var(--paper);font-weight:650}"
+    ".tree .edge.left{stroke-dasharray:2 4}.tree rect.tag{fill:var(--guide)}svg.tree "
+    "text.tag{fill:var(--paper);font-weight:650}"
     ".tree .frame{fill:none;stroke:var(--soft);stroke-width:1.2}.tree .frame.open{stroke-dasharray:4 3}"
     ".tree .frame.way{stroke:var(--guide);stroke-width:3.5}"
     "svg .dot{stroke:var(--paper);stroke-width:1}";

@@ -7,7 +7,18 @@
 
 #include <math.h>
 
-enum { WIDTH = 420, HEIGHT = 270, LEFT = 52, RIGHT = 18, RIGHT_NAMES = 92, TOP = 22, BOTTOM = 42, MOST_X_TICKS = 9, MOST_DOTS = 40, LEAST_TICK = 44 };
+enum {
+    WIDTH = 420,
+    HEIGHT = 270,
+    LEFT = 52,
+    RIGHT = 18,
+    RIGHT_NAMES = 92,
+    TOP = 22,
+    BOTTOM = 42,
+    MOST_X_TICKS = 9,
+    MOST_DOTS = 40,
+    LEAST_TICK = 44
+};
 
 struct frame {
     double x_low, x_high; /* log2 */
@@ -76,8 +87,8 @@ static void write_y_axis(struct buffer *out, const struct svg_plot *p, const str
 
     for (int i = 0; f->y_low + i * f->y_step <= f->y_high + 1e-9 * f->y_step; i++) {
         double y = f->y_low + i * f->y_step, at = down(f, y), shown = p->is_percent ? 100 * y : y;
-        buffer_printf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT,
-                      WIDTH - f->right, at, at);
+        buffer_printf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - f->right,
+                      at, at);
         buffer_printf(out, "<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.*f%s</text>", LEFT - 8,
                       at + 4, decimals, fabs(shown) < 1e-9 * step ? 0 : shown, p->is_percent ? " %" : "");
     }
@@ -101,8 +112,8 @@ static void write_x_tick(struct buffer *out, const struct frame *f, double x)
                   HEIGHT - BOTTOM + 18, text);
 }
 
-/* Ticks double from the first point on: 1, 2, 4, ... candidates, or as many evaluations as those take; the last point has one
- * where there is room. */
+/* Ticks double from the first point on: 1, 2, 4, ... candidates, or as many evaluations as those take; the last point
+ * has one where there is room. */
 static void write_x_axis(struct buffer *out, const struct svg_plot *p, const struct frame *f)
 {
     double first = p->points[0].x, last = p->points[p->count - 1].x;
@@ -112,8 +123,8 @@ static void write_x_axis(struct buffer *out, const struct svg_plot *p, const str
         write_x_tick(out, f, first * exp2(i));
     if (across(f, last) - across(f, first * exp2(doublings / skip * skip)) > LEAST_TICK)
         write_x_tick(out, f, last);
-    buffer_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT,
-                  WIDTH - f->right, HEIGHT - BOTTOM, HEIGHT - BOTTOM);
+    buffer_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT, WIDTH - f->right,
+                  HEIGHT - BOTTOM, HEIGHT - BOTTOM);
     buffer_printf(out, "<text class=\"label\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>",
                   (LEFT + WIDTH - f->right) / 2, HEIGHT - 6, p->x_label);
 }

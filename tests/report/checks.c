@@ -193,11 +193,21 @@ static struct made *begin(int trials)
 
     m->metrics[0] = (struct data_metric){ "g", "m", "g.m", DATA_GUIDE, true, false, 1 };
     m->metrics[1] = (struct data_metric){ "j", "m", "j.m", DATA_JUDGE, true, false, 1 };
-    m->d = (struct data){ .directory = "/nowhere", .name = "made", .search = "made", .metrics = m->metrics,
-                          .metric_count = 2, .trials = m->trials, .trial_count = (uint64_t)trials };
+    m->d = (struct data){ .directory = "/nowhere",
+                          .name = "made",
+                          .search = "made",
+                          .metrics = m->metrics,
+                          .metric_count = 2,
+                          .trials = m->trials,
+                          .trial_count = (uint64_t)trials };
     for (int i = 0; i < trials; i++)
-        m->trials[i] = (struct data_trial){ .id = (uint64_t)i, .prompt_id = "p", .prompt = "p", .category = "c",
-                                            .state = "done", .ended = "", .candidates = m->candidates[i] };
+        m->trials[i] = (struct data_trial){ .id = (uint64_t)i,
+                                            .prompt_id = "p",
+                                            .prompt = "p",
+                                            .category = "c",
+                                            .state = "done",
+                                            .ended = "",
+                                            .candidates = m->candidates[i] };
     return m;
 }
 
@@ -212,10 +222,16 @@ static void add(struct made *m, int trial, bool finished, uint64_t point, int pa
     values[0] = guide;
     values[1] = judge;
     t->verifier_calls++;
-    t->candidates[at] = (struct data_candidate){ .id = m->ids[trial][at], .ordinal = at + 1, .point = point,
-                                                 .finished = finished, .lineage = "", .image = "",
-                                                 .parent = parent < 0 ? "" : m->ids[trial][parent], .nfe = 10,
-                                                 .nfe_total = 10 * (at + 1), .seconds = 0.25 * (double)(at + 1),
+    t->candidates[at] = (struct data_candidate){ .id = m->ids[trial][at],
+                                                 .ordinal = at + 1,
+                                                 .point = point,
+                                                 .finished = finished,
+                                                 .lineage = "",
+                                                 .image = "",
+                                                 .parent = parent < 0 ? "" : m->ids[trial][parent],
+                                                 .nfe = 10,
+                                                 .nfe_total = 10 * (at + 1),
+                                                 .seconds = 0.25 * (double)(at + 1),
                                                  .values = values };
     if (finished && !t->first)
         t->first = &t->candidates[at];
@@ -283,7 +299,8 @@ static void test_against(void)
     free(m);
 }
 
-/* A guide that climbs by one at each candidate, and a judge that goes as `judge` says, with noise from prompt to prompt.
+/* A guide that climbs by one at each candidate, and a judge that goes as `judge` says, with noise from prompt to
+ * prompt.
  */
 static const struct gap *gap_of(struct made *m, double (*judge)(int), double noise, struct numbers **n,
                                 struct checks **k)
@@ -324,7 +341,9 @@ static void test_gap(void)
         double (*judge)(int);
         double noise;
         enum gap_verdict verdict;
-    } cases[] = { { falls, 1, GAP_HACKED }, { overdone, 1, GAP_HACKED_LATE }, { flat, 1, GAP_NONE }, { rises, 1, GAP_NONE } };
+    } cases[] = {
+        { falls, 1, GAP_HACKED }, { overdone, 1, GAP_HACKED_LATE }, { flat, 1, GAP_NONE }, { rises, 1, GAP_NONE }
+    };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct numbers *n;
@@ -436,7 +455,8 @@ static void test_family(void)
         "{\"noise\":\"o\",\"moves\":[{\"advance\":10}]}",
         "{\"noise\":\"n\",\"moves\":[{\"advance\":4},{\"renoise\":3,\"stream\":1},{\"advance\":10}]}",
         "{\"noise\":\"n\",\"moves\":[{\"advance\":4},{\"renoise\":3,\"stream\":2},{\"advance\":10}]}",
-        "{\"noise\":\"n\",\"moves\":[{\"advance\":4},{\"renoise\":3,\"stream\":2},{\"advance\":6},{\"kick\":7},{\"advance\":10}]}",
+        "{\"noise\":\"n\",\"moves\":[{\"advance\":4},{\"renoise\":3,\"stream\":2},{\"advance\":6},{\"kick\":7},{"
+        "\"advance\":10}]}",
         "{\"noise\":\"n\",\"moves\":[{\"kick\":1,\"stream\":5},{\"advance\":10}]}",
         "not JSON",
     };

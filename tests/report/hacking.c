@@ -1,7 +1,7 @@
 /* hacking.c - a proxy with a hole, a search that finds it, and a report that says so; and silence where there is none.
  *
- * On the analytic sampler the truth is closeness to a dark gray; the proxy also pays for a bright corner. (A search that
- * keeps the norm of its noise, as zero_order does, cannot change closeness to the sampler's mean gray at all.) */
+ * On the analytic sampler the truth is closeness to a dark gray; the proxy also pays for a bright corner. (A search
+ * that keeps the norm of its noise, as zero_order does, cannot change closeness to the sampler's mean gray at all.) */
 #include "base/buffer.h"
 #include "base/files.h"
 #include "check.h"
@@ -12,11 +12,12 @@
 
 #define SPEC(search, weakness)                                                                                         \
     "{ \"winnow\": 0, \"name\": \"hacking\", \"seed\": 5,"                                                             \
-    "  \"prompts\": { \"list\": [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\", \"j\", \"k\", \"l\"] }," \
+    "  \"prompts\": { \"list\": [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\", \"j\", \"k\", \"l\"] " \
+    "},"                                                                                                               \
     "  \"canvas\": { \"width\": 16, \"height\": 16, \"steps\": 6 },"                                                   \
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"components\": 1, \"radius\": 0, \"spread\": 1 } },"      \
-    "  \"verifiers\": { \"truth\": { \"use\": \"analytic\", \"options\": { \"target\": 96 } },"                       \
-    "                   \"proxy\": { \"use\": \"analytic\", \"options\": { \"target\": 96, \"weakness\": " weakness   \
+    "  \"verifiers\": { \"truth\": { \"use\": \"analytic\", \"options\": { \"target\": 96 } },"                        \
+    "                   \"proxy\": { \"use\": \"analytic\", \"options\": { \"target\": 96, \"weakness\": " weakness    \
     " } } },"                                                                                                          \
     "  \"search\": " search ", \"judge\": [\"truth\"],"                                                                \
     "  \"engine\": { \"batch\": 64 }, \"output\": \"run\" }"

@@ -21,12 +21,12 @@ struct options {
     double weakness;
 };
 
-static const wn_option options[] = { WN_NUMBER(struct options, target, "160", 0, 255, "gray level that scores best"),
-                                     WN_INT(struct options, delay_us, "0", 0, 1e7,
-                                            "microseconds that a call sleeps, to rehearse a slow verifier"),
-                                     WN_NUMBER(struct options, weakness, "0", 0, 100,
-                                               "how much a bright first corner counts: a hole to be exploited"),
-                                     WN_OPTIONS_END };
+static const wn_option options[] = {
+    WN_NUMBER(struct options, target, "160", 0, 255, "gray level that scores best"),
+    WN_INT(struct options, delay_us, "0", 0, 1e7, "microseconds that a call sleeps, to rehearse a slow verifier"),
+    WN_NUMBER(struct options, weakness, "0", 0, 100, "how much a bright first corner counts: a hole to be exploited"),
+    WN_OPTIONS_END
+};
 
 static double closeness(const wn_image *image, double target)
 {
