@@ -18,6 +18,7 @@ enum {
     MOST_IN_ROW = 12,
     FILLED = MOST_IN_ROW - 1,
     MOST_ROWS = 24,
+    AFTER_WINNER = 3,
     THUMB = 64,
     PITCH = 78,
     THUMB_PX = 96,
@@ -43,15 +44,30 @@ struct row {
 struct tree {
     const struct data *d;
     const struct data_trial *t;
-    struct node *nodes;                           /* [candidate_count] */
-    struct row *rows;                             /* [row_count] */
-    uint64_t row_count, hidden_from, hidden_rows; /* a deep tree's middle is left out */
-    uint64_t widest;                              /* candidates shown in one row */
-    uint64_t steps;                               /* the point of finished candidates */
+    struct node *nodes;                                       /* [candidate_count] */
+    struct row *rows;                                         /* [row_count] */
+    uint64_t row_count, hidden_from, hidden_rows, later_rows; /* a deep tree's middle is left out */
+    uint64_t widest;                                          /* candidates shown in one row */
+    uint64_t steps;                                           /* the point of finished candidates */
     struct buffer *out;
 };
 
 /* ---- who is where ---- */
+
+/* A deep tree ends soon after its winner, and is still too deep without its middle. */
+static void leave_rows_out(struct tree *tree, uint64_t winner)
+{
+    const uint64_t wanted = winner + 1 + AFTER_WINNER;
+
+    if (tree->row_count > MOST_ROWS && wanted < tree->row_count) {
+        tree->later_rows = tree->row_count - wanted;
+        tree->row_count = wanted;
+    }
+    if (tree->row_count > MOST_ROWS) {
+        tree->hidden_from = MOST_ROWS / 2;
+        tree->hidden_rows = tree->row_count - MOST_ROWS + 1;
+    }
+}
 
 static void find_rows(struct tree *tree, const uint64_t *parents, const uint64_t *left_at)
 {
@@ -66,10 +82,7 @@ static void find_rows(struct tree *tree, const uint64_t *parents, const uint64_t
     }
     for (uint64_t i = (uint64_t)(tree->t->winner - tree->t->candidates); i != FAMILY_NONE; i = tree->nodes[i].parent)
         tree->nodes[i].is_on_way = true;
-    if (tree->row_count > MOST_ROWS) {
-        tree->hidden_from = MOST_ROWS / 2;
-        tree->hidden_rows = tree->row_count - MOST_ROWS + 1;
-    }
+    leave_rows_out(tree, tree->nodes[tree->t->winner - tree->t->candidates].row);
 }
 
 static bool is_row_hidden(const struct tree *tree, uint64_t row)
@@ -104,6 +117,8 @@ static uint64_t best_hidden(const struct tree *tree, uint64_t row)
 static void choose_shown(struct tree *tree)
 {
     for (uint64_t i = 0; i < tree->t->candidate_count; i++) {
+        if (tree->nodes[i].row >= tree->row_count)
+            continue;
         tree->rows[tree->nodes[i].row].members++;
         if (tree->nodes[i].is_on_way)
             show(tree, i);
@@ -269,7 +284,8 @@ static void draw(const struct tree *tree)
     buffer_printf(
         tree->out,
         "<div class=\"wide\"><svg class=\"tree\" style=\"width:%llupx\" viewBox=\"0 0 %llu %llu\" role=\"img\">",
-        (unsigned long long)width, (unsigned long long)width, (unsigned long long)(TOP + drawn * ROW));
+        (unsigned long long)width, (unsigned long long)width,
+        (unsigned long long)(TOP + drawn * ROW + (tree->later_rows ? 14 : 0)));
     for (uint64_t r = 0; r < tree->row_count; r++)
         for (uint64_t i = 0; i < tree->rows[r].shown; i++)
             write_line(tree, tree->rows[r].places[i], false);
@@ -283,6 +299,9 @@ static void draw(const struct tree *tree)
         buffer_printf(tree->out, "<text class=\"tick\" x=\"%d\" y=\"%llu\">%llu generations are not shown</text>", LEFT,
                       (unsigned long long)(TOP + tree->hidden_from * ROW + THUMB / 2),
                       (unsigned long long)tree->hidden_rows);
+    if (tree->later_rows)
+        buffer_printf(tree->out, "<text class=\"tick\" x=\"%d\" y=\"%llu\">%llu later generations are not shown</text>",
+                      LEFT, (unsigned long long)(TOP + drawn * ROW + 4), (unsigned long long)tree->later_rows);
     buffer_text(tree->out, "</svg></div>");
 }
 

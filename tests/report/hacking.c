@@ -17,7 +17,7 @@
     "  \"canvas\": { \"width\": 16, \"height\": 16, \"steps\": 6 },"                                                   \
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"components\": 1, \"radius\": 0, \"spread\": 1 } },"      \
     "  \"verifiers\": { \"truth\": { \"use\": \"analytic\", \"options\": { \"target\": 96 } },"                        \
-    "                   \"proxy\": { \"use\": \"analytic\", \"options\": { \"target\": 96, \"weakness\": " weakness    \
+    "                   \"proxy\": { \"use\": \"proxy\", \"options\": { \"target\": 96, \"weakness\": " weakness       \
     " } } },"                                                                                                          \
     "  \"search\": " search ", \"judge\": [\"truth\"],"                                                                \
     "  \"engine\": { \"batch\": 64 }, \"output\": \"run\" }"
