@@ -17,7 +17,8 @@ enum {
     BOTTOM = 42,
     MOST_X_TICKS = 9,
     MOST_DOTS = 40,
-    LEAST_TICK = 44
+    LEAST_TICK = 44,
+    NEAR_END = 56
 };
 
 struct frame {
@@ -184,18 +185,54 @@ static void write_dot(struct buffer *out, const struct svg_plot *p, const struct
     buffer_text(out, "</title></circle>");
 }
 
-/* The value at an end of the curve, on the side that the curve leaves free: above, or below where it rises from. */
+/* How far down from point i the curve is at point k, or where it leaves the neighbourhood of i on the way there. */
+static double drop(const struct svg_plot *p, const struct frame *f, uint64_t i, uint64_t k)
+{
+    const double far = fabs(across(f, p->points[k].x) - across(f, p->points[i].x));
+    const double fall = down(f, p->points[k].y) - down(f, p->points[i].y);
+    const bool holds =
+        p->is_step && k + 1 < p->count && fabs(across(f, p->points[k + 1].x) - across(f, p->points[i].x)) < NEAR_END;
+
+    if (far < NEAR_END || holds)
+        return fall;
+    return !p->is_step && (k + 1 == i || k == i + 1) ? fall * NEAR_END / far : 0;
+}
+
+/* Whether the value at an end of the curve, point i, goes above it: on the side that the curve near it leaves free. */
+static bool goes_above(const struct svg_plot *p, const struct frame *f, uint64_t i)
+{
+    double above = 0, below = 0;
+
+    for (uint64_t k = 0; k < p->count; k++) {
+        above = fmax(above, -drop(p, f, i, k));
+        below = fmax(below, drop(p, f, i, k));
+    }
+    return above <= below && down(f, p->points[i].y) - 9 >= 12;
+}
+
+/* Room for a value below an end at the frame's foot. */
+static void make_room(const struct svg_plot *p, struct frame *f)
+{
+    for (int end = 0; end < 2; end++) {
+        const uint64_t i = end ? p->count - 1 : 0;
+        if (!goes_above(p, f, i) && down(f, p->points[i].y) + 22 > HEIGHT - BOTTOM &&
+            !(p->is_percent && f->y_low <= 0)) {
+            f->y_low -= f->y_step;
+            return;
+        }
+    }
+}
+
 static void write_end(struct buffer *out, const struct svg_plot *p, const struct frame *f, uint64_t i,
                       const char *anchor)
 {
     const struct svg_point *point = &p->points[i];
-    bool rises = i == 0 && p->points[p->count - 1].y > point->y;
     double y = down(f, point->y);
     char text[64];
 
     p->describe(p->arg, point->y, text);
     buffer_printf(out, "<text class=\"end %s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>", p->tone,
-                  across(f, point->x) + (anchor[0] == 's' ? 6 : 0), rises || y - 9 < 12 ? y + 18 : y - 9, anchor, text);
+                  across(f, point->x) + (anchor[0] == 's' ? 6 : 0), goes_above(p, f, i) ? y - 9 : y + 18, anchor, text);
 }
 
 /* Every curve's end beside the frame, from the highest on, a line of text apart. */
@@ -253,6 +290,7 @@ void svg_write(struct buffer *out, const struct svg_plot *p)
     if (p->count == 0)
         return;
     f = frame_of(p, 1);
+    make_room(p, &f);
     buffer_printf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\">", WIDTH, HEIGHT);
     write_y_axis(out, p, &f);
     write_x_axis(out, p, &f);
