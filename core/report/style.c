@@ -70,4 +70,4 @@ const char page_style_figures[] =
     "text.tag{fill:var(--paper);font-weight:650}"
     ".tree .frame{fill:none;stroke:var(--soft);stroke-width:1.2}.tree .frame.open{stroke-dasharray:4 3}"
     ".tree .frame.way{stroke:var(--guide);stroke-width:3.5}"
-    "svg .dot{stroke:var(--paper);stroke-width:1}";
+    "svg .dot{stroke:var(--paper);stroke-width:1}svg .dot.fine{stroke:none}";

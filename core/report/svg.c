@@ -178,8 +178,9 @@ static void write_dot(struct buffer *out, const struct svg_plot *p, const struct
     p->describe(p->arg, point->y, y);
     p->describe(p->arg, point->low, low);
     p->describe(p->arg, point->high, high);
-    buffer_printf(out, "<circle class=\"dot %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"><title>%s: %s", p->tone,
-                  across(f, point->x), down(f, point->y), p->count > MOST_DOTS ? "2" : "3.5", x, y);
+    buffer_printf(out, "<circle class=\"dot%s %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"><title>%s: %s",
+                  p->count > MOST_DOTS ? " fine" : "", p->tone, across(f, point->x), down(f, point->y),
+                  p->count > MOST_DOTS ? "2" : "3.5", x, y);
     if (!isnan(point->low))
         buffer_printf(out, " (95 %% interval %s to %s)", low, high);
     buffer_text(out, "</title></circle>");
