@@ -24,6 +24,7 @@
 
 #include <pthread.h>
 
+struct allotment;
 struct scoring;
 struct recorder;
 
@@ -59,6 +60,7 @@ struct engine {
     struct recorder *recorder;
     struct stats stats;
     struct timeline *timeline;
+    struct allotment *allotment; /* of the run's budget */
 
     pthread_mutex_t mutex;
     wn_error failure; /* the first that ends the run; code WN_OK while there is none */

@@ -4,6 +4,7 @@
 #include "engine/experiment.h"
 
 #include "base/log.h"
+#include "engine/allotment.h"
 #include "engine/recorder.h"
 #include "engine/scoring.h"
 #include "engine/trial.h"
@@ -227,6 +228,7 @@ static wn_status set_up(struct experiment *x, wn_error *err)
     WN_TRY(make_schedule(x, err));
     WN_TRY(make_columns(e, err));
     WN_TRY(make_timeline(e, err));
+    WN_TRY(allotment_create(&e->spec->run_budget, e->spec->prompt_count, e->spec->shares_budget, &e->allotment, err));
     return start_workers(e, err);
 }
 
@@ -237,6 +239,7 @@ static void take_down(struct experiment *x)
     batcher_destroy(e->batcher);
     scoring_destroy(e->scoring);
     recorder_destroy(e->recorder);
+    allotment_destroy(e->allotment);
     free(e->columns);
     free(x->sigma);
     free(x->threads);
