@@ -450,13 +450,14 @@ static void test_tie_rates(void)
 
 static void test_family(void)
 {
+    static const char turned[] = "{\"noise\":\"n\",\"moves\":[{\"advance\":4},{\"renoise\":3,\"stream\":2},"
+                                 "{\"advance\":6},{\"kick\":7},{\"advance\":10}]}";
     static const char *const lineages[] = {
         "{\"noise\":\"n\",\"moves\":[{\"advance\":10}]}",
         "{\"noise\":\"o\",\"moves\":[{\"advance\":10}]}",
         "{\"noise\":\"n\",\"moves\":[{\"advance\":4},{\"renoise\":3,\"stream\":1},{\"advance\":10}]}",
         "{\"noise\":\"n\",\"moves\":[{\"advance\":4},{\"renoise\":3,\"stream\":2},{\"advance\":10}]}",
-        "{\"noise\":\"n\",\"moves\":[{\"advance\":4},{\"renoise\":3,\"stream\":2},{\"advance\":6},{\"kick\":7},{"
-        "\"advance\":10}]}",
+        turned,
         "{\"noise\":\"n\",\"moves\":[{\"kick\":1,\"stream\":5},{\"advance\":10}]}",
         "not JSON",
     };
