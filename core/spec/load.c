@@ -209,7 +209,8 @@ static void load_engine(struct loader *l)
     struct shape_engine *e = load_bind(l, table, sizeof *e, object, l->root, "engine", resolved);
     if (e)
         l->spec->engine = (struct spec_engine){ (uint32_t)e->batch, (uint32_t)e->live, (uint32_t)e->threads,
-                                                or_infinite(e->state_memory * (1 << 20)), e->save_images != 0 };
+                                                or_infinite(e->state_memory * (1 << 20)), e->save_images != 0,
+                                                (uint64_t)e->save_previews };
 }
 
 static void load_prompts(struct loader *l)

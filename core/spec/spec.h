@@ -53,6 +53,7 @@ struct spec_engine {
     uint32_t threads; /* 0 = all processors */
     double state_memory; /* bytes for states at rest; +infinity = no limit */
     bool save_images; /* every finished candidate's PNG, or only the first and every new best */
+    uint64_t save_previews; /* prompts, the first so many, that keep the pictures of unfinished samples too */
 };
 
 struct spec {
