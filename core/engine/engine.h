@@ -33,6 +33,8 @@ struct column {
     uint32_t metric;
 };
 
+struct quest;
+
 struct engine {
     const struct spec *spec;
     const struct instances *instances;
@@ -59,6 +61,7 @@ struct engine {
     struct recorder *recorder;
     struct stats stats;
     struct timeline *timeline;
+    struct quest *quest; /* NULL in a run */
 
     pthread_mutex_t mutex;
     wn_error failure; /* the first that ends the run; code WN_OK while there is none */
@@ -66,6 +69,13 @@ struct engine {
     uint32_t failed_in_a_row; /* trials that the sampler failed, without one that went well between */
     uint32_t trials_with_best;
     double best_sum; /* of those trials' best offers */
+};
+
+/* A noise that a search made itself, no stream's: it is found again by running the search on what the ledger knows,
+ * until it spawns of it. Nothing is sampled but what the search looks at itself. */
+struct quest {
+    struct identity noise;
+    float *found; /* [values], the caller's to free; NULL until it was spawned */
 };
 
 const wn_verifier *engine_verifier(const struct engine *e, uint32_t index);

@@ -394,13 +394,15 @@ static void tell_busy(struct experiment *x, double seconds)
         engine_event(&x->engine, "busy", "%s of %.1f s", text, seconds);
 }
 
-wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
-                         struct ledger *ledger, void (*report_status)(void *arg, const struct experiment_status *s),
-                         void *arg, struct experiment_result *result, wn_error *err)
+/* With nothing in it but what it shares. */
+static struct experiment *create(const struct spec *spec, struct instances *instances, struct process *process,
+                                 struct ledger *ledger, wn_error *err)
 {
     struct experiment *x = calloc(1, sizeof *x);
-    if (!x)
-        return wn_fail(err, WN_E_MEMORY, "no memory for an experiment");
+    if (!x) {
+        wn_fail(err, WN_E_MEMORY, "no memory for an experiment");
+        return NULL;
+    }
     struct engine *e = &x->engine;
     e->spec = spec;
     e->instances = instances;
@@ -411,6 +413,52 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
     pthread_mutex_init(&e->mutex, NULL);
     pthread_cond_init(&x->ended, NULL);
     x->started = clock_seconds();
+    return x;
+}
+
+/* The run's failure comes before `status`. */
+static wn_status destroy(struct experiment *x, wn_status status, wn_error *err)
+{
+    struct engine *e = &x->engine;
+    if (e->failure.code != WN_OK)
+        status = (*err = e->failure).code;
+    pthread_mutex_destroy(&e->mutex);
+    pthread_cond_destroy(&x->ended);
+    free(x);
+    return status;
+}
+
+wn_status experiment_seek(const struct spec *spec, struct instances *instances, struct process *process,
+                          struct ledger *ledger, uint32_t prompt, struct quest *quest, wn_error *err)
+{
+    struct experiment *x = create(spec, instances, process, ledger, err);
+    if (!x)
+        return err->code;
+    x->engine.quest = quest;
+    wn_status status = set_up(x, err);
+    if (status == WN_OK)
+        status = trial_run(&x->engine, prompt, err);
+    take_down(x);
+    timeline_destroy(x->engine.timeline);
+    status = destroy(x, status, err);
+    if (quest->found)
+        return WN_OK;
+    return status != WN_OK && status != WN_E_BUDGET
+               ? status
+               : wn_fail(err, WN_E_MISSING,
+                         "search %s made other noises than in the run: none of them is %s; it must be the same build, "
+                         "with the same options",
+                         spec->search.plugin->name, quest->noise.text);
+}
+
+wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
+                         struct ledger *ledger, void (*report_status)(void *arg, const struct experiment_status *s),
+                         void *arg, struct experiment_result *result, wn_error *err)
+{
+    struct experiment *x = create(spec, instances, process, ledger, err);
+    if (!x)
+        return err->code;
+    struct engine *e = &x->engine;
     wn_status status = set_up(x, err);
     if (status == WN_OK) {
         plan(x);
@@ -427,10 +475,5 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
         result->timeline = e->timeline;
     else
         timeline_destroy(e->timeline);
-    if (e->failure.code != WN_OK)
-        status = (*err = e->failure).code;
-    pthread_mutex_destroy(&e->mutex);
-    pthread_cond_destroy(&x->ended);
-    free(x);
-    return status;
+    return destroy(x, status, err);
 }

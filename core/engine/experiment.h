@@ -39,4 +39,11 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
                          struct ledger *ledger, void (*report_status)(void *arg, const struct experiment_status *s),
                          void *arg, struct experiment_result *result, wn_error *err);
 
+struct quest;
+
+/* Looks for a noise that the search on a prompt makes itself; see engine.h. The ledger is only read. WN_E_MISSING when
+ * the search ends without it. */
+wn_status experiment_seek(const struct spec *spec, struct instances *instances, struct process *process,
+                          struct ledger *ledger, uint32_t prompt, struct quest *quest, wn_error *err);
+
 #endif

@@ -305,7 +305,8 @@ static bool prepare(struct loader *l, const struct spec_request *request)
         return false;
     s->memory = l->arena;
     s->path = strcmp(request->path, "-") == 0 ? "" : arena_string(l->arena, request->path);
-    s->directory = source_directory(l->arena, request->path);
+    s->directory = request->directory ? arena_string(l->arena, request->directory)
+                                      : source_directory(l->arena, request->path);
     return s->path && s->directory;
 }
 

@@ -91,6 +91,7 @@ struct spec_request {
     const char *const *set;     /* "a.b=VALUE" overrides in order */
     uint32_t set_count;
     const char *output;         /* --output, or NULL */
+    const char *directory;      /* where relative names start; NULL: the spec file's */
     bool without_run;           /* only sampler and verifiers are used: either, search, prompts, ... may be absent */
 };
 
