@@ -298,9 +298,10 @@ static wn_status compare_devices(const cJSON *last, const cJSON *now, const stru
 
 static void put_directory(cJSON *root, const struct spec *spec)
 {
-    char *path = realpath(spec->directory, NULL);
+    const char *directory = spec->directory ? spec->directory : ".";
+    char *path = realpath(directory, NULL);
     cJSON_DeleteItemFromObjectCaseSensitive(root, "directory");
-    cJSON_AddStringToObject(root, "directory", path ? path : spec->directory);
+    cJSON_AddStringToObject(root, "directory", path ? path : directory);
     free(path);
 }
 
@@ -426,6 +427,24 @@ wn_status manifest_compare(const char *run_dir, const struct manifest_start *now
     if (status == WN_OK)
         status = compare_devices(last_of(starts), start, &c, err);
     cJSON_Delete(start);
+    cJSON_Delete(root);
+    return status;
+}
+
+wn_status manifest_admit(const char *run_dir, const char *spec_hash, const char *name, const struct instance *verifier,
+                         wn_error *err)
+{
+    char path[FILE_PATH_SIZE];
+    cJSON *root = NULL;
+    bool is_new = false;
+    WN_TRY(path_join(path, run_dir, "manifest.json", err));
+    wn_status status = load(path, spec_hash, &root, err);
+    if (status == WN_OK && !last_of(list_of(root, "starts")))
+        status = wn_fail(err, WN_E_MISSING, "%s does not say with what the run was made", path);
+    if (status == WN_OK)
+        status = facts_admit(root, last_of(list_of(root, "starts")), name, verifier, &is_new, err);
+    if (status == WN_OK && is_new)
+        status = save(path, root, err);
     cJSON_Delete(root);
     return status;
 }

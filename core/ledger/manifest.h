@@ -6,6 +6,7 @@
  *         "devices": [ { "name", "vendor", "driver", "uuid", "paths", "memory_bytes" } ],
  *         "plugins": [ { "use": "sampler", "name", "version", "path", "sha256", "identity" } ],
  *         "files":   [ { "path", "bytes", "modified", "sha256", "sha256_from" } ] } ],
+ *       "rescored": [ { "verifier", "identity", "metrics": [ { "metric", "higher_is_better" } ] } ],
  *       "report": facts.h }
  *
  * sha256_from is "read", "link" (a hub cache's blob name), "before" (an earlier start read the same path, bytes and
@@ -47,5 +48,10 @@ struct manifest_change {
  * WN_E_ARG names a file that has changed, with both hashes. Devices count too, which a run goes on without. */
 wn_status manifest_compare(const char *run_dir, const struct manifest_start *now, struct manifest_change *change,
                            wn_error *err);
+
+/* Lets a verifier that is not the spec's score the run's candidates under a name: the manifest's "rescored" keeps it,
+ * and it is a judge of the report. WN_E_ARG when the run knows another verifier by that name. */
+wn_status manifest_admit(const char *run_dir, const char *spec_hash, const char *name, const struct instance *verifier,
+                         wn_error *err);
 
 #endif
