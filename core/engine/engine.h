@@ -26,6 +26,7 @@
 
 struct scoring;
 struct recorder;
+struct reuse;
 
 /* One column of a candidate's scores: a metric of the guide, or of a judge. The guide's come first. */
 struct column {
@@ -59,6 +60,7 @@ struct engine {
     struct batcher *batcher;
     struct scoring *scoring;
     struct recorder *recorder;
+    struct reuse *reuse; /* NULL: the spec names no cache */
     struct stats stats;
     struct timeline *timeline;
     struct quest *quest; /* NULL in a run */

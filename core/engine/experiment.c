@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "engine/recorder.h"
+#include "engine/reuse.h"
 #include "engine/scoring.h"
 #include "engine/trial.h"
 #include "spec/bounds.h"
@@ -202,6 +203,7 @@ static wn_status start_workers(struct engine *e, wn_error *err)
         .stopping = is_stopping,
         .arg = e,
     };
+    WN_TRY(reuse_create(e, &e->reuse, err));
     WN_TRY(recorder_create(e, &e->recorder, err));
     WN_TRY(scoring_create(e, &e->scoring, err));
     return batcher_create(&setup, &e->batcher, err);
@@ -237,6 +239,7 @@ static void take_down(struct experiment *x)
     batcher_destroy(e->batcher);
     scoring_destroy(e->scoring);
     recorder_destroy(e->recorder);
+    reuse_destroy(e->reuse);
     free(e->columns);
     free(x->sigma);
     free(x->threads);
@@ -256,7 +259,7 @@ static void plan(struct experiment *x)
 /* Evaluations are what takes the time, and they come evenly: long before the first candidate there is a rate. */
 static double eta(const struct experiment *x, const struct experiment_status *s)
 {
-    const double left = x->planned_nfe - (double)s->nfe_sampled - (double)s->nfe_replayed;
+    const double left = x->planned_nfe - (double)s->nfe_sampled - (double)s->nfe_replayed - (double)s->nfe_cached;
     return s->nfe_sampled > 0 && isfinite(left) ? s->seconds / (double)s->nfe_sampled * fmax(left, 0) : (double)NAN;
 }
 
@@ -296,6 +299,10 @@ static void fill_status(struct experiment *x, struct experiment_status *out)
         .candidates_planned = x->planned,
         .nfe_sampled = items * e->info.evals_per_velocity,
         .nfe_replayed = atomic_load(&s->nfe_replayed),
+        .nfe_cached = atomic_load(&s->nfe_cached),
+        .candidates_replayed = atomic_load(&s->candidates_replayed),
+        .pictures_cached = atomic_load(&s->candidates_cached),
+        .scores_cached = atomic_load(&s->scores_cached),
         .best_mean = e->trials_with_best ? e->best_sum / e->trials_with_best : NAN,
         .seconds = clock_seconds() - x->started,
         .batch_fill = calls ? (double)items / ((double)calls * e->batch) : NAN,
@@ -368,12 +375,13 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
     const struct experiment_status *s = &result->status;
     engine_event(&x->engine, "stop",
                  "%u prompts done, %u failed of %u%s: %llu candidates, %llu of them recorded before; %llu evaluations "
-                 "sampled, %llu recorded before; %llu prompts encoded; %llu states on disk, %llu drawn again; batches "
+                 "sampled, %llu recorded before, %llu from the cache (%llu pictures, %llu scores); %llu prompts encoded; %llu states on disk, %llu drawn again; batches "
                  "%.0f %% full; %.1f s",
                  s->prompts_done, s->prompts_failed, s->prompt_count, result->interrupted ? ", interrupted" : "",
                  (unsigned long long)s->candidates_done,
-                 (unsigned long long)atomic_load(&x->engine.stats.candidates_replayed),
-                 (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
+                 (unsigned long long)s->candidates_replayed, (unsigned long long)s->nfe_sampled,
+                 (unsigned long long)s->nfe_replayed, (unsigned long long)s->nfe_cached,
+                 (unsigned long long)s->pictures_cached, (unsigned long long)s->scores_cached,
                  (unsigned long long)atomic_load(&x->engine.stats.encodes),
                  (unsigned long long)atomic_load(&x->engine.stats.states_spilled),
                  (unsigned long long)atomic_load(&x->engine.stats.states_dropped),

@@ -19,6 +19,9 @@ struct experiment_status {
     uint64_t candidates_done, candidates_planned;
     uint64_t nfe_sampled;  /* evaluations really made by this process */
     uint64_t nfe_replayed; /* answered from the ledger */
+    uint64_t nfe_cached;   /* answered from the cache that the spec names */
+    uint64_t candidates_replayed;
+    uint64_t pictures_cached, scores_cached;
     double best_mean;      /* mean of the trials' best guide scores so far; NaN at first */
     double seconds;
     double batch_fill;  /* mean items of a velocity call / engine.batch */

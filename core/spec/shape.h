@@ -53,6 +53,8 @@ struct shape_engine {
     int64_t threads;
     double state_memory;
     int32_t save_images;
+    const char *cache;
+    double cache_size;
 };
 
 extern const wn_option shape_top_options[];

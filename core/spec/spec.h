@@ -52,6 +52,8 @@ struct spec_engine {
     uint32_t threads; /* 0 = all processors */
     double state_memory; /* bytes for states at rest; +infinity = no limit */
     bool save_images; /* every finished candidate's PNG, or only the first and every new best */
+    const char *cache;    /* directory shared with other runs; "" = none */
+    uint64_t cache_bytes; /* that it may take; 0 = no limit */
 };
 
 struct spec {
