@@ -168,12 +168,25 @@ static wn_status hash_file(const struct manifest_start *m, const cJSON *starts, 
     return sha256_file(path, hex, hash_progress, &hashing, err);
 }
 
-static wn_status put_file(cJSON *files, const char *path, const struct manifest_start *m, const cJSON *starts,
+/* One name for a file, wherever it is looked at from; a link stays one, for hubs name files by the links' targets. */
+static void canonical(const char *name, char path[FILE_PATH_SIZE])
+{
+    char directory[FILE_PATH_SIZE];
+    const char *slash = strrchr(name, '/');
+    path_directory(directory, name);
+    char *real = realpath(directory, NULL);
+    if (!real || snprintf(path, FILE_PATH_SIZE, "%s/%s", real, slash ? slash + 1 : name) >= FILE_PATH_SIZE)
+        snprintf(path, FILE_PATH_SIZE, "%s", name);
+    free(real);
+}
+
+static wn_status put_file(cJSON *files, const char *name, const struct manifest_start *m, const cJSON *starts,
                           wn_error *err)
 {
     struct stat st;
-    char hex[65];
+    char hex[65], path[FILE_PATH_SIZE];
     const char *from;
+    canonical(name, path);
     if (stat(path, &st) != 0)
         return wn_fail(err, WN_E_IO, "cannot stat %s, which a plugin uses: %s", path, strerror(errno));
     cJSON *file = cJSON_CreateObject();
