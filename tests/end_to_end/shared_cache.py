@@ -1,4 +1,4 @@
-"""cache.py WINNOW DIRECTORY - runs that name a cache sample nothing twice, counted; their results are those without one,
+"""shared_cache.py WINNOW DIRECTORY - runs that name a cache sample nothing twice, counted; their results are those without one,
 whatever the cache holds: nothing, all, a part, damage, what another run writes or forgets at the same time, a kill.
 """
 import json
@@ -11,7 +11,7 @@ import sys
 import time
 
 SPEC = {"winnow": 0, "name": "cache", "seed": 7, "output": "unused", "prompts": {"list": ["one", "two"]},
-        "canvas": {"width": 64, "height": 64, "steps": 4}, "sampler": {"use": "analytic"},
+        "canvas": {"width": 64, "height": 64, "steps": 6}, "sampler": {"use": "analytic"},
         "verifiers": {"near": {"use": "analytic"}, "far": {"use": "analytic", "options": {"target": 90}}},
         "search": {"use": "random", "guide": "near", "options": {"candidates": 16}}, "judge": ["far"]}
 SEARCHES = {
@@ -19,7 +19,7 @@ SEARCHES = {
     "paths": {"use": "paths", "options": {"expansions": 2}},
     "svdd": {"use": "svdd", "options": {"children": 4}},
     "fk": {"use": "fk", "options": {"lambda": 1000}},
-    "evolution": {"use": "evolution", "options": {"population": [8, 5, 5]}},
+    "evolution": {"use": "evolution", "options": {"population": [8, 5, 5, 5, 5]}},
     "halving": {"use": "halving"},
     "epsilon_greedy": {"use": "epsilon_greedy", "options": {"iterations": 3, "candidates": 3}},
 }
@@ -65,17 +65,17 @@ def files_of(cache):
 def check_pool(runs):
     """The same pool under another search: what is there is not sampled, whoever guides and judges."""
     first, plain, _ = runs("pool")
-    check(first == (128, 0, 0), first)
+    check(first == (192, 0, 0), first)
     check(runs(None)[1] == plain, "a cache changes the results")
     again, same, said = runs("pool")
-    check(again == (0, 0, 128) and same == plain, again)
+    check(again == (0, 0, 192) and same == plain, again)
     check("32 pictures, 64 scores" in said, said)
-    check(runs("pool", "search.options.wave=3")[0] == (0, 0, 128), "other waves")
-    check(runs("pool", "search.guide=far", "judge=[]")[0] == (0, 0, 128), "another guide")
-    check(runs("pool", "search.options.candidates=24")[0] == (64, 0, 128), "more candidates")
+    check(runs("pool", "search.options.wave=3")[0] == (0, 0, 192), "other waves")
+    check(runs("pool", "search.guide=far", "judge=[]")[0] == (0, 0, 192), "another guide")
+    check(runs("pool", "search.options.candidates=24")[0] == (96, 0, 192), "more candidates")
     check(runs("pool", search=SEARCHES["zero_order"] | {"guide": "near"})[0][2] > 0, "a search with the same start")
     other = runs("pool", "verifiers.far.options.target=20", "judge=[\"far\"]")
-    check(other[0] == (0, 0, 128) and "32 pictures, 32 scores" in other[2], f"another judge is asked: {other[2]}")
+    check(other[0] == (0, 0, 192) and "32 pictures, 32 scores" in other[2], f"another judge is asked: {other[2]}")
     for change in ("seed=8", "canvas.steps=5", "canvas.solver=heun", "noise=torch-cpu", "sampler.options.spread=0.9"):
         check(runs("pool", change)[0][2] == 0, f"{change} makes other pictures")
 
@@ -107,7 +107,7 @@ def check_damage(runs, rng):
     said = runs("pool")
     check(said[1] == plain and said[0][0] > 0, f"damage is not seen: {said[0]}")
     check("damaged" in said[2] or "computed again" in said[2], said[2])
-    check(runs("pool")[0] == (0, 0, 128), "damage is not mended")
+    check(runs("pool")[0] == (0, 0, 192), "damage is not mended")
 
 
 def check_limit(runs):
