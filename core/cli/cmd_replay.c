@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DEVICES = 16, MAX_PNG_BYTES = 1 << 30, MAX_MANIFEST_BYTES = 64 << 20 };
+enum { MAX_SETS = 64, MAX_DEVICES = 16, MAX_PNG_BYTES = 1 << 30, MAX_MANIFEST_BYTES = 64 << 20 };
 
 /* How the picture made now stands to the one of the run. */
 struct comparison {
@@ -138,8 +138,9 @@ static wn_status adopt(struct again *a, wn_error *err)
 
 static int load(struct again *a)
 {
-    /* The file of prompts may be gone; the ledger has them. */
-    static const char *const sets[] = { "prompts={\"list\":[\"-\"]}" };
+    const char *sets[MAX_SETS + 1];
+    const uint32_t set_count = cli_values(a->c, "set", sets + 1, MAX_SETS);
+    sets[0] = "prompts={\"list\":[\"-\"]}"; /* the file of prompts may be gone; the ledger has them */
     char path[FILE_PATH_SIZE], directory[FILE_PATH_SIZE];
     wn_error err = { 0 };
     wn_status status = read_directory(a, directory, &err);
@@ -148,7 +149,7 @@ static int load(struct again *a)
     if (status != WN_OK)
         return cli_fail(a->c, status, &err);
     const struct spec_request request = {
-        .path = path, .set = sets, .set_count = 1, .directory = directory, .without_run = true
+        .path = path, .set = sets, .set_count = 1 + set_count, .directory = directory, .without_run = true
     };
     const int code = cli_load_spec(a->c, &request, &a->spec);
     if (code == EXIT_FINE && adopt(a, &err) != WN_OK)
@@ -168,7 +169,10 @@ static wn_status compare_ground(struct again *a, wn_error *err)
         .device_count = instances_devices(a->instances, devices, MAX_DEVICES),
         .process = a->process,
     };
-    return manifest_compare(a->run_dir, &now, &a->change, err);
+    WN_TRY(manifest_compare(a->run_dir, &now, &a->change, err));
+    if (!*a->change.first && cli_flag(a->c, "set"))
+        snprintf(a->change.first, sizeof a->change.first, "--set %.380s", cli_value(a->c, "set", ""));
+    return WN_OK;
 }
 
 static wn_status make(struct again *a, wn_error *err)
@@ -398,6 +402,7 @@ static int run(struct cli *c)
 
 static const struct cli_option options[] = {
     { "output", 'o', "FILE", "write the picture as a PNG" },
+    { "set", 0, "KEY=VALUE", "change how it is computed: sampler.options.device=cpu" },
     { "threads", 0, "N", "threads for computing; 0 = one for each processor" },
     { "json", 0, NULL, "print what was found as JSON" },
     { NULL, 0, NULL, NULL },

@@ -78,6 +78,7 @@ struct engine {
 struct quest {
     struct identity noise;
     float *found; /* [values], the caller's to free; NULL until it was spawned */
+    uint64_t nfe; /* sampled, for what the search looked at */
 };
 
 const wn_verifier *engine_verifier(const struct engine *e, uint32_t index);

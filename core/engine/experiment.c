@@ -447,6 +447,7 @@ wn_status experiment_seek(const struct spec *spec, struct instances *instances, 
     if (status == WN_OK)
         status = trial_run(&x->engine, prompt, err);
     take_down(x);
+    quest->nfe = atomic_load(&x->engine.stats.velocity_items) * x->engine.info.evals_per_velocity;
     timeline_destroy(x->engine.timeline);
     status = destroy(x, status, err);
     if (quest->found)

@@ -121,6 +121,7 @@ static wn_status seek_noise(struct made *m, wn_error *err)
     struct quest quest = { .noise = m->lineage.noise };
     m->result->was_sought = true;
     WN_TRY(experiment_seek(r->spec, r->instances, r->process, r->ledger, (uint32_t)r->candidate->trial, &quest, err));
+    m->result->nfe += quest.nfe;
     memcpy(m->walk.x, quest.found, m->solver.values * sizeof *m->walk.x);
     free(quest.found);
     return WN_OK;

@@ -92,6 +92,59 @@ def check_searches(winnow, rng):
         fail(f"{total} candidates, {sought} of them of the search's own noises, are too few")
 
 
+PEEKER = '''
+import winnow_worker
+
+@winnow_worker.search
+def peeker(env, rounds: int = 3):
+    noise = env.noise(0)
+    for i in range(rounds):
+        sample = env.spawn(noise)
+        env.advance([sample], env.steps // 2)
+        x, x0 = env.peek(sample)
+        noise = [a + 0.5 * b for a, b in zip(x, x0)]
+        env.advance([sample], env.steps)
+        env.score([sample])
+        env.offer(sample)
+
+winnow_worker.serve()
+'''
+
+
+def check_peeks(winnow):
+    """Noises made of states on the way: what the search looks at is sampled again, and counted."""
+    (winnow.folder / "peeker.py").write_text(PEEKER)
+    SEARCHES["peeker"] = ({"use": "worker", "options": {"script": "./peeker.py"}}, {"budget": {"nfe": 100}})
+    run = make_run(winnow, "peeker")
+    told = [replay(winnow, run, row) for row in rows_of(run)]
+    if [t["nfe"] for t in told] != [6, 10, 14] * 3:  # 6 steps; 4 for each look: 3 steps, and the velocity at their end
+        fail(f"looks are not counted: {told}")
+    winnow.folder.joinpath("peeker.py").write_text(PEEKER.replace("0.5 * b", "0.25 * b"))
+    winnow.refuses(2, ["peeker.py has changed"], "replay", run.name, told[1]["candidate"])
+
+
+def check_ground(winnow):
+    """What is not as in the run is said."""
+    run = make_run(winnow, "random", output="run-elsewhere")
+    row = next(row for row in rows_of(run) if row["image"])
+    text = (run / "manifest.json").read_text()
+    manifest = json.loads(text)
+    manifest["starts"][-1]["winnow"]["commit"] = "another"
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    said = winnow("replay", run.name, row["candidate"]).stdout
+    if "equal: the picture" not in said or "not made as in the run: winnow" not in said:
+        fail(said)
+    shutil.copy(next(run / r["image"] for r in rows_of(run) if r["image"] and r is not row and r["image"] != row["image"]),
+                run / row["image"])
+    winnow("replay", run.name, row["candidate"])  # no failure: another build may differ
+    (run / "manifest.json").write_text(text)
+    winnow("replay", run.name, row["candidate"], want=1)
+    told = json.loads(winnow("replay", run.name, row["candidate"], "--json", "--set", "sampler.options.delay_us=1").stdout)
+    if told["changed"] != "--set sampler.options.delay_us=1":
+        fail(told)
+    winnow.refuses(2, ["cannot be made here"], "replay", run.name, row["candidate"], "--set", "sampler.options.spread=0.5")
+
+
 def check_names(winnow):
     run = make_run(winnow, "zero_order")
     row = next(row for row in rows_of(run) if row["image"])
@@ -180,6 +233,8 @@ def main():
     check_incomplete(winnow, check_names(winnow))
     check_without_pictures(winnow)
     check_drift(winnow)
+    check_peeks(winnow)
+    check_ground(winnow)
     check_pebble(winnow)
 
 
