@@ -22,7 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SETS = 64, MAX_DEVICES = 16, MAX_PNG_BYTES = 1 << 30, MAX_MANIFEST_BYTES = 64 << 20 };
+enum {
+    MAX_SETS = 64,
+    MAX_DEVICES = 16,
+    MAX_PNG_BYTES = 1 << 30,
+    MAX_MANIFEST_BYTES = 64 << 20,
+    MAX_PROMPTS = 10000000
+};
 
 /* How the picture made now stands to the one of the run. */
 struct comparison {
@@ -42,7 +48,10 @@ struct again {
     struct recall recall;
     const char *picture; /* given in the candidate's place, or NULL */
     struct spec *spec;
-    wn_prompt *prompts; /* as long as the run's index of the prompt asks */
+    char directory[FILE_PATH_SIZE];
+    uint64_t prompt_count;
+    wn_prompt *prompts;        // [prompt_count]: only the candidate's is there
+    struct spec_budget *spent; // [prompt_count]: before it
     struct process *process;
     struct ledger *ledger;
     struct instances *instances; /* of the sampler, and what else the noise needs */
@@ -102,8 +111,8 @@ static wn_status find(struct again *a, wn_error *err)
 
 /* ---- the spec -------------------------------------------------------------------------------------------------- */
 
-/* Where the names in the run's spec start. */
-static wn_status read_directory(const struct again *a, char directory[FILE_PATH_SIZE], wn_error *err)
+/* Where the names in the run's spec start, and how many prompts it has. */
+static wn_status read_place(struct again *a, wn_error *err)
 {
     char path[FILE_PATH_SIZE];
     struct buffer text = BUFFER_INIT(MAX_MANIFEST_BYTES);
@@ -111,7 +120,9 @@ static wn_status read_directory(const struct again *a, char directory[FILE_PATH_
     const wn_status status = buffer_read_file(&text, path, err);
     cJSON *manifest = status == WN_OK ? cJSON_Parse(buffer_string(&text)) : NULL;
     const char *found = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(manifest, "directory"));
-    snprintf(directory, FILE_PATH_SIZE, "%s", found ? found : ".");
+    const double count = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(manifest, "prompts"));
+    snprintf(a->directory, sizeof a->directory, "%s", found ? found : ".");
+    a->prompt_count = count >= 1 && count <= MAX_PROMPTS ? (uint64_t)count : 1;
     cJSON_Delete(manifest);
     buffer_free(&text);
     return status;
@@ -121,19 +132,21 @@ static wn_status read_directory(const struct again *a, char directory[FILE_PATH_
 static wn_status adopt(struct again *a, wn_error *err)
 {
     const uint64_t index = it(a)->candidate.trial;
-    if (!a->spec->sampler.plugin || !a->spec->search.plugin || a->spec->canvas.steps == 0 || index > 10000000)
+    const uint64_t count = index < a->prompt_count ? a->prompt_count : index + 1;
+    if (!a->spec->sampler.plugin || !a->spec->search.plugin || a->spec->canvas.steps == 0 || index >= MAX_PROMPTS)
         return wn_fail(err, WN_E_FORMAT, "%s is not the spec of a run", a->spec->path);
-    a->prompts = calloc(index + 1, sizeof *a->prompts);
-    if (!a->prompts)
-        return wn_fail(err, WN_E_MEMORY, "no memory for prompt %llu", (unsigned long long)index);
+    a->prompts = calloc(count, sizeof *a->prompts);
+    a->spent = calloc(count, sizeof *a->spent);
+    if (!a->prompts || !a->spent)
+        return wn_fail(err, WN_E_MEMORY, "no memory for %llu prompts", (unsigned long long)count);
     a->prompts[index] = it(a)->prompt;
     a->spec->prompts = a->prompts;
-    a->spec->prompt_count = (uint32_t)index + 1;
+    a->spec->prompt_count = (uint32_t)count;
     memcpy(a->spec->hash, a->recall.spec_hash, sizeof a->spec->hash);
     /* Inputs come before those that use them: nobody behind the guide is needed. */
     a->spec->verifier_count = a->spec->guide + 1;
     a->spec->judge_count = 0;
-    return WN_OK;
+    return recall_spent(a->run_dir, index, a->spent, err);
 }
 
 static int load(struct again *a)
@@ -141,15 +154,15 @@ static int load(struct again *a)
     const char *sets[MAX_SETS + 1];
     const uint32_t set_count = cli_values(a->c, "set", sets + 1, MAX_SETS);
     sets[0] = "prompts={\"list\":[\"-\"]}"; /* the file of prompts may be gone; the ledger has them */
-    char path[FILE_PATH_SIZE], directory[FILE_PATH_SIZE];
+    char path[FILE_PATH_SIZE];
     wn_error err = { 0 };
-    wn_status status = read_directory(a, directory, &err);
+    wn_status status = read_place(a, &err);
     if (status == WN_OK)
         status = path_join(path, a->run_dir, "spec.resolved.json", &err);
     if (status != WN_OK)
         return cli_fail(a->c, status, &err);
     const struct spec_request request = {
-        .path = path, .set = sets, .set_count = 1 + set_count, .directory = directory, .without_run = true
+        .path = path, .set = sets, .set_count = 1 + set_count, .directory = a->directory, .without_run = true
     };
     const int code = cli_load_spec(a->c, &request, &a->spec);
     if (code == EXIT_FINE && adopt(a, &err) != WN_OK)
@@ -178,15 +191,12 @@ static wn_status compare_ground(struct again *a, wn_error *err)
 static wn_status make(struct again *a, wn_error *err)
 {
     bool needs_search;
-    const struct replay replay = { a->spec, NULL, a->process, NULL, &it(a)->candidate };
     WN_TRY(replay_needs_search(&it(a)->candidate, &needs_search, err));
     WN_TRY(ledger_open_reading(a->run_dir, &a->ledger, err));
     const uint32_t which = INSTANCES_SAMPLER | (needs_search ? INSTANCES_SEARCH | INSTANCES_VERIFIERS : 0);
     WN_TRY(instances_create(a->spec, a->process, which, &a->instances, err));
     WN_TRY(compare_ground(a, err));
-    struct replay ready = replay;
-    ready.instances = a->instances;
-    ready.ledger = a->ledger;
+    const struct replay ready = { a->spec, a->instances, a->process, a->ledger, &it(a)->candidate, a->spent };
     return replay_run(&ready, &a->result, err);
 }
 
@@ -396,6 +406,7 @@ static int run(struct cli *c)
     ledger_close(a.ledger, &ignored);
     spec_free(a.spec);
     free(a.prompts);
+    free(a.spent);
     arena_destroy(a.arena);
     return code;
 }

@@ -24,6 +24,7 @@
 
 #include <pthread.h>
 
+struct allotment;
 struct scoring;
 struct recorder;
 struct reuse;
@@ -64,6 +65,7 @@ struct engine {
     struct stats stats;
     struct timeline *timeline;
     struct quest *quest; /* NULL in a run */
+    struct allotment *allotment; /* of the run's budget */
 
     pthread_mutex_t mutex;
     wn_error failure; /* the first that ends the run; code WN_OK while there is none */
@@ -79,6 +81,7 @@ struct quest {
     struct identity noise;
     float *found; /* [values], the caller's to free; NULL until it was spawned */
     uint64_t nfe; /* sampled, for what the search looked at */
+    const struct spec_budget *spent; /* [prompt]: by those before it, on which its part of a run's budget depends */
 };
 
 const wn_verifier *engine_verifier(const struct engine *e, uint32_t index);

@@ -4,6 +4,7 @@
 #include "engine/experiment.h"
 
 #include "base/log.h"
+#include "engine/allotment.h"
 #include "engine/recorder.h"
 #include "engine/reuse.h"
 #include "engine/scoring.h"
@@ -229,6 +230,7 @@ static wn_status set_up(struct experiment *x, wn_error *err)
     WN_TRY(make_schedule(x, err));
     WN_TRY(make_columns(e, err));
     WN_TRY(make_timeline(e, err));
+    WN_TRY(allotment_create(&e->spec->run_budget, e->spec->prompt_count, e->spec->shares_budget, &e->allotment, err));
     return start_workers(e, err);
 }
 
@@ -240,6 +242,7 @@ static void take_down(struct experiment *x)
     scoring_destroy(e->scoring);
     recorder_destroy(e->recorder);
     reuse_destroy(e->reuse);
+    allotment_destroy(e->allotment);
     free(e->columns);
     free(x->sigma);
     free(x->threads);
@@ -375,14 +378,14 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
     const struct experiment_status *s = &result->status;
     engine_event(&x->engine, "stop",
                  "%u prompts done, %u failed of %u%s: %llu candidates, %llu of them recorded before; %llu evaluations "
-                 "sampled, %llu recorded before, %llu from the cache (%llu pictures, %llu scores); %llu prompts encoded; %llu states on disk, %llu drawn again; batches "
+                 "sampled, %llu recorded before, %llu from the cache (%llu pictures, %llu scores); %llu prompts "
+                 "encoded; %llu states on disk, %llu drawn again; batches "
                  "%.0f %% full; %.1f s",
                  s->prompts_done, s->prompts_failed, s->prompt_count, result->interrupted ? ", interrupted" : "",
-                 (unsigned long long)s->candidates_done,
-                 (unsigned long long)s->candidates_replayed, (unsigned long long)s->nfe_sampled,
-                 (unsigned long long)s->nfe_replayed, (unsigned long long)s->nfe_cached,
-                 (unsigned long long)s->pictures_cached, (unsigned long long)s->scores_cached,
-                 (unsigned long long)atomic_load(&x->engine.stats.encodes),
+                 (unsigned long long)s->candidates_done, (unsigned long long)s->candidates_replayed,
+                 (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
+                 (unsigned long long)s->nfe_cached, (unsigned long long)s->pictures_cached,
+                 (unsigned long long)s->scores_cached, (unsigned long long)atomic_load(&x->engine.stats.encodes),
                  (unsigned long long)atomic_load(&x->engine.stats.states_spilled),
                  (unsigned long long)atomic_load(&x->engine.stats.states_dropped),
                  s->nfe_sampled ? 100 * s->batch_fill : 0.0, s->seconds);
@@ -444,6 +447,8 @@ wn_status experiment_seek(const struct spec *spec, struct instances *instances, 
         return err->code;
     x->engine.quest = quest;
     wn_status status = set_up(x, err);
+    for (uint32_t i = 0; i < prompt && status == WN_OK; i++)
+        allotment_end(x->engine.allotment, i, &quest->spent[i]);
     if (status == WN_OK)
         status = trial_run(&x->engine, prompt, err);
     take_down(x);

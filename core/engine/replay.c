@@ -118,7 +118,7 @@ static wn_status check_identity(const struct made *m, wn_error *err)
 static wn_status seek_noise(struct made *m, wn_error *err)
 {
     const struct replay *r = m->r;
-    struct quest quest = { .noise = m->lineage.noise };
+    struct quest quest = { .noise = m->lineage.noise, .spent = r->spent };
     m->result->was_sought = true;
     WN_TRY(experiment_seek(r->spec, r->instances, r->process, r->ledger, (uint32_t)r->candidate->trial, &quest, err));
     m->result->nfe += quest.nfe;

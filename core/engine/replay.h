@@ -16,6 +16,7 @@ struct replay {
     struct process *process;
     struct ledger *ledger;
     const struct ledger_candidate *candidate;
+    const struct spec_budget *spent; /* [candidate->trial]: what the prompts before it did, where the search is made */
 };
 
 struct replay_result {

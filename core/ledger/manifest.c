@@ -309,12 +309,15 @@ static wn_status compare_devices(const cJSON *last, const cJSON *now, const stru
 
 /* ---- the whole ---- */
 
-static void put_directory(cJSON *root, const struct spec *spec)
+/* What a replay must know to read the spec without its files. */
+static void put_place(cJSON *root, const struct spec *spec)
 {
     const char *directory = spec->directory ? spec->directory : ".";
     char *path = realpath(directory, NULL);
     cJSON_DeleteItemFromObjectCaseSensitive(root, "directory");
     cJSON_AddStringToObject(root, "directory", path ? path : directory);
+    cJSON_DeleteItemFromObjectCaseSensitive(root, "prompts");
+    cJSON_AddNumberToObject(root, "prompts", spec->prompt_count);
     free(path);
 }
 
@@ -409,7 +412,7 @@ wn_status manifest_append(const char *run_dir, const struct manifest_start *m, w
     if (status == WN_OK && m->spec->search.plugin)
         facts_put(root, m->spec, m->instances);
     if (status == WN_OK)
-        put_directory(root, m->spec);
+        put_place(root, m->spec);
     if (status == WN_OK && cJSON_AddItemToArray(starts, start)) {
         start = NULL;
         status = save(path, root, err);

@@ -1,6 +1,7 @@
 /* manifest.h - RUN/manifest.json: with what a run was made; one entry for every start, the first and each resumption.
  *
- *     { "format": 1, "spec": HASH, "directory": where the spec's relative names start, "starts": [ {
+ *     { "format": 1, "spec": HASH, "directory": where the spec's relative names start, "prompts": 12,
+ *       "starts": [ {
  *         "time": "2026-11-23T08:00:00Z", "host": ..., "system": ..., "threads": 2,
  *         "winnow": { "version", "commit", "compiler" },
  *         "devices": [ { "name", "vendor", "driver", "uuid", "paths", "memory_bytes" } ],

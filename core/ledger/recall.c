@@ -130,3 +130,25 @@ wn_status recall_candidate(const char *run_dir, const char *id, struct arena *ar
     out->count = 1;
     return WN_OK;
 }
+
+wn_status recall_spent(const char *run_dir, uint64_t count, struct spec_budget *spent, wn_error *err)
+{
+    static const char sql[] =
+        "SELECT id, nfe, seconds, verifier_calls,"
+        " (SELECT count(*) FROM candidates WHERE trial=t.id AND finished) FROM trials t WHERE id<?1";
+    struct reading r = { .run_dir = run_dir };
+    sqlite3_stmt *q = NULL;
+    WN_TRY(ledger_read(run_dir, &r.db, err));
+    wn_status status = sqlite3_prepare_v2(r.db, sql, -1, &q, NULL) == SQLITE_OK ? WN_OK : fail(&r, err);
+    sqlite3_bind_int64(q, 1, (sqlite3_int64)count);
+    while (status == WN_OK && sqlite3_step(q) == SQLITE_ROW)
+        if (number_at(q, 0) < count)
+            spent[number_at(q, 0)] = (struct spec_budget){ .nfe = (double)number_at(q, 1),
+                                                           .seconds = sqlite3_column_double(q, 2),
+                                                           .verifier_calls = (double)number_at(q, 3),
+                                                           .candidates = (double)number_at(q, 4) };
+    if (sqlite3_finalize(q) != SQLITE_OK && status == WN_OK)
+        status = fail(&r, err);
+    sqlite3_close(r.db);
+    return status;
+}

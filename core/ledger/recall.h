@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "ledger/ledger.h"
+#include "spec/spec.h"
 
 struct recalled {
     struct ledger_candidate candidate;
@@ -21,6 +22,9 @@ struct recall {
 
 /* What the ledger was made from, and each finished candidate. WN_E_MISSING: no run there. */
 wn_status recall_finished(const char *run_dir, struct arena *arena, struct recall *out, wn_error *err);
+
+/* What the searches on prompts 0 .. count-1 of the run spent; nothing where they have not begun. */
+wn_status recall_spent(const char *run_dir, uint64_t count, struct spec_budget *spent, wn_error *err);
 
 /* The candidate whose id begins with `id`, finished or not: recall->count is 1. WN_E_ARG: no hexadecimal digits, none
  * such, or several. */

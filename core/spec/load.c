@@ -12,6 +12,7 @@
 #include "spec/prompts.h"
 #include "spec/shape.h"
 #include "spec/source.h"
+#include "spec/sweep.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -173,6 +174,11 @@ static double or_infinite(double value)
     return value > 0 ? value : (double)INFINITY;
 }
 
+static bool is_unbounded(const struct spec_budget *b)
+{
+    return isinf(b->nfe) && isinf(b->seconds) && isinf(b->verifier_calls) && isinf(b->candidates);
+}
+
 static void load_budget(struct loader *l)
 {
     const wn_option *table = shape_budget_options;
@@ -180,10 +186,18 @@ static void load_budget(struct loader *l)
     struct tree_node *resolved = load_resolved(l, l->resolved, "budget");
     options_check_keys(object, &table, 1, NULL, &l->problems);
     struct shape_budget *b = load_bind(l, table, sizeof *b, object, l->root, "budget", resolved);
-    if (b)
-        l->spec->budget = (struct spec_budget){ or_infinite((double)b->nfe), or_infinite(b->seconds),
-                                                or_infinite((double)b->verifier_calls),
-                                                or_infinite((double)b->candidates) };
+    if (!b)
+        return;
+    struct spec *s = l->spec;
+    s->budget = (struct spec_budget){ or_infinite((double)b->nfe), or_infinite(b->seconds),
+                                      or_infinite((double)b->verifier_calls), or_infinite((double)b->candidates) };
+    s->run_budget = (struct spec_budget){ or_infinite((double)b->run_nfe), or_infinite(b->run_seconds),
+                                          or_infinite((double)b->run_verifier_calls),
+                                          or_infinite((double)b->run_candidates) };
+    s->shares_budget = b->share != 0;
+    if (s->shares_budget && is_unbounded(&s->run_budget))
+        problems_add(&l->problems, WN_E_ARG, object, "share", "there is no budget of the run to share; give \"run_nfe\" or "
+                     "another of the run's");
 }
 
 static void load_engine(struct loader *l)
@@ -218,8 +232,7 @@ static void check_bounded(struct loader *l)
     wn_search_plan plan = { .struct_size = sizeof plan };
     const wn_search *search = s->search.plugin->vtable;
     search->plan(s->search.options, s->canvas.steps, 1, &plan);
-    if (plan.nfe == UINT64_MAX && isinf(s->budget.nfe) && isinf(s->budget.seconds) &&
-        isinf(s->budget.verifier_calls) && isinf(s->budget.candidates))
+    if (plan.nfe == UINT64_MAX && is_unbounded(&s->budget) && is_unbounded(&s->run_budget))
         problems_add(&l->problems, WN_E_ARG, l->root, "budget", "search \"%s\" goes on for ever without a budget; give "
                      "\"budget\": {\"nfe\": ...}", s->search.plugin->name);
 }
@@ -293,7 +306,7 @@ static void load_all(struct loader *l)
         return;
     l->spec->resolved = write_text(l, l->resolved, 2, false);
     write_hash(l);
-    if (!l->request->without_run)
+    if (!l->request->without_run && !l->request->changes)
         warn_unused(l->spec);
 }
 
@@ -323,7 +336,7 @@ wn_status spec_load(const struct spec_request *request, struct registry *registr
     }
     problems_init(&l.problems);
     l.root = source_load(request, l.arena, &l.problems, &l.spec->text);
-    if (l.root)
+    if (l.root && sweep_settle(&l))
         load_all(&l);
     if (!l.problems.count) {
         problems_free(&l.problems);

@@ -15,6 +15,7 @@
 
 struct registry;        /* plugin/registry.h */
 struct registry_module; /* plugin/registry.h */
+struct sweep_changes;   /* spec/sweep.h */
 
 enum spec_noise {
     SPEC_NOISE_PHILOX = 1,
@@ -39,7 +40,7 @@ struct spec_use {
     double patience_s;
 };
 
-struct spec_budget { /* per prompt; +infinity where not given */
+struct spec_budget { /* +infinity where not given */
     double nfe;
     double seconds;
     double verifier_calls;
@@ -78,7 +79,9 @@ struct spec {
     uint32_t *judges;
     uint32_t judge_count;
 
-    struct spec_budget budget;
+    struct spec_budget budget;     /* of each prompt */
+    struct spec_budget run_budget; /* of all together: each prompt has an equal part */
+    bool shares_budget;            /* what one leaves over goes to later ones */
     struct spec_engine engine;
 
     const char *text;     /* the file as given */
@@ -94,6 +97,7 @@ struct spec_request {
     uint32_t set_count;
     const char *output;         /* --output, or NULL */
     const char *directory;      /* where relative names start; NULL: the spec file's */
+    const struct sweep_changes *changes; /* of one point of a sweep, laid over all of that; or NULL */
     bool without_run;           /* only sampler and verifiers are used: either, search, prompts, ... may be absent */
 };
 
