@@ -158,6 +158,18 @@ static wn_status write_report(const struct run *r, wn_error *err)
     return report_table(r->spec->output, stdout, terminal_has_colour(stdout), err);
 }
 
+/* Where the pictures came from, in evaluations. */
+static void tell_sources(const struct run *r, const struct experiment_status *s)
+{
+    char line[300];
+    if (cli_flag(r->c, "quiet"))
+        return;
+    snprintf(line, sizeof line, "evaluations: %llu sampled, %llu from the ledger, %llu from the cache",
+             (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
+             (unsigned long long)s->nfe_cached);
+    terminal_message(line);
+}
+
 static int finish(const struct run *r, const struct experiment_result *result)
 {
     wn_error err = { 0 };
@@ -173,6 +185,7 @@ static int finish(const struct run *r, const struct experiment_result *result)
         return cli_fail(r->c, status, &err);
     if (result->done && !r->watch && !cli_flag(r->c, "quiet")) {
         fflush(stdout);
+        tell_sources(r, &result->status);
         snprintf(line, sizeof line, "report: %s/report.html", r->spec->output);
         terminal_message(line);
     }

@@ -11,6 +11,8 @@ extern const struct command cmd_score;
 extern const struct command cmd_new;
 extern const struct command cmd_conform;
 extern const struct command cmd_report;
+extern const struct command cmd_replay;
+extern const struct command cmd_rescore;
 extern const struct command cmd_compare;
 extern const struct command cmd_inspect;
 extern const struct command cmd_plugins;
