@@ -8,7 +8,8 @@
 /* A picture that cannot be read is said to be missing where it would stand; fails only for memory. */
 wn_status page_write(const struct data *d, const struct numbers *n, struct buffer *out, wn_error *err);
 
-/* The parts that page.c puts together. */
+/* The parts that page.c puts together; the live page has some of them too. */
+void page_tiles(const struct data *d, const struct numbers *n, struct buffer *out);
 void page_curves(const struct data *d, const struct numbers *n, struct buffer *out);
 void page_gallery(const struct data *d, struct buffer *out);
 extern const char page_style[];
