@@ -130,8 +130,6 @@ static struct verdict judge_target(const struct request *r, const char *epoch)
 
 struct verdict request_judge(const struct request *r, const char *epoch)
 {
-    if (strcmp(r->version, "HTTP/1.1") != 0 && strcmp(r->version, "HTTP/1.0") != 0)
-        return refuse(505, "HTTP/1.1 is spoken here");
     if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0)
         return refuse(405, "nothing can be done here but look: GET and HEAD");
     const struct verdict sender = judge_sender(r);

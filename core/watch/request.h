@@ -1,4 +1,5 @@
-/* request.h - which requests are answered: a pure function of what a client sent. README.md beside this has the table.
+/* request.h - which requests are answered: a pure function of what a client sent, once the gate
+ * has found it to be a plain request. README.md beside this has the table.
  *
  * A page on the live server's address could be asked for by any page that a browser on this machine shows. Three things
  * keep such a page out: the Host must name this machine (a foreign name that resolves to 127.0.0.1 does not), the
@@ -11,8 +12,6 @@
 
 #include <stdbool.h>
 
-enum { REQUEST_TARGET_SIZE = 256 };
-
 /* A header that came more than once is no header of ours: `count` tells. value: NULL when absent. */
 struct request_header {
     const char *value;
@@ -20,7 +19,7 @@ struct request_header {
 };
 
 struct request {
-    const char *method, *version;
+    const char *method;
     const char *target; /* as it was sent, not decoded */
     struct request_header host, origin, fetch_site, fetch_mode, last_event_id, content_length, transfer_encoding;
 };

@@ -184,7 +184,7 @@ static void *note_target(void *arg, const char *target, struct MHD_Connection *c
     struct client *c = client_of(connection);
     (void)arg;
     if (c)
-        c->is_too_long = snprintf(c->target, sizeof c->target, "%s", target) >= (int)sizeof c->target;
+        snprintf(c->target, sizeof c->target, "%s", target); /* the gate lets no longer ones in */
     return NULL;
 }
 
@@ -199,44 +199,68 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 {
     struct server *s = arg;
     struct client *c = client_of(connection);
-    (void)url, (void)upload, (void)upload_size, (void)context;
+    (void)url, (void)version, (void)upload, (void)upload_size, (void)context;
     if (!c)
         return MHD_NO;
-    struct request r = { .method = method, .version = version, .target = c->is_too_long ? "/too-long" : c->target };
+    struct request r = { .method = method, .target = c->target };
     read_headers(connection, &r);
     const struct verdict v = request_judge(&r, feed_epoch(s->feed));
-    c->deadline = v.route == ROUTE_EVENTS ? 0 : clock_seconds() + SERVER_ANSWER_SECONDS;
+    if (v.route == ROUTE_EVENTS && strcmp(method, "HEAD") == 0) /* the library would end a stream's head with a body */
+        return server_send(connection, v.status, EVENTS_TYPE,
+                           MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
+    if (v.route == ROUTE_EVENTS)
+        c->deadline = 0;
     return v.status == 200 ? answer(s, connection, &v) : server_refuse(connection, v.status, v.why);
 }
 
 /* ---- connections ---- */
 
+static void begin_client(struct server *s, struct MHD_Connection *connection, void **context)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct client *c = info ? calloc(1, sizeof *c) : NULL;
+    *context = c;
+    if (!c)
+        return; /* its request will find no client, and be dropped */
+    c->next = s->clients;
+    c->fd = info->connect_fd;
+    c->deadline = clock_seconds() + SERVER_ANSWER_SECONDS;
+    s->clients = c;
+    s->client_count++;
+}
+
+static void end_client(struct server *s, struct client *c)
+{
+    struct client **at = &s->clients;
+    while (*at && *at != c)
+        at = &(*at)->next;
+    if (!*at)
+        return;
+    *at = c->next;
+    s->client_count--;
+    free(c);
+}
+
 static void note_connection(void *arg, struct MHD_Connection *connection, void **context,
                             enum MHD_ConnectionNotificationCode code)
 {
-    struct server *s = arg;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        struct client *c = info ? calloc(1, sizeof *c) : NULL;
-        *context = c;
-        if (!c)
-            return; /* its request will find no client, and be dropped */
-        *c = (struct client){ .next = s->clients,
-                              .fd = info->connect_fd,
-                              .deadline = clock_seconds() + SERVER_REQUEST_SECONDS };
-        s->clients = c;
-        return;
-    }
-    struct client **at = &s->clients;
-    while (*at && *at != *context)
-        at = &(*at)->next;
-    if (*at)
-        *at = (*at)->next;
-    free(*context);
-    *context = NULL;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        begin_client(arg, connection, context);
+    else
+        end_client(arg, *context);
 }
 
-/* An idle connection ends by itself; one that drips, a byte now and then, is ended here. */
+/* The gate's: a connection with a good head. */
+static bool pass(void *arg, int fd, const struct sockaddr_in *from)
+{
+    struct server *s = arg;
+    if (s->client_count >= SERVER_CONNECTIONS)
+        return false;
+    (void)MHD_add_connection(s->daemon, fd, (const struct sockaddr *)from, sizeof *from); /* closes what it refuses */
+    return true;
+}
+
+/* The library ends an idle connection; a client that takes its answer byte by byte is ended here. */
 static void end_overdue(const struct server *s)
 {
     const double now = clock_seconds();
@@ -253,7 +277,7 @@ static wn_status listen_on(uint16_t *port, int *listener, wn_error *err)
                                    .sin_port = htons(*port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t size = sizeof address;
-    const int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return wn_fail(err, WN_E_IO, "cannot make a socket: %s", strerror(errno));
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -269,34 +293,55 @@ static wn_status listen_on(uint16_t *port, int *listener, wn_error *err)
     return WN_OK;
 }
 
+/* Takes over the listener. */
 static wn_status start(struct server *s, int listener, wn_error *err)
 {
+    s->gate = gate_create(listener, pass, s);
+    if (!s->gate)
+        close(listener);
     s->daemon = MHD_start_daemon(
-        MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, listener,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, s,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS + 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)SERVER_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SERVER_IDLE_SECONDS,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, note_target, s, MHD_OPTION_UNESCAPE_CALLBACK,
         leave_escapes, s, MHD_OPTION_NOTIFY_CONNECTION, note_connection, s, MHD_OPTION_END);
-    if (s->daemon)
-        return WN_OK;
-    close(listener);
-    return wn_fail(err, WN_E_MEMORY, "libmicrohttpd does not start");
+    return s->gate && s->daemon ? WN_OK
+                                : wn_fail(err, WN_E_MEMORY,
+                                          "no memory for a server, or libmicrohttpd has no "
+                                          "epoll");
 }
 
 static void stop(struct server *s)
 {
-    if (!s->daemon)
-        return;
+    gate_destroy(s->gate);
     s->is_ending = true;
-    stream_wake(s);
-    MHD_run_wait(s->daemon, 0);
-    MHD_stop_daemon(s->daemon);
+    stream_wake(s); /* the library ends no connection that sleeps */
+    if (s->daemon) {
+        MHD_run(s->daemon);
+        MHD_stop_daemon(s->daemon);
+    }
+    feed_destroy(s->feed);
+}
+
+/* The library's descriptors are behind one of its own. */
+static void wait_for_work(struct server *s)
+{
+    struct pollfd fds[GATE_FDS + 1];
+    int timeout_ms = LOOP_MS;
+    MHD_UNSIGNED_LONG_LONG library_ms;
+    if (MHD_get_timeout(s->daemon, &library_ms) == MHD_YES && library_ms < LOOP_MS)
+        timeout_ms = (int)library_ms;
+    const uint32_t count = gate_fds(s->gate, fds, &timeout_ms);
+    fds[count] = (struct pollfd){ MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, POLLIN, 0 };
+    poll(fds, count + 1, timeout_ms);
 }
 
 static void serve(struct server *s, const atomic_int *cancelled)
 {
     while (!atomic_load(cancelled)) {
-        MHD_run_wait(s->daemon, LOOP_MS);
+        wait_for_work(s);
+        gate_turn(s->gate);
+        MHD_run(s->daemon);
         end_overdue(s);
         stream_wake(s);
     }
@@ -310,16 +355,16 @@ wn_status watch_run(const struct watch *w, wn_error *err)
     int listener = -1;
     WN_TRY(listen_on(&port, &listener, err));
     wn_status status = feed_create(w->run_dir, &s.feed, err);
-    if (status == WN_OK)
-        status = start(&s, listener, err);
-    else
+    if (status != WN_OK) {
         close(listener);
+        return status;
+    }
+    status = start(&s, listener, err);
     if (status == WN_OK) {
         snprintf(url, sizeof url, "http://127.0.0.1:%u/", (unsigned)port);
         w->ready(w->arg, url);
         serve(&s, w->cancelled);
     }
     stop(&s);
-    feed_destroy(s.feed);
     return status;
 }

@@ -4,18 +4,18 @@
 #define WINNOW_WATCH_SERVER_H
 
 #include "watch/feed.h"
+#include "watch/gate.h"
 #include "watch/request.h"
 
 #include <microhttpd.h>
 
 enum {
-    SERVER_CONNECTIONS = 64, /* more wait in the system's queue */
-    SERVER_QUEUE = 64,
+    SERVER_CONNECTIONS = 64,       /* beyond the gate; more are refused */
+    SERVER_QUEUE = 64,             /* not accepted yet: the system's */
     SERVER_STREAMS = 16,           /* of the connections: open event streams */
-    SERVER_MEMORY = 16 << 10,      /* for a connection: its request line and headers must fit */
+    SERVER_MEMORY = 64 << 10,      /* for a connection: a head that passed the gate, and the answer's */
     SERVER_IDLE_SECONDS = 10,      /* without a byte either way */
-    SERVER_REQUEST_SECONDS = 10,   /* from connecting to the end of the headers, however they drip */
-    SERVER_ANSWER_SECONDS = 30,    /* from there to the last byte of an answer; event streams have no end */
+    SERVER_ANSWER_SECONDS = 30,    /* to the last byte of an answer; event streams have no end */
     SERVER_HEARTBEAT_SECONDS = 10, /* a comment on a silent stream: finds out who is gone */
 };
 
@@ -24,16 +24,19 @@ struct client {
     struct client *next;
     int fd;
     double deadline; /* 0 = none */
-    bool is_too_long;
-    char target[REQUEST_TARGET_SIZE];
+    char target[GATE_TARGET_BYTES + 1];
 };
 
 struct stream;
 
+#define EVENTS_TYPE "text/event-stream; charset=utf-8"
+
 struct server {
     struct feed *feed;
     struct MHD_Daemon *daemon;
+    struct gate *gate;
     struct client *clients;
+    uint32_t client_count;
     struct stream *streams;
     uint32_t stream_count;
     bool is_ending;

@@ -92,7 +92,7 @@ enum MHD_Result stream_open(struct server *server, struct MHD_Connection *connec
     server->streams = s;
     server->stream_count++;
     begin(s, v);
-    return server_send(connection, 200, "text/event-stream; charset=utf-8", response);
+    return server_send(connection, 200, EVENTS_TYPE, response);
 }
 
 void stream_wake(struct server *server)
