@@ -98,6 +98,8 @@ static wn_status put_plugins(cJSON *start, const struct spec *spec, wn_error *er
     cJSON *plugins = cJSON_AddArrayToObject(start, "plugins");
     WN_TRY(put_plugin(plugins, &spec->sampler, err));
     WN_TRY(put_plugin(plugins, &spec->search, err));
+    for (uint32_t i = 0; i < spec->search.part_count; i++)
+        WN_TRY(put_plugin(plugins, &spec->search.parts[i], err));
     for (uint32_t i = 0; i < spec->verifier_count; i++)
         WN_TRY(put_plugin(plugins, &spec->verifiers[i], err));
     return WN_OK;

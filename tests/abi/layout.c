@@ -193,11 +193,23 @@ AT(wn_search_plan, nfe, 16);
 AT(wn_search_plan, verifier_calls, 24);
 AT(wn_search_plan, reserved, 32);
 
-SIZE(wn_search, 32);
+SIZE(wn_search, 48);
 AT(wn_search, struct_size, 0);
 AT(wn_search, flags, 8);
 AT(wn_search, plan, 16);
 AT(wn_search, run, 24);
+AT(wn_search, part_options, 32);
+AT(wn_search, part_options_size, 40);
+
+SIZE(wn_search_part, 24);
+AT(wn_search_part, plugin, 0);
+AT(wn_search_part, options, 8);
+AT(wn_search_part, own, 16);
+
+SIZE(wn_search_parts, 24);
+AT(wn_search_parts, struct_size, 0);
+AT(wn_search_parts, count, 8);
+AT(wn_search_parts, parts, 16);
 
 SIZE(wn_tensor, 64);
 AT(wn_tensor, name, 0);
