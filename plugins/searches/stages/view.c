@@ -1,23 +1,9 @@
 /* view.c - see view.h. */
-#include "view.h"
+#include "sample.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const wn_kernel euler = { WN_KERNEL_CPS, 0 };
-
-struct view_sample {
-    struct survivor own; /* 0 = a free slot */
-    uint64_t point;      /* of the stage */
-    uint32_t generation;
-    bool is_live;
-    bool is_paid;   /* the velocity where the real sample stands is */
-    bool is_scored; /* there, in this stage */
-    bool is_offered;
-    const struct survivor *known; /* whose noise it begins with, and who has been at the end already */
-    uint64_t next_free;
-};
 
 /* ---- samples ----------------------------------------------------------------------------------------------------- */
 
@@ -26,7 +12,7 @@ static wn_sample handle_of(const struct view *v, const struct view_sample *s)
     return (uint64_t)s->generation << 32 | (uint64_t)(s - v->samples + 1);
 }
 
-static struct view_sample *find(const struct view *v, wn_sample handle, wn_error *err)
+struct view_sample *view_find(const struct view *v, wn_sample handle, wn_error *err)
 {
     const uint64_t slot = (handle & UINT32_MAX) - 1;
     if (slot < v->sample_count && v->samples[slot].is_live && v->samples[slot].generation == handle >> 32)
@@ -68,7 +54,7 @@ static void view_drop(void *ctx, wn_sample sample)
 {
     struct view *v = ctx;
     wn_error ignored;
-    struct view_sample *s = sample ? find(v, sample, &ignored) : NULL;
+    struct view_sample *s = sample ? view_find(v, sample, &ignored) : NULL;
     if (s)
         free_slot(v, s);
 }
@@ -86,7 +72,7 @@ static double view_budget_left(void *ctx, int32_t currency)
     return fmax(0, fmin(left, v->limit[currency] - (v->start[currency] - left)));
 }
 
-static wn_status pay(struct view *v, uint64_t nfe, uint64_t calls, wn_error *err)
+wn_status view_pay(struct view *v, uint64_t nfe, uint64_t calls, wn_error *err)
 {
     const double nfe_left = view_budget_left(v, WN_CURRENCY_NFE);
     const double calls_left = view_budget_left(v, WN_CURRENCY_VERIFIER_CALLS);
@@ -98,7 +84,7 @@ static wn_status pay(struct view *v, uint64_t nfe, uint64_t calls, wn_error *err
                    (unsigned long long)nfe, (unsigned long long)calls);
 }
 
-static uint64_t view_cost(void *ctx, uint64_t from, uint64_t to)
+uint64_t view_cost(void *ctx, uint64_t from, uint64_t to)
 {
     const struct view *v = ctx;
     if (to > v->track.steps || from >= to)
@@ -111,7 +97,7 @@ static uint64_t view_cost(void *ctx, uint64_t from, uint64_t to)
 /* ---- streams ----------------------------------------------------------------------------------------------------- */
 
 /* Later stages draw what no stage before has drawn. */
-static uint64_t stream_of(struct view *v, uint64_t stream)
+uint64_t view_stream(const struct view *v, uint64_t stream)
 {
     if (stream >= WN_STREAM_BLEND)
         return stream;
@@ -139,13 +125,13 @@ static wn_status view_noise(void *ctx, uint64_t stream, float *dst, wn_error *er
     }
     if (stream < WN_STREAM_AUX && stream >= v->drawn)
         v->drawn = stream + 1;
-    return v->real->noise(v->real->ctx, stream_of(v, stream), dst, err);
+    return v->real->noise(v->real->ctx, view_stream(v, stream), dst, err);
 }
 
 static uint64_t view_random(void *ctx, uint64_t stream, uint64_t index)
 {
     struct view *v = ctx;
-    return v->real->random_u64(v->real->ctx, stream_of(v, stream), index);
+    return v->real->random_u64(v->real->ctx, view_stream(v, stream), index);
 }
 
 static wn_status view_blend(void *ctx, uint64_t base, uint64_t with, double cosine, uint64_t *stream, wn_error *err)
@@ -155,7 +141,7 @@ static wn_status view_blend(void *ctx, uint64_t base, uint64_t with, double cosi
         return wn_fail(err, WN_E_UNSUPPORTED,
                        "it blends the noise of a survivor, which is no stream here; let a search "
                        "that mixes noises from their streams be the first stage");
-    return v->real->blend(v->real->ctx, stream_of(v, base), stream_of(v, with), cosine, stream, err);
+    return v->real->blend(v->real->ctx, view_stream(v, base), view_stream(v, with), cosine, stream, err);
 }
 
 /* ---- making samples ---------------------------------------------------------------------------------------------- */
@@ -195,7 +181,7 @@ static wn_status begin(struct view *v, const float *noise, wn_sample parent, str
 static wn_status view_spawn(void *ctx, const float *noise, wn_sample parent, wn_sample *out, wn_error *err)
 {
     struct view *v = ctx;
-    const struct view_sample *p = parent ? find(v, parent, err) : NULL;
+    const struct view_sample *p = parent ? view_find(v, parent, err) : NULL;
     if (parent && !p)
         return err->code;
     const wn_sample real_parent = p ? p->own.sample : 0;
@@ -213,7 +199,7 @@ static wn_status view_spawn(void *ctx, const float *noise, wn_sample parent, wn_
     return WN_OK;
 }
 
-static wn_status copy(const wn_env *env, wn_sample from, wn_sample *to, wn_error *err)
+wn_status view_copy(const wn_env *env, wn_sample from, wn_sample *to, wn_error *err)
 {
     *to = 0;
     return from ? env->clone(env->ctx, from, to, err) : WN_OK;
@@ -222,20 +208,20 @@ static wn_status copy(const wn_env *env, wn_sample from, wn_sample *to, wn_error
 static wn_status copy_own(const wn_env *env, const struct survivor *from, struct survivor *to, wn_error *err)
 {
     *to = (struct survivor){ .score = from->score, .set = from->set, .is_whole = from->is_whole };
-    WN_TRY(copy(env, from->sample, &to->sample, err));
-    WN_TRY(copy(env, from->origin, &to->origin, err));
-    return copy(env, from->trail, &to->trail, err);
+    WN_TRY(view_copy(env, from->sample, &to->sample, err));
+    WN_TRY(view_copy(env, from->origin, &to->origin, err));
+    return view_copy(env, from->trail, &to->trail, err);
 }
 
 static wn_status view_clone(void *ctx, wn_sample sample, wn_sample *out, wn_error *err)
 {
     struct view *v = ctx;
-    if (!find(v, sample, err))
+    if (!view_find(v, sample, err))
         return err->code;
     struct view_sample *s = new_slot(v, err);
     if (!s)
         return err->code;
-    const struct view_sample like = *find(v, sample, err);
+    const struct view_sample like = *view_find(v, sample, err);
     const uint32_t generation = s->generation;
     *s = like;
     s->generation = generation;
@@ -247,197 +233,28 @@ static wn_status view_clone(void *ctx, wn_sample sample, wn_sample *out, wn_erro
     return WN_OK;
 }
 
-/* ---- moving ------------------------------------------------------------------------------------------------------ */
-
-static bool is_at_end(const struct view *v, const struct view_sample *s)
+bool view_is_at_end(const struct view *v, const struct view_sample *s)
 {
     return s->point == v->track.steps;
-}
-
-static void moved(struct view_sample *s, uint64_t point)
-{
-    s->point = point;
-    s->known = NULL;
-    s->is_paid = false;
-    s->is_scored = false;
-    s->is_offered = false;
-}
-
-/* Before the sample goes on beyond the point that the next stage goes on from. */
-static wn_status leave_trail(struct view *v, struct view_sample *s, uint64_t to, wn_error *err)
-{
-    const wn_env *env = v->real;
-    if (v->trail == 0 || s->point > v->trail || to <= v->trail)
-        return WN_OK;
-    env->drop(env->ctx, s->own.trail);
-    return copy(env, s->own.sample, &s->own.trail, err);
-}
-
-/* Of a way, what the real env charges when it is gone. A draft pays its last step with the score at its end. */
-static uint64_t price(const struct view *v, const struct view_sample *s, uint64_t to)
-{
-    const uint64_t last = v->track.is_draft && to == v->track.steps ? to - 1 : to;
-    const uint64_t nfe = last > s->point ? view_cost((void *)(uintptr_t)v, s->point, last) : 0;
-    const uint64_t paid = s->is_paid ? v->real->evals_per_velocity : 0;
-    if (s->known && to == v->track.steps)
-        return 0;
-    return nfe > paid ? nfe - paid : 0;
-}
-
-static wn_status draft(struct view *v, struct view_sample *s, uint64_t to, wn_error *err)
-{
-    const wn_env *env = v->real;
-    const uint64_t last = to == v->track.steps ? to - 1 : to;
-    while (s->point < last) {
-        WN_TRY(leave_trail(v, s, s->point + 1, err));
-        WN_TRY(env->kick(env->ctx, s->own.sample, track_point(&v->track, s->point + 1), euler, WN_STREAM_AUX, err));
-        moved(s, s->point + 1);
-    }
-    s->point = to; /* at its end the sample stands where it stood */
-    return WN_OK;
-}
-
-/* The whole way at once, where a stage before has gone it. */
-static wn_status take_known(struct view *v, struct view_sample *s, wn_error *err)
-{
-    const wn_env *env = v->real;
-    wn_sample whole;
-    WN_TRY(env->clone(env->ctx, s->known->sample, &whole, err));
-    env->drop(env->ctx, s->own.sample);
-    s->own.sample = whole;
-    moved(s, v->track.steps);
-    return WN_OK;
-}
-
-/* All samples that are not beyond `to` yet, in one call of the real env. */
-static wn_status carry(struct view *v, uint64_t count, const wn_sample *samples, uint64_t to, wn_sample *scratch,
-                       wn_error *err)
-{
-    const wn_env *env = v->real;
-    uint64_t n = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        struct view_sample *s = find(v, samples[i], err);
-        if (s && s->known && to == v->track.steps)
-            WN_TRY(take_known(v, s, err));
-        if (!s || s->point >= to)
-            continue;
-        WN_TRY(leave_trail(v, s, to, err));
-        scratch[n++] = s->own.sample;
-    }
-    WN_TRY(env->advance(env->ctx, n, scratch, track_point(&v->track, to), err));
-    for (uint64_t i = 0; i < count; i++) {
-        struct view_sample *s = find(v, samples[i], err);
-        if (s && s->point < to)
-            moved(s, to);
-    }
-    return WN_OK;
-}
-
-static wn_status carry_all(struct view *v, uint64_t count, const wn_sample *samples, uint64_t to, wn_error *err)
-{
-    wn_sample *scratch = calloc(count + 1, sizeof *scratch);
-    wn_status status =
-        scratch ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for %llu samples", (unsigned long long)count);
-    if (status == WN_OK && v->trail > 0 && v->trail < to)
-        status = carry(v, count, samples, v->trail, scratch, err);
-    if (status == WN_OK)
-        status = carry(v, count, samples, to, scratch, err);
-    free(scratch);
-    return status;
-}
-
-static wn_status view_advance(void *ctx, uint64_t count, const wn_sample *samples, uint64_t point, wn_error *err)
-{
-    struct view *v = ctx;
-    uint64_t nfe = 0;
-    if (point > v->track.steps)
-        return wn_fail(err, WN_E_ARG, "it asks for point %llu of %llu steps", (unsigned long long)point,
-                       (unsigned long long)v->track.steps);
-    for (uint64_t i = 0; i < count; i++) {
-        const struct view_sample *s = find(v, samples[i], err);
-        if (!s)
-            return err->code;
-        if (s->point > point)
-            return wn_fail(err, WN_E_ARG, "a sample at point %llu cannot advance to %llu; renoise leads back",
-                           (unsigned long long)s->point, (unsigned long long)point);
-        nfe += price(v, s, point);
-    }
-    WN_TRY(pay(v, nfe, 0, err));
-    if (!v->track.is_draft)
-        return carry_all(v, count, samples, point, err);
-    for (uint64_t i = 0; i < count; i++)
-        WN_TRY(draft(v, find(v, samples[i], err), point, err));
-    return WN_OK;
-}
-
-/* A draft at its end takes its last step now, which its score has paid for. */
-static wn_status view_renoise(void *ctx, wn_sample sample, uint64_t point, uint64_t stream, wn_error *err)
-{
-    struct view *v = ctx;
-    const wn_env *env = v->real;
-    struct view_sample *s = find(v, sample, err);
-    if (!s)
-        return err->code;
-    if (point > s->point)
-        return wn_fail(err, WN_E_ARG, "a sample at point %llu cannot be noised to %llu; advance leads on",
-                       (unsigned long long)s->point, (unsigned long long)point);
-    if (point == s->point)
-        return WN_OK;
-    if (v->track.is_draft && is_at_end(v, s)) {
-        WN_TRY(pay(v, s->is_paid ? 0 : env->evals_per_velocity, 0, err));
-        WN_TRY(env->kick(env->ctx, s->own.sample, v->track.last, euler, WN_STREAM_AUX, err));
-    }
-    WN_TRY(env->renoise(env->ctx, s->own.sample, track_point(&v->track, point), stream_of(v, stream), err));
-    moved(s, point);
-    s->own.is_whole = false;
-    return WN_OK;
-}
-
-static wn_status view_kick(void *ctx, wn_sample sample, uint64_t point, wn_kernel kernel, uint64_t stream,
-                           wn_error *err)
-{
-    struct view *v = ctx;
-    const wn_env *env = v->real;
-    struct view_sample *s = find(v, sample, err);
-    if (!s)
-        return err->code;
-    if (point <= s->point || point > v->track.steps)
-        return wn_fail(err, WN_E_ARG, "a sample at point %llu of %llu cannot be kicked to %llu",
-                       (unsigned long long)s->point, (unsigned long long)v->track.steps, (unsigned long long)point);
-    if (v->track.is_draft && point == v->track.steps) { /* to the end no noise is added */
-        s->point = point;
-        return WN_OK;
-    }
-    WN_TRY(pay(v, s->is_paid ? 0 : env->evals_per_velocity, 0, err));
-    WN_TRY(leave_trail(v, s, point, err));
-    WN_TRY(env->kick(env->ctx, s->own.sample, track_point(&v->track, point), kernel, stream_of(v, stream), err));
-    moved(s, point);
-    s->own.is_whole = false;
-    return WN_OK;
-}
-
-static wn_status view_kick_cps(void *ctx, wn_sample sample, uint64_t point, double eta, uint64_t stream, wn_error *err)
-{
-    return view_kick(ctx, sample, point, (wn_kernel){ WN_KERNEL_CPS, eta }, stream, err);
 }
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
 
 static bool is_unfinished(const struct view *v, const struct view_sample *s)
 {
-    return v->track.is_draft || !is_at_end(v, s);
+    return v->track.is_draft || !view_is_at_end(v, s);
 }
 
 static wn_status view_peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err)
 {
     struct view *v = ctx;
     const wn_env *env = v->real;
-    struct view_sample *s = find(v, sample, err);
+    struct view_sample *s = view_find(v, sample, err);
     if (!s)
         return err->code;
-    const bool is_draft_end = v->track.is_draft && is_at_end(v, s);
+    const bool is_draft_end = v->track.is_draft && view_is_at_end(v, s);
     const bool wants_velocity = is_unfinished(v, s) && (x0 || (is_draft_end && x));
-    WN_TRY(pay(v, wants_velocity && !s->is_paid ? env->evals_per_velocity : 0, 0, err));
+    WN_TRY(view_pay(v, wants_velocity && !s->is_paid ? env->evals_per_velocity : 0, 0, err));
     s->is_paid |= wants_velocity;
     if (!is_draft_end)
         return env->peek(env->ctx, s->own.sample, x, x0, err);
@@ -453,18 +270,18 @@ static wn_status score(struct view *v, uint64_t count, const wn_sample *samples,
 {
     uint64_t nfe = 0, calls = 0;
     for (uint64_t i = 0; i < count; i++) {
-        const struct view_sample *s = find(v, samples[i], err);
+        const struct view_sample *s = view_find(v, samples[i], err);
         if (!s)
             return err->code;
         real[i] = s->own.sample;
         nfe += is_unfinished(v, s) && !s->is_paid ? v->real->evals_per_velocity : 0;
         calls += !s->is_scored;
     }
-    WN_TRY(pay(v, nfe, calls, err));
+    WN_TRY(view_pay(v, nfe, calls, err));
     WN_TRY(v->real->score(v->real->ctx, count, real, scores, err));
     v->sets++;
     for (uint64_t i = 0; i < count; i++) {
-        struct view_sample *s = find(v, samples[i], err);
+        struct view_sample *s = view_find(v, samples[i], err);
         s->is_paid |= is_unfinished(v, s);
         s->is_scored = true;
         s->own.score = scores[i];
@@ -486,10 +303,10 @@ static wn_status view_score(void *ctx, uint64_t count, const wn_sample *samples,
 static wn_status view_offer(void *ctx, wn_sample sample, wn_error *err)
 {
     struct view *v = ctx;
-    struct view_sample *s = find(v, sample, err);
+    struct view_sample *s = view_find(v, sample, err);
     if (!s)
         return err->code;
-    if (!is_at_end(v, s) || !s->is_scored)
+    if (!view_is_at_end(v, s) || !s->is_scored)
         return wn_fail(err, WN_E_ARG, "it offers a sample that is at point %llu of %llu and %s scored",
                        (unsigned long long)s->point, (unsigned long long)v->track.steps,
                        s->is_scored ? "is" : "is not");
