@@ -7,7 +7,9 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "cli/choice.h"
 #include "cli/commands.h"
+#include "cli/pictures.h"
 #include "cli/terminal.h"
 #include "engine/experiment.h"
 #include "ledger/ledger.h"
@@ -28,6 +30,7 @@ struct run {
     struct spec *spec;
     struct instances *instances;
     struct ledger *ledger;
+    struct choice *choice;
 };
 
 /* ---- progress ---- */
@@ -125,6 +128,7 @@ static wn_status execute(struct run *r, struct process *process, struct experime
 {
     WN_TRY(take_directory(r, err));
     warn_of_disk(r);
+    WN_TRY(choice_begin(process, r->spec->output, cli_value(r->c, "pictures", "auto"), &r->choice, err));
     WN_TRY(instances_create(r->spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH,
                             &r->instances, err));
     WN_TRY(write_manifest(r, process, err));
@@ -136,6 +140,7 @@ static wn_status let_go(struct run *r, wn_status status, wn_error *err)
 {
     wn_error second;
     instances_destroy(r->instances);
+    choice_end(r->choice);
     wn_status closed = ledger_close(r->ledger, status ? &second : err);
     return status ? status : closed;
 }
@@ -202,6 +207,8 @@ static int run(struct cli *c)
     uint32_t set_count = cli_values(c, "set", sets, 256);
     if (!cli_u64(c, "limit", 1, 1000000, &limit))
         return EXIT_USAGE;
+    if (pictures_kind_from(cli_value(c, "pictures", "auto")) < 0)
+        return cli_usage(c, "--pictures %s: not one of " PICTURES_CHOICES, cli_value(c, "pictures", "auto"));
     if (limit) {
         snprintf(set_limit, sizeof set_limit, "prompts.limit=%llu", (unsigned long long)limit);
         sets[set_count++] = set_limit;
@@ -218,6 +225,7 @@ static const struct cli_option options[] = {
     { "set", 's', "KEY=VALUE", "change a value of the spec: --set search.options.candidates=8" },
     { "output", 'o', "DIR", "the run's directory" },
     { "limit", 'n', "N", "only the first N prompts" },
+    { "pictures", 0, "HOW", "how a person is shown pictures: " PICTURES_CHOICES },
     { "hash-weights", 0, NULL, "hash weight files of any size for the manifest" },
     { NULL, 0, NULL, NULL }
 };
