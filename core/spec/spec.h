@@ -34,6 +34,8 @@ struct spec_use {
     const wn_plugin *plugin;
     const struct registry_module *module;
     const void *options; /* filled struct of plugin->options_size bytes */
+    struct spec_use *parts; /* the searches that a search is made of */
+    uint32_t part_count;
     uint32_t *inputs;    /* verifiers only: indices into spec.verifiers, each smaller than this one's */
     uint32_t input_count;
     bool isolate; /* verifiers only: in a process of its own */

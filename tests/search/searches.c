@@ -46,6 +46,27 @@ static const struct known searches[] = {
     { "evolution", "{}", 33, 6 * 249, 6 * 33, 249, 0.94 },
     { "evolution", "{ \"schedule\": [0, 0, 0, 0.3], \"population\": [8, 6, 6, 6, 6] }", 20, 6 * 194, 6 * 20, 194, 0.9 },
     { "epsilon_greedy", "{ \"iterations\": 4, \"candidates\": 4 }", 1, 6 * 145, 6 * 146, 145, 0.98 },
+    { "stages",
+      "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 24 }, \"steps\": 5, \"keep\": 4 },"
+      " { \"use\": \"random\", \"options\": { \"candidates\": 4 } } ] }",
+      4, 6 * 160, 6 * 28, 160, 0.9 },
+    { "stages",
+      "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 16 }, \"steps\": 4, \"keep\": 4 },"
+      " { \"use\": \"random\", \"options\": { \"candidates\": 4 }, \"resume\": 0.7 } ] }",
+      4, 6 * 84, 6 * 20, 84, 0.9 },
+    { "stages",
+      "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 16 }, \"steps\": 4, \"keep\": 1 },"
+      " { \"use\": \"zero_order\", \"options\": { \"iterations\": 5 } } ] }",
+      11, 6 * 174, 6 * 27, 174, 0.95 },
+    { "stages",
+      "{ \"rounds\": 2, \"stages\": [ { \"use\": \"halving\", \"options\": { \"candidates\": 12, \"keep\": 0.7 }, \"steps\": 5 },"
+      " { \"use\": \"svdd\", \"options\": { \"children\": 3 }, \"resume\": 0.5 } ] }",
+      2, 6 * 134, 6 * 88, 136, 0.97 },
+    { "stages",
+      "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 8 }, \"steps\": 5, \"keep\": 2 },"
+      " { \"use\": \"svdd\", \"options\": { \"children\": 4 }, \"resume\": 0.4, \"steps\": 3 },"
+      " { \"use\": \"zero_order\", \"options\": { \"iterations\": 2 } } ] }",
+      5, 6 * 99, 6 * 22, 99, 0.9 },
 #ifdef WINNOW_HAVE_LAPACKE
     { "bayesian", "{}", 30, 6 * 300, 6 * 30, 300, 0.88 },
     { "bayesian", "{ \"subspace\": \"haar\", \"levels\": 1 }", 30, 6 * 300, 6 * 30, 300, 0.97 },
