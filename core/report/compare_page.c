@@ -130,8 +130,8 @@ static void write_sentence(const struct compare *c, struct buffer *out)
 
 static void write_top(const struct compare *c, struct buffer *out)
 {
-    buffer_printf(out, "%s%s%s</style></head><body><header><p class=\"soft\">winnow compare</p><h1>", head, page_style,
-                  style);
+    buffer_printf(out, "%s%s%s%s</style></head><body><header><p class=\"soft\">winnow compare</p><h1>", head, page_style,
+                  page_style_figures, style);
     for (uint64_t i = 0; i < c->algorithm_count && i < 3; i++) {
         buffer_text(out, i ? " &middot; " : "");
         html_text(out, c->algorithms[i].name);

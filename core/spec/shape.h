@@ -45,6 +45,11 @@ struct shape_budget { /* 0 = none */
     double seconds;
     int64_t verifier_calls;
     int64_t candidates;
+    int64_t run_nfe;
+    double run_seconds;
+    int64_t run_verifier_calls;
+    int64_t run_candidates;
+    int32_t share;
 };
 
 struct shape_engine {
@@ -53,6 +58,9 @@ struct shape_engine {
     int64_t threads;
     double state_memory;
     int32_t save_images;
+    int64_t save_previews;
+    const char *cache;
+    double cache_size;
 };
 
 struct shape_sweep {
