@@ -29,10 +29,12 @@ static wn_status add_sweep(struct compare *c, const char *directory, const struc
     char path[FILE_PATH_SIZE];
     for (uint64_t i = 0; i < file->count; i++) {
         WN_TRY(path_join_inside(path, directory, file->entries[i].folder, err));
-        if (is_run(path))
-            WN_TRY(add_run(c, path, err));
-        else
+        if (!is_run(path)) {
             c->skipped_points++;
+            continue;
+        }
+        WN_TRY(add_run(c, path, err));
+        c->runs[c->run_count - 1].is_point = true;
     }
     return WN_OK;
 }

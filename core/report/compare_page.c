@@ -33,7 +33,8 @@ static const char style[] =
     "var(--tone);vertical-align:middle;margin-right:.5rem}"
     ".key.dashed{border-top-style:dashed}.plots{grid-template-columns:repeat(auto-fit,minmax(25rem,1fr))}"
     ".wide tbody tr:last-child td{border-top:0;font-weight:inherit}.wide tbody tr.none td{color:var(--soft)}"
-    ".wide tbody tr td.best{font-weight:700}.wide tbody tr td.sure{font-weight:650}th.group,td.group{padding-left:2.2rem}h3{margin-top:1.6rem}"
+    ".wide tbody tr td.best{font-weight:700}.wide tbody tr "
+    "td.sure{font-weight:650}th.group,td.group{padding-left:2.2rem}h3{margin-top:1.6rem}"
     "th.mid{padding-left:2.2rem}.pairs{font-size:.82rem}.pairs td:first-child{min-width:14rem}"
     ".pairs td.n,.pairs th.n{padding-left:.7rem}";
 
@@ -130,8 +131,8 @@ static void write_sentence(const struct compare *c, struct buffer *out)
 
 static void write_top(const struct compare *c, struct buffer *out)
 {
-    buffer_printf(out, "%s%s%s%s</style></head><body><header><p class=\"soft\">winnow compare</p><h1>", head, page_style,
-                  page_style_figures, style);
+    buffer_printf(out, "%s%s%s%s</style></head><body><header><p class=\"soft\">winnow compare</p><h1>", head,
+                  page_style, page_style_figures, style);
     for (uint64_t i = 0; i < c->algorithm_count && i < 3; i++) {
         buffer_text(out, i ? " &middot; " : "");
         html_text(out, c->algorithms[i].name);

@@ -35,6 +35,7 @@ struct compare_run {
     const struct tree_node *spec; /* resolved */
     const char *seed;
     uint64_t algorithm;
+    bool is_point;              /* of a sweep */
     uint64_t *metric_of;        /* [metric_count] index into data->metrics */
     struct compare_path *paths; /* [prompt_count] */
 };

@@ -376,6 +376,8 @@ static void test_sweep(void)
     struct compare *c = compare(1, folders);
     cJSON *root = c ? json_of(c) : NULL;
     CHECK_INT(number_in(root, "points_not_begun"), 1);
+    CHECK_STR(string_in(cJSON_GetArrayItem(cJSON_GetObjectItem(root, "algorithms"), 0), "name"),
+              "<b>a1</b>"); /* the run's */
     CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(root, "algorithms")), 2);
     cJSON_Delete(root);
     compare_free(c);
