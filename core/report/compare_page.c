@@ -32,10 +32,15 @@ static const char style[] =
     ".key{display:inline-block;width:1.6rem;height:0;border-top:4px solid "
     "var(--tone);vertical-align:middle;margin-right:.5rem}"
     ".key.dashed{border-top-style:dashed}.plots{grid-template-columns:repeat(auto-fit,minmax(25rem,1fr))}"
-    ".wide tbody tr:last-child td{border-top:0;font-weight:inherit}.wide tbody tr.none td{color:var(--soft)}"
-    ".wide tbody tr td.best{font-weight:700}.wide tbody tr "
-    "td.sure{font-weight:650}th.group,td.group{padding-left:2.2rem}h3{margin-top:1.6rem}"
-    "th.mid{padding-left:2.2rem}.pairs{font-size:.82rem}.pairs td:first-child{min-width:14rem}"
+    ".wide table.flat:not(.narrow) tbody tr:last-child td{border-top:0;font-weight:inherit}"
+    ".wide tbody tr.none td{color:var(--soft)}"
+    ".wide table.flat:not(.narrow) tbody tr td.best{font-weight:700}"
+    ".wide table.flat:not(.narrow) tbody tr td.sure{font-weight:650}"
+    "th.group,td.group{padding-left:2.2rem}"
+    "h3{margin-top:1.6rem}"
+    "th.mid{padding-left:2.2rem}"
+    ".pairs{font-size:.82rem}"
+    ".pairs td:first-child{min-width:14rem}"
     ".pairs td.n,.pairs th.n{padding-left:.7rem}";
 
 /* ---- top ------------------------------------------------------------------------------------------------------- */
@@ -178,7 +183,7 @@ static void write_algorithms(const struct compare *c, struct buffer *out)
         out,
         "<section><h2>Where each ends</h2><p class=\"soft\">Means for each prompt with 95 % intervals; the best of a "
         "column is bold. What was spent: evaluations of the model, seconds of sampling, decoding and guide, "
-        "pictures that the guide scored.</p><div class=\"wide\"><table><thead><tr><th>algorithm</th>"
+        "pictures that the guide scored.</p><div class=\"wide\"><table class=\"flat\"><thead><tr><th>algorithm</th>"
         "<th class=\"n\">seeds</th><th class=\"n\">NFE</th><th class=\"n\">seconds</th><th class=\"n\">scored</th>");
     for (uint64_t m = 0; m < c->metric_count; m++) {
         buffer_text(out, "<th class=\"n group\">no search</th><th class=\"n\">");
@@ -263,7 +268,8 @@ static void write_pairs(const struct compare *c, uint64_t metric, struct buffer 
     html_text(out, c->metrics[metric].title);
     buffer_text(
         out,
-        "</h3><div class=\"wide pairs\"><table><thead><tr><th>pair</th><th class=\"n\">at the end</th><th "
+        "</h3><div class=\"wide pairs\"><table class=\"flat\"><thead><tr><th>pair</th><th class=\"n\">at the "
+        "end</th><th "
         "class=\"n\">p</th>"
         "<th class=\"n\">at equal evaluations</th><th class=\"n\">p</th><th class=\"n\">at equal seconds</th>"
         "<th class=\"n\">p</th><th class=\"n\">at equal verifier calls</th><th class=\"n\">p</th></tr></thead><tbody>");
@@ -371,7 +377,7 @@ static const struct compare_algorithm *any_of(const struct compare *c, const cha
 
 static void write_head_rows(const struct compare *c, struct buffer *out)
 {
-    buffer_text(out, "<div class=\"wide\"><table><thead><tr><th></th>");
+    buffer_text(out, "<div class=\"wide\"><table class=\"flat\"><thead><tr><th></th>");
     for (uint64_t i = 0; i < c->algorithm_count; i++)
         if (is_first_column(c, i)) {
             buffer_printf(out, "<th class=\"mid\" colspan=\"%llu\">", (unsigned long long)c->metric_count);
@@ -432,10 +438,9 @@ static void write_categories(const struct compare *c, struct buffer *out)
 
 static void write_runs(const struct compare *c, struct buffer *out)
 {
-    buffer_text(
-        out,
-        "<section><h2>Which runs</h2><div class=\"wide\"><table><thead><tr><th>algorithm</th><th>seed</th><th>run</th>"
-        "</tr></thead><tbody>");
+    buffer_text(out, "<section><h2>Which runs</h2><div class=\"wide\"><table "
+                     "class=\"flat\"><thead><tr><th>algorithm</th><th>seed</th><th>run</th>"
+                     "</tr></thead><tbody>");
     for (uint64_t a = 0; a < c->algorithm_count; a++)
         for (uint64_t i = 0; i < c->algorithms[a].run_count; i++) {
             const struct compare_run *r = &c->runs[c->algorithms[a].runs[i]];
