@@ -5,6 +5,7 @@
 #include "base/files.h"
 #include "ledger/sweep_file.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
 #include <string.h>
 
@@ -75,6 +76,7 @@ static wn_status read_run(struct compare *c, struct compare_run *r, wn_error *er
     if (!r->spec || !tree_get(tree_get(r->spec, "search"), "use") || !tree_get(tree_get(r->spec, "search"), "guide"))
         return wn_fail(err, WN_E_FORMAT,
                        "%s/spec.resolved.json is not what winnow writes; run the spec again to write it", r->directory);
+    r->manifest = cJSON_Parse(r->data->manifest);
     const struct tree_node *seed = tree_get(r->spec, "seed");
     r->seed = seed && seed->type == TREE_NUMBER ? seed->text : "0";
     return WN_OK;
@@ -191,7 +193,7 @@ void compare_verifier_text(const struct tree_node *spec, const char *verifier, s
     write_verifier(spec, verifier, 0, &j);
 }
 
-static bool same_verifier(const struct tree_node *a, const struct tree_node *b, const char *name)
+static bool same_text(const struct tree_node *a, const struct tree_node *b, const char *name)
 {
     struct buffer x = BUFFER_INIT(16 << 20), y = BUFFER_INIT(16 << 20);
     compare_verifier_text(a, name, &x);
@@ -200,6 +202,38 @@ static bool same_verifier(const struct tree_node *a, const struct tree_node *b, 
     buffer_free(&x);
     buffer_free(&y);
     return same;
+}
+
+static const char *identity_in(const cJSON *list, const char *key, const char *name)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list)
+    {
+        const char *own = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, key));
+        if (own && strcmp(own, name) == 0)
+            return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "identity"));
+    }
+    return NULL;
+}
+
+/* What the manifest says a verifier is, of the run's last start or of a rescoring: plugin, version, options and files.
+ * NULL where it does not. */
+static const char *identity_of(const struct compare_run *r, const char *name)
+{
+    const cJSON *starts = cJSON_GetObjectItemCaseSensitive(r->manifest, "starts");
+    const cJSON *start = cJSON_GetArrayItem(starts, cJSON_GetArraySize(starts) - 1);
+    const char *identity = identity_in(cJSON_GetObjectItemCaseSensitive(start, "plugins"), "use", name);
+    return identity ? identity
+                    : identity_in(cJSON_GetObjectItemCaseSensitive(r->manifest, "rescored"), "verifier", name);
+}
+
+/* By identity where both have one; else by the specs, where it stands in both. */
+static bool same_verifier(const struct compare_run *a, const struct compare_run *b, const char *name)
+{
+    const char *x = identity_of(a, name), *y = identity_of(b, name);
+    if (x && y)
+        return strcmp(x, y) == 0;
+    return verifier_node(a->spec, name) && verifier_node(b->spec, name) && same_text(a->spec, b->spec, name);
 }
 
 static uint64_t metric_in(const struct data *d, const struct data_metric *m)
@@ -214,7 +248,7 @@ static uint64_t metric_in(const struct data *d, const struct data_metric *m)
 /* A metric is one where its verifier is the same, down to the options. */
 static bool has_metric(const struct compare *c, const struct compare_run *r, const struct data_metric *m)
 {
-    return metric_in(r->data, m) != UINT64_MAX && same_verifier(c->runs[0].spec, r->spec, m->verifier);
+    return metric_in(r->data, m) != UINT64_MAX && same_verifier(&c->runs[0], r, m->verifier);
 }
 
 static void add_metric(struct compare *c, const struct data_metric *m)

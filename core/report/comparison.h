@@ -33,6 +33,7 @@ struct compare_run {
     const char *directory;
     struct data *data;
     const struct tree_node *spec; /* resolved */
+    struct cJSON *manifest;
     const char *seed;
     uint64_t algorithm;
     bool is_point;              /* of a sweep */

@@ -22,11 +22,12 @@ struct made {
     int seed, nfe; /* nfe: of a candidate */
     int prompts;
     const char *prompt_prefix;
-    double scale; /* option of the judge's verifier */
-    double lift;  /* added to each later candidate */
+    double scale;         /* option of the judge's verifier */
+    double lift;          /* added to each later candidate */
+    const char *identity; /* of the judge, as the manifest has it; "" = it does not say */
 };
 
-static const struct made standard = { "", "random", "clip", "says", 1, 10, PROMPTS, "prompt", 1, 0.1 };
+static const struct made standard = { "", "random", "clip", "says", 1, 10, PROMPTS, "prompt", 1, 0.1, "" };
 
 static double noise(int a, int b, int c)
 {
@@ -63,8 +64,10 @@ static void write_files(const struct made *m, const char *directory)
     snprintf(text, sizeof text,
              "{\"report\": {\"name\": \"<b>%s</b>\", \"search\": \"%s\", \"pool_is_iid\": false, \"metrics\": ["
              "{\"verifier\": \"%s\", \"metric\": \"score\", \"role\": \"guide\", \"higher_is_better\": true},"
-             "{\"verifier\": \"%s\", \"metric\": \"score\", \"role\": \"judge\", \"higher_is_better\": true}]}}",
-             m->folder, m->search, m->guide, m->judge);
+             "{\"verifier\": \"%s\", \"metric\": \"score\", \"role\": \"judge\", \"higher_is_better\": true}]}, "
+             "\"rescored\": "
+             "[{\"verifier\": \"%s\", \"identity\": \"%s\"}]}",
+             m->folder, m->search, m->guide, m->judge, *m->identity ? m->judge : "nobody", m->identity);
     write_text(directory, "manifest.json", text);
     snprintf(
         text, sizeof text,
@@ -363,6 +366,27 @@ static void test_left_out(void)
     compare_free(c);
 }
 
+/* A judge that came later is known by its identity alone. */
+static void test_rescored(void)
+{
+    struct made m[3] = { standard, standard, standard };
+    static const char *const same[] = { "later_1", "later_2" }, *const other[] = { "later_1", "later_3" };
+    for (int i = 0; i < 3; i++) {
+        m[i].folder = i == 0 ? "later_1" : i == 1 ? "later_2" : "later_3";
+        m[i].judge = "later", m[i].search = i ? "climb" : "random", m[i].identity = i < 2 ? "aa" : "bb";
+        make(&m[i]);
+    }
+    struct compare *a = compare(2, same), *b = compare(2, other);
+    cJSON *x = a ? json_of(a) : NULL, *y = b ? json_of(b) : NULL;
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(x, "metrics")), 2);
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(y, "metrics")), 1);
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(y, "metrics_left_out")), 1);
+    cJSON_Delete(x);
+    cJSON_Delete(y);
+    compare_free(a);
+    compare_free(b);
+}
+
 /* ---- sweeps and the page --------------------------------------------------------------------------------------- */
 
 static void test_sweep(void)
@@ -426,6 +450,7 @@ int main(void)
     test_one_prompt();
     test_refusals();
     test_left_out();
+    test_rescored();
     test_page();
     test_sweep();
     scratch_remove(scratch);
