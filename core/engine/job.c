@@ -67,11 +67,13 @@ void job_queue_close(struct job_queue *q)
 struct job *job_create(struct set *set, uint32_t entry, uint32_t score_count, uint32_t lanes)
 {
     const size_t links = LINK_FIRST_LANE + (size_t)lanes;
-    struct job *job = calloc(1, sizeof *job + score_count * sizeof *job->scores + links * sizeof(struct job *));
+    struct job *job = calloc(1, sizeof *job + score_count * (sizeof *job->scores + sizeof *job->is_known) +
+                                    links * sizeof(struct job *));
     if (!job)
         return NULL;
     job->scores = (struct ledger_score *)(job + 1);
     job->next = (struct job **)(job->scores + score_count);
+    job->is_known = (bool *)(job->next + links);
     job->score_count = score_count;
     for (uint32_t i = 0; i < score_count; i++)
         job->scores[i].value = NAN;

@@ -53,6 +53,14 @@ static void write_tile(const struct data *d, const struct numbers_curve *c, stru
         m->role == DATA_GUIDE ? "guide: what the search climbs" : "judge: the search never sees it", from, to, gain);
 }
 
+void page_tiles(const struct data *d, const struct numbers *n, struct buffer *out)
+{
+    buffer_text(out, "<div class=\"tiles\">");
+    for (uint64_t i = 0; i < n->curve_count; i++)
+        write_tile(d, &n->curves[i], out);
+    buffer_text(out, "</div>");
+}
+
 /* The curve to put into one sentence: a judge's, one of yes and no if there is; else the guide's. */
 static const struct numbers_curve *headline(const struct data *d, const struct numbers *n)
 {
@@ -98,10 +106,8 @@ static void write_top(const struct data *d, const struct numbers *n, const struc
     write_facts(d, n, out);
     write_sentence(d, n, out);
     page_warnings(d, n, k, out);
-    buffer_text(out, "<div class=\"tiles\">");
-    for (uint64_t i = 0; i < n->curve_count; i++)
-        write_tile(d, &n->curves[i], out);
-    buffer_text(out, "</div></header>");
+    page_tiles(d, n, out);
+    buffer_text(out, "</header>");
 }
 
 /* ---- categories ---- */

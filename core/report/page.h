@@ -10,7 +10,8 @@
 wn_status page_write(const struct data *d, const struct numbers *n, const struct checks *k, struct buffer *out,
                      wn_error *err);
 
-/* The parts that page.c puts together. */
+/* The parts that page.c puts together; the live page has some of them too. */
+void page_tiles(const struct data *d, const struct numbers *n, struct buffer *out);
 void page_curves(const struct data *d, const struct numbers *n, struct buffer *out);
 void page_warnings(const struct data *d, const struct numbers *n, const struct checks *k, struct buffer *out);
 void page_checks(const struct data *d, const struct numbers *n, const struct checks *k, struct buffer *out);

@@ -59,6 +59,8 @@ struct shape_engine {
     double state_memory;
     int32_t save_images;
     int64_t save_previews;
+    const char *cache;
+    double cache_size;
 };
 
 struct shape_sweep {
