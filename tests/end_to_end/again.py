@@ -123,6 +123,17 @@ def check_peeks(winnow):
     winnow.refuses(2, ["peeker.py has changed"], "replay", run.name, told[1]["candidate"])
 
 
+def check_parts(winnow):
+    """A prompt's part of the run's budget follows from what the prompts before it spent, also for the search run again."""
+    SEARCHES["parts"] = ({"use": "zero_order", "options": {"iterations": 6, "patience": 1}}, {})
+    run = make_run(winnow, "parts", budget={"run_nfe": 6000, "share": True}, engine={"live": 2},
+                   prompts={"list": [str(i) for i in range(70)]})
+    rows = [row for row in rows_of(run) if "stream" not in row["lineage"]]
+    for row in [rows[0], rows[len(rows) // 2], rows[-1]]:
+        replay(winnow, run, row)
+    print(f"zero_order over 70 prompts that share a budget: {len(rows)} noises of its own, 3 made again")
+
+
 def check_ground(winnow):
     """What is not as in the run is said."""
     run = make_run(winnow, "random", output="run-elsewhere")
@@ -234,6 +245,7 @@ def main():
     check_without_pictures(winnow)
     check_drift(winnow)
     check_peeks(winnow)
+    check_parts(winnow)
     check_ground(winnow)
     check_pebble(winnow)
 
