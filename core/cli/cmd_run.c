@@ -7,7 +7,9 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "cli/choice.h"
 #include "cli/commands.h"
+#include "cli/pictures.h"
 #include "cli/run.h"
 #include "cli/sweep.h"
 #include "cli/terminal.h"
@@ -30,6 +32,7 @@ struct run {
     struct instances *instances;
     struct ledger *ledger;
     const struct run_watch *watch; /* of a sweep; NULL: this run is all there is */
+    struct choice *choice;
 };
 
 /* ---- progress ---- */
@@ -132,6 +135,7 @@ static wn_status execute(struct run *r, struct process *process, struct experime
 {
     WN_TRY(take_directory(r, err));
     warn_of_disk(r);
+    WN_TRY(choice_begin(process, r->spec->output, cli_value(r->c, "pictures", "auto"), &r->choice, err));
     WN_TRY(instances_create(r->spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH,
                             &r->instances, err));
     WN_TRY(write_manifest(r, process, err));
@@ -144,6 +148,7 @@ static wn_status let_go(struct run *r, wn_status status, wn_error *err)
 {
     wn_error second;
     instances_destroy(r->instances);
+    choice_end(r->choice);
     wn_status closed = ledger_close(r->ledger, status ? &second : err);
     return status ? status : closed;
 }
@@ -238,6 +243,8 @@ static int run(struct cli *c)
     struct sweep *sweep;
     if (!cli_u64(c, "limit", 1, 1000000, &limit))
         return EXIT_USAGE;
+    if (pictures_kind_from(cli_value(c, "pictures", "auto")) < 0)
+        return cli_usage(c, "--pictures %s: not one of " PICTURES_CHOICES, cli_value(c, "pictures", "auto"));
     if (limit) {
         snprintf(set_limit, sizeof set_limit, "prompts.limit=%llu", (unsigned long long)limit);
         sets[set_count++] = set_limit;
@@ -256,6 +263,7 @@ static const struct cli_option options[] = {
     { "limit", 'n', "N", "only the first N prompts" },
     { "dry-run", 0, NULL, "only say what it will take: points, evaluations, time, disk" },
     { "json", 0, NULL, "with --dry-run: as JSON" },
+    { "pictures", 0, "HOW", "how a person is shown pictures: " PICTURES_CHOICES },
     { "hash-weights", 0, NULL, "hash weight files of any size for the manifest" },
     { NULL, 0, NULL, NULL }
 };

@@ -14,6 +14,8 @@ extern const struct command cmd_report;
 extern const struct command cmd_replay;
 extern const struct command cmd_rescore;
 extern const struct command cmd_compare;
+extern const struct command cmd_watch;
+extern const struct command cmd_export;
 extern const struct command cmd_inspect;
 extern const struct command cmd_plugins;
 extern const struct command cmd_describe;

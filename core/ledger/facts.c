@@ -1,6 +1,8 @@
 /* facts.c - the few facts about plugins that a run's numbers cannot be read without. */
 #include "ledger/facts.h"
 
+#include "spec/bounds.h"
+
 #include <cjson/cJSON.h>
 #include <string.h>
 
@@ -55,6 +57,21 @@ static void put_rescored(cJSON *list, const cJSON *verifier)
                    cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(metric, "higher_is_better")));
 }
 
+/* Bounds that are infinite become null. */
+static void put_plan(cJSON *report, const struct spec *spec, const struct instances *instances)
+{
+    const wn_sampler *sampler = spec->sampler.plugin->vtable;
+    wn_sampler_info info = { .struct_size = sizeof info, .evals_per_velocity = 1 };
+    wn_error ignored; /* the run asks again and says it */
+    if (!instances->sampler.self || sampler->describe(instances->sampler.self, &info, &ignored) != WN_OK)
+        info.evals_per_velocity = 1;
+    const struct spec_bounds each = spec_bounds(spec, info.evals_per_velocity);
+    cJSON *plan = cJSON_AddObjectToObject(report, "plan");
+    cJSON_AddNumberToObject(plan, "prompts", spec->prompt_count);
+    cJSON_AddNumberToObject(plan, "candidates", each.candidates);
+    cJSON_AddNumberToObject(plan, "nfe", each.nfe);
+}
+
 void facts_put(cJSON *manifest, const struct spec *spec, const struct instances *instances)
 {
     const wn_search *search = spec->search.plugin->vtable;
@@ -67,6 +84,7 @@ void facts_put(cJSON *manifest, const struct spec *spec, const struct instances 
     cJSON_AddBoolToObject(report, "pool_is_iid", (search->flags & WN_SEARCH_POOL_IS_IID) != 0);
     cJSON_AddBoolToObject(report, "guide_compares",
                           (instances->verifiers[spec->guide].verifier.flags & WN_VERIFIER_COMPARATIVE) != 0);
+    put_plan(report, spec, instances);
     metrics = cJSON_AddArrayToObject(report, "metrics");
     put_metrics(metrics, spec, instances, spec->guide, GUIDE);
     for (uint32_t i = 0; i < spec->judge_count; i++)

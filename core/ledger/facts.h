@@ -9,8 +9,9 @@
 struct cJSON;
 
 /* Sets the manifest's "report":
- *   { "name", "search", "pool_is_iid", "guide_compares", "metrics": [ { "verifier", "metric", "role": "guide|judge|other",
- *     "higher_is_better" } ] }
+ *   { "name", "search", "pool_is_iid", "guide_compares", "plan": { "prompts", "candidates", "nfe" },
+ *     "metrics": [ { "verifier", "metric", "role": "guide|judge|other", "higher_is_better" } ] }
+ * plan: how many prompts, and what each takes at most (null = no bound); an older run has none.
  * The guide's first metric comes first, then the judges' in the spec's order, those of "rescored", then what else is
  * recorded. */
 void facts_put(struct cJSON *manifest, const struct spec *spec, const struct instances *instances);

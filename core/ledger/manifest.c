@@ -100,6 +100,8 @@ static wn_status put_plugins(cJSON *start, const struct spec *spec, const struct
     cJSON *plugins = cJSON_AddArrayToObject(start, "plugins");
     WN_TRY(put_plugin(plugins, &spec->sampler, NULL, err));
     WN_TRY(put_plugin(plugins, &spec->search, NULL, err));
+    for (uint32_t i = 0; i < spec->search.part_count; i++)
+        WN_TRY(put_plugin(plugins, &spec->search.parts[i], NULL, err));
     for (uint32_t i = 0; i < spec->verifier_count; i++)
         WN_TRY(put_plugin(plugins, &spec->verifiers[i], instances->verifiers ? instances->verifiers[i].identity : NULL,
                           err));

@@ -9,6 +9,7 @@
 struct pool;
 struct registry;
 struct wn_device_info;
+struct wn_question; /* winnow/choice.h */
 
 /* What all instances of a process share; owned by the command. */
 struct process {
@@ -17,6 +18,9 @@ struct process {
     atomic_int cancelled; /* set by the signal handler */
     void (*progress)(void *arg, double done, double total, const char *what); /* may be NULL */
     void *progress_arg;
+    /* As wn_choice.ask; NULL where nobody can be asked. */
+    wn_status (*ask)(void *arg, const struct wn_question *question, int32_t *answer, wn_error *err);
+    void *ask_arg;
 };
 
 struct instance {

@@ -38,7 +38,8 @@ static void write_choices(struct json_text *j, const char *choices)
 
 static void write_option(struct json_text *j, const wn_option *row)
 {
-    static const char *const names[] = { "", "boolean", "integer", "integer", "number", "string", "string", "string" };
+    static const char *const names[] = { "", "boolean", "integer", "integer", "number", "string", "string", "string",
+                                         "",      "array" };
     json_key(j, row->name), json_object(j);
     text(j, "description", row->help);
     if (row->type != WN_OPTION_JSON)
@@ -49,6 +50,8 @@ static void write_option(struct json_text *j, const wn_option *row)
         json_key(j, "minimum"), json_u64(j, 0), json_key(j, "maximum"), json_u64(j, UINT64_MAX);
     if (row->type == WN_OPTION_ENUM)
         write_choices(j, row->choices);
+    if (row->type == WN_OPTION_SEARCHES)
+        json_key(j, "items"), json_object(j), text(j, "type", "object"), json_end(j);
     if (row->fallback)
         json_key(j, "default"), json_raw(j, row->fallback);
     json_end(j);

@@ -34,6 +34,8 @@ struct spec_use {
     const wn_plugin *plugin;
     const struct registry_module *module;
     const void *options; /* filled struct of plugin->options_size bytes */
+    struct spec_use *parts; /* the searches that a search is made of */
+    uint32_t part_count;
     uint32_t *inputs;    /* verifiers only: indices into spec.verifiers, each smaller than this one's */
     uint32_t input_count;
     bool isolate; /* verifiers only: in a process of its own */
@@ -53,6 +55,7 @@ struct spec_engine {
     uint32_t threads; /* 0 = all processors */
     double state_memory; /* bytes for states at rest; +infinity = no limit */
     bool save_images; /* every finished candidate's PNG, or only the first and every new best */
+    uint64_t save_previews; /* prompts, the first so many, that keep the pictures of unfinished samples too */
     const char *cache;    /* directory shared with other runs; "" = none */
     uint64_t cache_bytes; /* that it may take; 0 = no limit */
 };

@@ -46,6 +46,27 @@ static const struct known searches[] = {
     { "evolution", "{}", 33, 6 * 249, 6 * 33, 249, 0.94 },
     { "evolution", "{ \"schedule\": [0, 0, 0, 0.3], \"population\": [8, 6, 6, 6, 6] }", 20, 6 * 194, 6 * 20, 194, 0.9 },
     { "epsilon_greedy", "{ \"iterations\": 4, \"candidates\": 4 }", 1, 6 * 145, 6 * 146, 145, 0.98 },
+    { "stages",
+      "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 24 }, \"steps\": 5, \"keep\": 4 },"
+      " { \"use\": \"random\", \"options\": { \"candidates\": 4 } } ] }",
+      4, 6 * 160, 6 * 28, 160, 0.9 },
+    { "stages",
+      "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 16 }, \"steps\": 4, \"keep\": 4 },"
+      " { \"use\": \"random\", \"options\": { \"candidates\": 4 }, \"resume\": 0.7 } ] }",
+      4, 6 * 84, 6 * 20, 84, 0.9 },
+    { "stages",
+      "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 16 }, \"steps\": 4, \"keep\": 1 },"
+      " { \"use\": \"zero_order\", \"options\": { \"iterations\": 5 } } ] }",
+      11, 6 * 174, 6 * 27, 174, 0.95 },
+    { "stages",
+      "{ \"rounds\": 2, \"stages\": [ { \"use\": \"halving\", \"options\": { \"candidates\": 12, \"keep\": 0.7 }, \"steps\": 5 },"
+      " { \"use\": \"svdd\", \"options\": { \"children\": 3 }, \"resume\": 0.5 } ] }",
+      2, 6 * 134, 6 * 88, 136, 0.97 },
+    { "stages",
+      "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 8 }, \"steps\": 5, \"keep\": 2 },"
+      " { \"use\": \"svdd\", \"options\": { \"children\": 4 }, \"resume\": 0.4, \"steps\": 3 },"
+      " { \"use\": \"zero_order\", \"options\": { \"iterations\": 2 } } ] }",
+      5, 6 * 99, 6 * 22, 99, 0.9 },
 #ifdef WINNOW_HAVE_LAPACKE
     { "bayesian", "{}", 30, 6 * 300, 6 * 30, 300, 0.88 },
     { "bayesian", "{ \"subspace\": \"haar\", \"levels\": 1 }", 30, 6 * 300, 6 * 30, 300, 0.97 },
@@ -151,6 +172,20 @@ static void check_heun(const struct known *k)
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM trials WHERE ended = 'finished'"), PROMPTS);
 }
 
+/* Schedules that leave hardly any room between noise and image. */
+static void check_short(const struct known *k)
+{
+    for (int steps = 1; steps <= 2; steps++) {
+        char set[32];
+        const char *const sets[] = { set, NULL };
+        struct harness_run run = { .spec = spec_of(k), .set = sets, .directory = harness_directory("searches", "short") };
+        snprintf(set, sizeof set, "canvas.steps=%d", steps);
+        execute(&run);
+        CHECK_INT(harness_number(run.directory, "SELECT count(DISTINCT trial) FROM offers"), PROMPTS);
+        CHECK(harness_number(run.directory, "SELECT max(nfe) FROM trials") <= (double)run.plan.nfe);
+    }
+}
+
 /* ---- how it is executed ---------------------------------------------------------------------------------------- */
 
 static char *trace_of(const struct known *k, const char *const *set)
@@ -224,6 +259,7 @@ int main(int argc, char **argv)
             continue;
         check_whole(k);
         check_heun(k);
+        check_short(k);
         check_trace(k);
         check_budgets(k);
         check_seconds(k);
