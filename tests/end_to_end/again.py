@@ -1,4 +1,4 @@
-"""again.py WINNOW DIRECTORY - `winnow replay` makes 100 random candidates of six algorithms again, bit for bit, and some of
+"""again.py WINNOW DIRECTORY - `winnow replay` makes 100 random candidates of eight algorithms again, bit for bit, and some of
 pebble: noises drawn in every mode, blends, noises that a search made itself, kicks, jumps back, clones, heun, previews.
 What cannot be made again is refused, each with its reason.
 """
@@ -19,6 +19,8 @@ SEARCHES = {
     "fk": ({"use": "fk", "options": {"lambda": 1000}}, {"noise": "torch-cuda"}),
     "evolution": ({"use": "evolution", "options": {"population": [8, 5, 5, 5, 5]}}, {}),
     "epsilon_greedy": ({"use": "epsilon_greedy", "options": {"iterations": 3, "candidates": 3}}, {}),
+    "stages": ({"use": "stages", "options": {"stages": [
+        {"use": "random", "options": {"candidates": 8}, "steps": 3, "keep": 2}, {"use": "zero_order", "options": {"iterations": 3}}]}}, {}),
 }
 HEUN = ("paths", "zero_order")
 EACH = 17
