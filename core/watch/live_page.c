@@ -126,7 +126,8 @@ static void write_card(const struct data *d, const struct data_trial *t, const c
 static void write_best(const struct data *d, const char *epoch, struct buffer *out)
 {
     uint64_t cards = 0;
-    buffer_text(out, "<section><h2>Best pictures so far</h2><p class=\"soft\">Prompts at work, then those that ended last.");
+    buffer_text(out,
+                "<section><h2>Best pictures so far</h2><p class=\"soft\">Prompts at work, then those that ended last.");
     if (d->trial_count > MOST_CARDS)
         buffer_printf(out, " %d of %llu.", MOST_CARDS, (unsigned long long)d->trial_count);
     buffer_text(out, "</p><div class=\"cards\">");

@@ -166,7 +166,9 @@ void progress_text(const struct progress *p, struct buffer *out)
         buffer_printf(out, " (%llu failed)", (unsigned long long)p->failed);
     count_text(out, ", ", p->candidates, p->candidates_planned, "candidates");
     count_text(out, ", ", p->nfe, p->nfe_planned, "NFE");
-    if (isfinite(p->nfe_per_second))
+    if (p->nfe_per_second >= 100)
+        count_text(out, ", ", (uint64_t)fmin(p->nfe_per_second, 1e15), NAN, "NFE/s");
+    else if (isfinite(p->nfe_per_second))
         buffer_printf(out, ", %.3g NFE/s", p->nfe_per_second);
     if (isfinite(p->eta_seconds)) {
         buffer_text(out, ", about ");
