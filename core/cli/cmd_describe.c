@@ -94,6 +94,9 @@ static void write_text(struct buffer *out, const wn_plugin *p, const struct regi
     write_options(out, "options", p->options);
     if (p->kind == WN_KIND_SAMPLER)
         write_options(out, "canvas options", ((const wn_sampler *)p->vtable)->canvas_options);
+    if (p->kind == WN_KIND_SEARCH)
+        write_options(out, "options of each search in its list, beside \"use\" and \"options\"",
+                      ((const wn_search *)p->vtable)->part_options);
     if (p->kind == WN_KIND_VERIFIER)
         write_metrics(out, p->vtable);
     write_flags(out, p);
@@ -155,6 +158,8 @@ static void write_json(struct buffer *out, const wn_plugin *p, const struct regi
     json_options(&j, "options", p->options);
     if (p->kind == WN_KIND_SAMPLER)
         json_options(&j, "canvas_options", ((const wn_sampler *)p->vtable)->canvas_options);
+    if (p->kind == WN_KIND_SEARCH && ((const wn_search *)p->vtable)->part_options)
+        json_options(&j, "part_options", ((const wn_search *)p->vtable)->part_options);
     if (p->kind == WN_KIND_VERIFIER)
         json_metrics(&j, p->vtable);
     json_key(&j, "flags"), json_array(&j);

@@ -16,6 +16,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool is_quiet, is_live, is_drawn;
 static enum terminal_colour wanted_colour = TERMINAL_AUTO;
 static char current[LINE_BYTES];
+static char question[LINE_BYTES]; /* stands in place of the progress line while it waits */
 static double last_printed = -1e9;
 
 static bool is_dumb(void)
@@ -57,9 +58,10 @@ static uint64_t cut(const char *line, uint64_t width)
 
 static void draw(void)
 {
-    if (!is_live || !current[0])
+    const char *line = question[0] ? question : is_live ? current : "";
+    if (!line[0])
         return;
-    fprintf(stderr, "\r%.*s\x1b[K", (int)cut(current, columns() - 1), current);
+    fprintf(stderr, "\r%.*s\x1b[K", (int)cut(line, columns() - 1), line);
     fflush(stderr);
     is_drawn = true;
 }
@@ -108,7 +110,9 @@ void terminal_progress(const char *line)
     pthread_mutex_lock(&lock);
     snprintf(current, sizeof current, "%s", line);
     double now = clock_seconds();
-    if (is_live) {
+    if (question[0]) {
+        /* it waits longer than progress is news */
+    } else if (is_live) {
         draw();
     } else if (!is_quiet && now - last_printed >= SECONDS_BETWEEN_LINES) {
         if (last_printed > 0)
@@ -133,4 +137,24 @@ void terminal_setup_progress(void *arg, double done, double total, const char *w
     (void)arg;
     snprintf(line, sizeof line, "%.300s %.0f %%", what, total > 0 ? 100 * done / total : 0);
     terminal_progress(line);
+}
+
+void terminal_show(const void *data, uint64_t bytes)
+{
+    pthread_mutex_lock(&lock);
+    erase();
+    fwrite(data, 1, bytes, stderr);
+    draw();
+    fflush(stderr);
+    pthread_mutex_unlock(&lock);
+}
+
+void terminal_question(const char *line)
+{
+    pthread_mutex_lock(&lock);
+    erase();
+    snprintf(question, sizeof question, "%s", line);
+    draw();
+    fflush(stderr);
+    pthread_mutex_unlock(&lock);
 }

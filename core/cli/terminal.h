@@ -20,6 +20,10 @@ bool terminal_has_colour(FILE *file);
 void terminal_progress(const char *line); /* one line without a line end; cut to the terminal's width */
 void terminal_message(const char *line);  /* a whole line above the progress */
 
+void terminal_show(const void *data, uint64_t bytes); /* above the progress, as it is: lines end in "\r\n" */
+/* Takes the place of the progress line until it is "": a question that waits. For terminals only. */
+void terminal_question(const char *line);
+
 /* A process.progress function: "packing weights 40 %". */
 void terminal_setup_progress(void *arg, double done, double total, const char *what);
 

@@ -1,6 +1,8 @@
 /* One search on one prompt, from its first sample to the row that says how it ended. */
 #include "engine/trial.h"
 
+#include "engine/allotment.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,7 @@ static uint64_t prompt_seed(uint64_t seed, const char *id)
 }
 
 /* The torch modes promise that stream k is what others draw for seed + k, the same for every prompt. */
-static struct noise_source source_of(const struct spec *spec, const wn_prompt *prompt)
+struct noise_source trial_noise(const struct spec *spec, const wn_prompt *prompt)
 {
     const uint64_t own = prompt_seed(spec->seed, prompt->id);
     const uint64_t seed = spec->noise == SPEC_NOISE_PHILOX ? own : spec->seed;
@@ -48,7 +50,7 @@ static struct trial *create(struct engine *e, uint32_t index)
     t->index = index;
     t->arena = arena;
     t->prompt = &e->spec->prompts[index];
-    t->noise = source_of(e->spec, t->prompt);
+    t->noise = trial_noise(e->spec, t->prompt);
     t->noise.blends = &t->blends;
     t->conditioning = (struct conditioning){ .prompt = t->prompt, .noise = &t->noise };
     t->context =
@@ -123,7 +125,7 @@ static wn_status search(struct trial *t, wn_error *err)
     const struct instance *search = &t->engine->instances->search;
     const wn_search *vtable = search->use->plugin->vtable;
     const wn_status status = vtable->run(search->self, &t->env, err);
-    if (status == WN_E_CANCELLED && !engine_is_stopping(t->engine)) {
+    if (status == WN_E_CANCELLED && !engine_is_stopping(t->engine) && !t->engine->quest) {
         const wn_error inner = *err;
         return wn_fail(err, WN_E_INTERNAL, "a plugin says that it was cancelled, which nobody did: %.900s",
                        inner.message);
@@ -165,17 +167,55 @@ static wn_status end(struct trial *t, wn_status status, wn_error *err)
     return status;
 }
 
+static void tighten(struct spec_budget *limit, const struct spec_budget *part)
+{
+    limit->nfe = fmin(limit->nfe, part->nfe);
+    limit->seconds = fmin(limit->seconds, part->seconds);
+    limit->verifier_calls = fmin(limit->verifier_calls, part->verifier_calls);
+    limit->candidates = fmin(limit->candidates, part->candidates);
+}
+
+static bool is_stopping(void *arg)
+{
+    return engine_is_stopping(arg);
+}
+
+static wn_status take_part(struct trial *t, wn_error *err)
+{
+    struct spec_budget part;
+    WN_TRY(allotment_take(t->engine->allotment, t->index, is_stopping, t->engine, &part, err));
+    tighten(&t->budget.limit, &part);
+    return WN_OK;
+}
+
+/* What is not given back is waited for: t is NULL where there was not even memory for it. */
+static void give_back(struct engine *e, uint32_t index, const struct trial *t)
+{
+    struct spec_budget spent = { 0 };
+    if (t)
+        spent = (struct spec_budget){ .nfe = (double)t->budget.nfe,
+                                      .seconds = t->budget.seconds,
+                                      .verifier_calls = (double)t->budget.verifier_calls,
+                                      .candidates = (double)t->budget.candidates };
+    allotment_end(e->allotment, index, &spent);
+}
+
 wn_status trial_run(struct engine *e, uint32_t index, wn_error *err)
 {
     struct trial *t = create(e, index);
-    if (!t)
+    if (!t) {
+        give_back(e, index, NULL);
         return wn_fail(err, WN_E_MEMORY, "no memory for the search on prompt %s", e->spec->prompts[index].id);
-    wn_status status = write_row(t, "open", "", err);
+    }
+    wn_status status = take_part(t, err);
+    if (status == WN_OK)
+        status = write_row(t, "open", "", err);
     if (status == WN_OK)
         status = search(t, err);
     wait_for_jobs(t);
     batcher_release(e->batcher, &t->conditioning);
     status = end(t, status, err);
+    give_back(e, index, t);
     destroy(t);
     return status;
 }

@@ -18,7 +18,10 @@ static wn_status check_search(const struct spec *spec, const wn_sampler_info *in
 {
     const wn_search *search = spec->search.plugin->vtable;
     const char *name = spec->search.plugin->name, *sampler = spec->sampler.plugin->name;
-    if ((search->flags & WN_SEARCH_NEEDS_PREVIEW) && !(info->flags & WN_SAMPLER_PREVIEW))
+    uint64_t flags = search->flags;
+    for (uint32_t i = 0; i < spec->search.part_count; i++)
+        flags |= ((const wn_search *)spec->search.parts[i].plugin->vtable)->flags;
+    if ((flags & WN_SEARCH_NEEDS_PREVIEW) && !(info->flags & WN_SAMPLER_PREVIEW))
         return wn_fail(err, WN_E_ARG, "/search/use: %s scores unfinished samples, but sampler %s has no previews; take "
                        "another search, or give the sampler its preview option", name, sampler);
     return WN_OK;

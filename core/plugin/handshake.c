@@ -134,6 +134,26 @@ static wn_status check_verifier(const wn_verifier *v, wn_error *err)
     return WN_OK;
 }
 
+/* Searches alone may be made of searches. */
+static wn_status check_parts(const wn_plugin *p, wn_error *err)
+{
+    uint32_t lists = 0;
+    for (const wn_option *row = p->options; row && row->name; row++) {
+        lists += row->type == WN_OPTION_SEARCHES;
+        if (lists > (p->kind == WN_KIND_SEARCH))
+            return wn_fail(err, WN_E_FORMAT, "option \"%s\" is a list of searches, which a search may have one of, and "
+                           "other plugins none", row->name);
+    }
+    if (p->kind != WN_KIND_SEARCH)
+        return WN_OK;
+    const wn_search *search = p->vtable;
+    WN_TRY(options_check_table(search->part_options, search->part_options_size, err));
+    for (const wn_option *row = search->part_options; row && row->name; row++)
+        if (row->type == WN_OPTION_SEARCHES || strcmp(row->name, "use") == 0 || strcmp(row->name, "options") == 0)
+            return wn_fail(err, WN_E_FORMAT, "part_options: \"%s\" cannot be a part's own option", row->name);
+    return WN_OK;
+}
+
 static wn_status check_plugin(const wn_plugin *p, wn_error *err)
 {
     wn_error why;
@@ -143,6 +163,8 @@ static wn_status check_plugin(const wn_plugin *p, wn_error *err)
     if (status)
         return wn_fail(err, status, "plugin \"%s\": %s", p->name, why.message);
     if (p->kind == WN_KIND_VERIFIER && (status = check_verifier(p->vtable, &why)) != WN_OK)
+        return wn_fail(err, status, "plugin \"%s\": %s", p->name, why.message);
+    if ((status = check_parts(p, &why)) != WN_OK)
         return wn_fail(err, status, "plugin \"%s\": %s", p->name, why.message);
     if (p->kind != WN_KIND_SAMPLER)
         return WN_OK;

@@ -6,6 +6,8 @@
 #include "base/pool.h"
 #include "engine/noise.h"
 
+#include <winnow/choice.h>
+
 #include <string.h>
 #include <sys/stat.h>
 
@@ -95,9 +97,19 @@ static void host_uses_file(void *ctx, const char *path)
         all->files[all->file_count++] = copy;
 }
 
+static wn_status host_ask(void *ctx, const wn_question *question, int32_t *answer, wn_error *err)
+{
+    const struct process *p = process_of(ctx);
+    return p->ask(p->ask_arg, question, answer, err);
+}
+
+static const wn_choice choice = { .struct_size = sizeof choice, .ask = host_ask };
+
 static const void *host_extension(void *ctx, const char *id)
 {
     struct host_shared *s = ((struct host_context *)ctx)->shared;
+    if (strcmp(id, WN_CHOICE_1) == 0)
+        return s->process->ask ? &choice : NULL;
     return strcmp(id, WN_PLACES_1) == 0 ? &s->places : NULL;
 }
 

@@ -9,6 +9,7 @@
 struct pool;
 struct registry;
 struct wn_device_info;
+struct wn_question; /* winnow/choice.h */
 
 /* What all instances of a process share; owned by the command. */
 struct process {
@@ -17,6 +18,9 @@ struct process {
     atomic_int cancelled; /* set by the signal handler */
     void (*progress)(void *arg, double done, double total, const char *what); /* may be NULL */
     void *progress_arg;
+    /* As wn_choice.ask; NULL where nobody can be asked. */
+    wn_status (*ask)(void *arg, const struct wn_question *question, int32_t *answer, wn_error *err);
+    void *ask_arg;
 };
 
 struct instance {
@@ -24,7 +28,7 @@ struct instance {
     wn_host host;
     void *self;
     wn_verifier verifier; /* a verifier's vtable, with the metrics, flags and limits of this instance */
-    char identity[65];    /* a verifier's: see wn_verifier_ref */
+    char identity[65];    /* a verifier's, see wn_verifier_ref; a sampler's is made in the same way */
 };
 
 struct instances {

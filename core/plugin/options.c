@@ -33,11 +33,12 @@ static const struct { const char *name; uint64_t bytes; const char *wanted; } ty
     { "enum", sizeof(char *), "a string" },
     { "path", sizeof(char *), "a string" },
     { "json", sizeof(char *), "a JSON value" },
+    { "searches", sizeof(void *), "a list of searches" },
 };
 
 static bool is_type(int32_t type)
 {
-    return type >= WN_OPTION_BOOL && type <= WN_OPTION_JSON;
+    return type >= WN_OPTION_BOOL && type <= WN_OPTION_SEARCHES;
 }
 
 const char *options_type_name(int32_t type)
@@ -205,6 +206,8 @@ static bool bind_value(struct binding *b)
         return bind_number(b);
     case WN_OPTION_JSON:
         return bind_json(b);
+    case WN_OPTION_SEARCHES: /* what is in the list is for those who know searches: spec/load_parts.c */
+        return b->value->type == TREE_ARRAY ? true : fail_type(b);
     default:
         return bind_text(b);
     }
@@ -328,7 +331,8 @@ static struct tree_node *value_node(struct arena *arena, const wn_option *row, c
 bool options_write(const wn_option *table, const void *src, struct tree_node *object, struct arena *arena)
 {
     for (const wn_option *row = table; row && row->name; row++)
-        if (!tree_put(object, row->name, value_node(arena, row, (const char *)src + row->offset)))
+        if (row->type != WN_OPTION_SEARCHES &&
+            !tree_put(object, row->name, value_node(arena, row, (const char *)src + row->offset)))
             return false;
     return true;
 }
@@ -347,6 +351,8 @@ static wn_status check_row(const wn_option *table, const wn_option *row, uint64_
             return wn_fail(err, WN_E_FORMAT, "option \"%s\" stands in the table twice", row->name);
     if (row->type == WN_OPTION_ENUM && (!row->choices || !*row->choices))
         return wn_fail(err, WN_E_FORMAT, "option \"%s\" is an enum without choices", row->name);
+    if (row->type == WN_OPTION_SEARCHES && row->fallback)
+        return wn_fail(err, WN_E_FORMAT, "option \"%s\" is a list of searches, which can have no default", row->name);
     if (!row->help || !*row->help)
         return wn_fail(err, WN_E_FORMAT, "option \"%s\" has no help", row->name);
     return WN_OK;

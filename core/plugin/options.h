@@ -10,7 +10,8 @@
 
 /* Fills dst (zeroed, options_size bytes) from object, or from the fallbacks where it, or a key of it, is missing.
  * `at` is where a missing required option is reported: the object, or its parent with at_key. Strings go to the arena.
- * Keys that are not in the table are not looked at: see options_check_keys. */
+ * Keys that are not in the table are not looked at: see options_check_keys. Of a list of searches it is only checked
+ * that it is one: see load_parts. */
 void options_bind(const wn_option *table, const struct tree_node *object, const struct tree_node *at,
                   const char *at_key, void *dst, struct arena *arena, struct problems *problems);
 
@@ -18,7 +19,8 @@ void options_bind(const wn_option *table, const struct tree_node *object, const 
 void options_check_keys(const struct tree_node *object, const wn_option *const *tables, uint32_t table_count,
                         const char *others, struct problems *problems);
 
-/* Puts every option of a filled struct into object as its JSON value. False when memory ran out. */
+/* Puts every option of a filled struct into object as its JSON value, but for lists of searches. False when memory ran
+ * out. */
 bool options_write(const wn_option *table, const void *src, struct tree_node *object, struct arena *arena);
 
 /* A plugin author's mistakes: unnamed or doubled rows, unknown types, members outside the struct, fallbacks that the

@@ -32,6 +32,11 @@ static double cut(double planned, double share_of_all, double budget)
     return fmin(isfinite(planned) ? floor(planned * share_of_all * (1 + 1e-12)) : planned, budget);
 }
 
+static double tighter(double own, double of_run, const struct spec *spec)
+{
+    return fmin(own, of_run / (spec->prompt_count ? spec->prompt_count : 1));
+}
+
 struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_velocity)
 {
     const wn_search *search = spec->search.plugin->vtable;
@@ -39,16 +44,20 @@ struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_veloc
     search->plan(spec->search.options, spec->canvas.steps, evals_per_velocity, &plan);
     const double candidates = amount(plan.candidates), nfe = velocities(spec, amount(plan.nfe)),
                  calls = amount(plan.verifier_calls);
-    const double least = fmin(share(candidates, spec->budget.candidates),
-                              fmin(share(nfe, spec->budget.nfe), share(calls, spec->budget.verifier_calls)));
-    return (struct spec_bounds){ cut(candidates, least, spec->budget.candidates), cut(nfe, least, spec->budget.nfe),
-                                 cut(calls, least, spec->budget.verifier_calls) };
+    const double most_candidates = tighter(spec->budget.candidates, spec->run_budget.candidates, spec);
+    const double most_nfe = tighter(spec->budget.nfe, spec->run_budget.nfe, spec);
+    const double most_calls = tighter(spec->budget.verifier_calls, spec->run_budget.verifier_calls, spec);
+    const double least = fmin(share(candidates, most_candidates), fmin(share(nfe, most_nfe), share(calls, most_calls)));
+    return (struct spec_bounds){ cut(candidates, least, most_candidates), cut(nfe, least, most_nfe),
+                                 cut(calls, least, most_calls) };
 }
 
 struct spec_disk spec_disk(const struct spec *spec, const struct spec_bounds *each)
 {
     const double raw = 3.0 * spec->canvas.width_px * spec->canvas.height_px;
-    const double images = spec->prompt_count * (spec->engine.save_images ? each->candidates : KEPT);
+    const double images = (double)spec->prompt_count * (spec->engine.save_images ? each->candidates : KEPT) +
+                          fmin((double)spec->engine.save_previews, (double)spec->prompt_count) *
+                              fmax(each->verifier_calls - each->candidates, 0);
     return (struct spec_disk){ images, images * (PNG_SHARE * raw + PNG_OVERHEAD) +
                                            spec->prompt_count * each->candidates * LEDGER_BYTES };
 }

@@ -1,4 +1,5 @@
-/* bounds.h - what one prompt's search will take at most: its plan, cut where the budget runs out first. */
+/* bounds.h - what one prompt's search will take: its plan, cut where the budget runs out first. Of a budget of the run
+ * that is its equal part, which is what prompts have in the mean where they share. */
 #ifndef WINNOW_SPEC_BOUNDS_H
 #define WINNOW_SPEC_BOUNDS_H
 

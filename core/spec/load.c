@@ -12,6 +12,7 @@
 #include "spec/prompts.h"
 #include "spec/shape.h"
 #include "spec/source.h"
+#include "spec/sweep.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -173,6 +174,11 @@ static double or_infinite(double value)
     return value > 0 ? value : (double)INFINITY;
 }
 
+static bool is_unbounded(const struct spec_budget *b)
+{
+    return isinf(b->nfe) && isinf(b->seconds) && isinf(b->verifier_calls) && isinf(b->candidates);
+}
+
 static void load_budget(struct loader *l)
 {
     const wn_option *table = shape_budget_options;
@@ -180,10 +186,18 @@ static void load_budget(struct loader *l)
     struct tree_node *resolved = load_resolved(l, l->resolved, "budget");
     options_check_keys(object, &table, 1, NULL, &l->problems);
     struct shape_budget *b = load_bind(l, table, sizeof *b, object, l->root, "budget", resolved);
-    if (b)
-        l->spec->budget = (struct spec_budget){ or_infinite((double)b->nfe), or_infinite(b->seconds),
-                                                or_infinite((double)b->verifier_calls),
-                                                or_infinite((double)b->candidates) };
+    if (!b)
+        return;
+    struct spec *s = l->spec;
+    s->budget = (struct spec_budget){ or_infinite((double)b->nfe), or_infinite(b->seconds),
+                                      or_infinite((double)b->verifier_calls), or_infinite((double)b->candidates) };
+    s->run_budget = (struct spec_budget){ or_infinite((double)b->run_nfe), or_infinite(b->run_seconds),
+                                          or_infinite((double)b->run_verifier_calls),
+                                          or_infinite((double)b->run_candidates) };
+    s->shares_budget = b->share != 0;
+    if (s->shares_budget && is_unbounded(&s->run_budget))
+        problems_add(&l->problems, WN_E_ARG, object, "share", "there is no budget of the run to share; give \"run_nfe\" or "
+                     "another of the run's");
 }
 
 static void load_engine(struct loader *l)
@@ -193,9 +207,15 @@ static void load_engine(struct loader *l)
     struct tree_node *resolved = load_resolved(l, l->resolved, "engine");
     options_check_keys(object, &table, 1, NULL, &l->problems);
     struct shape_engine *e = load_bind(l, table, sizeof *e, object, l->root, "engine", resolved);
-    if (e)
-        l->spec->engine = (struct spec_engine){ (uint32_t)e->batch, (uint32_t)e->live, (uint32_t)e->threads,
-                                                or_infinite(e->state_memory * (1 << 20)), e->save_images != 0 };
+    if (e && e->cache)
+        l->spec->engine = (struct spec_engine){ .batch = (uint32_t)e->batch,
+                                                .live = (uint32_t)e->live,
+                                                .threads = (uint32_t)e->threads,
+                                                .state_memory = or_infinite(e->state_memory * (1 << 20)),
+                                                .save_images = e->save_images != 0,
+                                                .save_previews = (uint64_t)e->save_previews,
+                                                .cache = e->cache,
+                                                .cache_bytes = (uint64_t)(e->cache_size * (1 << 20)) };
 }
 
 static void load_prompts(struct loader *l)
@@ -217,8 +237,7 @@ static void check_bounded(struct loader *l)
     wn_search_plan plan = { .struct_size = sizeof plan };
     const wn_search *search = s->search.plugin->vtable;
     search->plan(s->search.options, s->canvas.steps, 1, &plan);
-    if (plan.nfe == UINT64_MAX && isinf(s->budget.nfe) && isinf(s->budget.seconds) &&
-        isinf(s->budget.verifier_calls) && isinf(s->budget.candidates))
+    if (plan.nfe == UINT64_MAX && is_unbounded(&s->budget) && is_unbounded(&s->run_budget))
         problems_add(&l->problems, WN_E_ARG, l->root, "budget", "search \"%s\" goes on for ever without a budget; give "
                      "\"budget\": {\"nfe\": ...}", s->search.plugin->name);
 }
@@ -292,7 +311,7 @@ static void load_all(struct loader *l)
         return;
     l->spec->resolved = write_text(l, l->resolved, 2, false);
     write_hash(l);
-    if (!l->request->without_run)
+    if (!l->request->without_run && !l->request->changes)
         warn_unused(l->spec);
 }
 
@@ -305,7 +324,8 @@ static bool prepare(struct loader *l, const struct spec_request *request)
         return false;
     s->memory = l->arena;
     s->path = strcmp(request->path, "-") == 0 ? "" : arena_string(l->arena, request->path);
-    s->directory = source_directory(l->arena, request->path);
+    s->directory = request->directory ? arena_string(l->arena, request->directory)
+                                      : source_directory(l->arena, request->path);
     return s->path && s->directory;
 }
 
@@ -321,7 +341,7 @@ wn_status spec_load(const struct spec_request *request, struct registry *registr
     }
     problems_init(&l.problems);
     l.root = source_load(request, l.arena, &l.problems, &l.spec->text);
-    if (l.root)
+    if (l.root && sweep_settle(&l))
         load_all(&l);
     if (!l.problems.count) {
         problems_free(&l.problems);

@@ -46,6 +46,9 @@ void load_use(struct loader *l, const struct tree_node *object, int64_t kind, st
         return;
     const wn_option *table = use->plugin->options;
     options_check_keys(options, &table, 1, NULL, &l->problems);
-    use->options = load_bind(l, table, use->plugin->options_size, options, options ? options : object,
+    void *filled = load_bind(l, table, use->plugin->options_size, options, options ? options : object,
                              options ? NULL : "options", written);
+    if (filled)
+        load_parts(l, options, use, filled, written);
+    use->options = filled;
 }

@@ -38,7 +38,8 @@ static void write_choices(struct json_text *j, const char *choices)
 
 static void write_option(struct json_text *j, const wn_option *row)
 {
-    static const char *const names[] = { "", "boolean", "integer", "integer", "number", "string", "string", "string" };
+    static const char *const names[] = { "", "boolean", "integer", "integer", "number", "string", "string", "string",
+                                         "",      "array" };
     json_key(j, row->name), json_object(j);
     text(j, "description", row->help);
     if (row->type != WN_OPTION_JSON)
@@ -49,6 +50,8 @@ static void write_option(struct json_text *j, const wn_option *row)
         json_key(j, "minimum"), json_u64(j, 0), json_key(j, "maximum"), json_u64(j, UINT64_MAX);
     if (row->type == WN_OPTION_ENUM)
         write_choices(j, row->choices);
+    if (row->type == WN_OPTION_SEARCHES)
+        json_key(j, "items"), json_object(j), text(j, "type", "object"), json_end(j);
     if (row->fallback)
         json_key(j, "default"), json_raw(j, row->fallback);
     json_end(j);
@@ -293,6 +296,25 @@ static void write_sampler(struct json_text *j, const struct registry *r)
     end_use(j, r, WN_KIND_SAMPLER);
 }
 
+/* Values of a grid are lists; what they may hold is for `winnow check` to say, because the key decides. */
+static void write_sweep(struct json_text *j)
+{
+    begin_section(j, "sweep", "runs of their own, each with other values laid over this spec: list x grid");
+    write_rows(j, shape_sweep_options);
+    json_key(j, "grid"), json_object(j);
+    text(j, "description", "keys as --set has them, each with the list of its values; every combination is a point");
+    text(j, "type", "object");
+    json_key(j, "additionalProperties"), json_object(j);
+    write_list_type(j);
+    json_end(j), json_end(j);
+    json_key(j, "list"), json_object(j);
+    text(j, "description", "points: objects of keys as --set has them; \"name\" is what a point is called");
+    write_list_type(j);
+    json_key(j, "items"), json_object(j), text(j, "type", "object"), json_end(j);
+    json_end(j);
+    end_section(j);
+}
+
 static void write_schema(struct json_text *j, const struct registry *r)
 {
     json_object(j);
@@ -310,6 +332,7 @@ static void write_schema(struct json_text *j, const struct registry *r)
     write_names(j, "judge", "verifiers that only report: the search never sees their scores");
     write_section(j, "budget", "where the search for one prompt ends", shape_budget_options);
     write_section(j, "engine", "how the work is done; changes no result", shape_engine_options);
+    write_sweep(j);
     end_section(j);
 }
 

@@ -57,17 +57,37 @@ const wn_option shape_budget_options[] = {
     WN_INT(struct shape_budget, verifier_calls, "0", 0, 1e15,
            "images scored by the guide for each prompt; 0 = no limit"),
     WN_INT(struct shape_budget, candidates, "0", 0, 1e15, "finished images for each prompt; 0 = no limit"),
+    WN_INT(struct shape_budget, run_nfe, "0", 0, 1e15, "network evaluations of the whole run; 0 = no limit"),
+    WN_NUMBER(struct shape_budget, run_seconds, "0", 0, 1e9, "seconds of the whole run; 0 = no limit"),
+    WN_INT(struct shape_budget, run_verifier_calls, "0", 0, 1e15,
+           "images scored by the guide in the whole run; 0 = no limit"),
+    WN_INT(struct shape_budget, run_candidates, "0", 0, 1e15, "finished images of the whole run; 0 = no limit"),
+    WN_BOOL(struct shape_budget, share, "false",
+            "what a prompt leaves over of its part of the run's budget goes to later ones"),
     WN_OPTIONS_END
 };
 
 const wn_option shape_engine_options[] = {
     WN_INT(struct shape_engine, batch, "16", 1, 4096, "samples in one call of the sampler, at most"),
-    WN_INT(struct shape_engine, live, "8", 1, 1024, "prompts searched at the same time"),
+    WN_INT(struct shape_engine, live, "16", 1, 1024, "prompts searched at the same time"),
     WN_INT(struct shape_engine, threads, "0", 0, 1024, "threads for computing; 0 = one for each processor"),
     WN_NUMBER(struct shape_engine, state_memory, "2048", 0, 1e9,
               "MiB for the states of samples at rest; beyond, those used longest ago wait on disk; 0 = no limit"),
     WN_BOOL(struct shape_engine, save_images, "true",
             "keep every finished candidate's image, not only each prompt's first and every new best"),
+    WN_INT(struct shape_engine, save_previews, "1", 0, 1e9,
+           "prompts, the first so many, that also keep the images by which unfinished samples were scored"),
+    WN_STRING(struct shape_engine, cache, "\"\"",
+              "directory, relative to the working directory, in which runs that name it share pictures and scores, so "
+              "that nothing is sampled twice; none when not given"),
+    WN_NUMBER(struct shape_engine, cache_size, "16384", 0, 1e9,
+              "MiB that the cache may take; beyond, what was used longest ago is forgotten; 0 = no limit"),
+    WN_OPTIONS_END
+};
+
+const wn_option shape_sweep_options[] = {
+    WN_INT(struct shape_sweep, max_points, "100", 1, 100000,
+           "a sweep of more points is refused: most are mistakes, and each point is a run"),
     WN_OPTIONS_END
 };
 

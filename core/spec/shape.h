@@ -45,6 +45,11 @@ struct shape_budget { /* 0 = none */
     double seconds;
     int64_t verifier_calls;
     int64_t candidates;
+    int64_t run_nfe;
+    double run_seconds;
+    int64_t run_verifier_calls;
+    int64_t run_candidates;
+    int32_t share;
 };
 
 struct shape_engine {
@@ -53,6 +58,13 @@ struct shape_engine {
     int64_t threads;
     double state_memory;
     int32_t save_images;
+    int64_t save_previews;
+    const char *cache;
+    double cache_size;
+};
+
+struct shape_sweep {
+    int64_t max_points;
 };
 
 extern const wn_option shape_top_options[];
@@ -63,6 +75,7 @@ extern const wn_option shape_use_options[];
 extern const wn_option shape_verifier_options[];
 extern const wn_option shape_budget_options[];
 extern const wn_option shape_engine_options[];
+extern const wn_option shape_sweep_options[];
 
 /* In the order of enum spec_noise and enum spec_solver, which begin with 1. */
 #define SHAPE_NOISE_CHOICES "philox|torch-cpu|torch-cpu-bf16|torch-cuda|torch-cpu-bf16-legacy"
@@ -79,5 +92,6 @@ const char *shape_choice(const char *choices, int32_t index, char word[SHAPE_WOR
 #define SHAPE_SAMPLER_KEYS "options"
 #define SHAPE_VERIFIER_KEYS "options|inputs"
 #define SHAPE_SEARCH_KEYS "options"
+#define SHAPE_SWEEP_KEYS "grid|list"
 
 #endif

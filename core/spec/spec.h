@@ -15,6 +15,7 @@
 
 struct registry;        /* plugin/registry.h */
 struct registry_module; /* plugin/registry.h */
+struct sweep_changes;   /* spec/sweep.h */
 
 enum spec_noise {
     SPEC_NOISE_PHILOX = 1,
@@ -33,13 +34,15 @@ struct spec_use {
     const wn_plugin *plugin;
     const struct registry_module *module;
     const void *options; /* filled struct of plugin->options_size bytes */
+    struct spec_use *parts; /* the searches that a search is made of */
+    uint32_t part_count;
     uint32_t *inputs;    /* verifiers only: indices into spec.verifiers, each smaller than this one's */
     uint32_t input_count;
     bool isolate; /* verifiers only: in a process of its own */
     double patience_s;
 };
 
-struct spec_budget { /* per prompt; +infinity where not given */
+struct spec_budget { /* +infinity where not given */
     double nfe;
     double seconds;
     double verifier_calls;
@@ -52,6 +55,9 @@ struct spec_engine {
     uint32_t threads; /* 0 = all processors */
     double state_memory; /* bytes for states at rest; +infinity = no limit */
     bool save_images; /* every finished candidate's PNG, or only the first and every new best */
+    uint64_t save_previews; /* prompts, the first so many, that keep the pictures of unfinished samples too */
+    const char *cache;    /* directory shared with other runs; "" = none */
+    uint64_t cache_bytes; /* that it may take; 0 = no limit */
 };
 
 struct spec {
@@ -76,7 +82,9 @@ struct spec {
     uint32_t *judges;
     uint32_t judge_count;
 
-    struct spec_budget budget;
+    struct spec_budget budget;     /* of each prompt */
+    struct spec_budget run_budget; /* of all together: each prompt has an equal part */
+    bool shares_budget;            /* what one leaves over goes to later ones */
     struct spec_engine engine;
 
     const char *text;     /* the file as given */
@@ -91,6 +99,8 @@ struct spec_request {
     const char *const *set;     /* "a.b=VALUE" overrides in order */
     uint32_t set_count;
     const char *output;         /* --output, or NULL */
+    const char *directory;      /* where relative names start; NULL: the spec file's */
+    const struct sweep_changes *changes; /* of one point of a sweep, laid over all of that; or NULL */
     bool without_run;           /* only sampler and verifiers are used: either, search, prompts, ... may be absent */
 };
 

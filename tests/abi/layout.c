@@ -1,5 +1,6 @@
 /* The layout of every struct of the SDK on a 64-bit system, member by member. A number here changes only when a released
  * interface is broken, which sdk/doc/abi.md forbids within a major; members may be added behind the last. */
+#include <winnow/choice.h>
 #include <winnow/device.h>
 #include <winnow/sampler.h>
 #include <winnow/search.h>
@@ -193,11 +194,36 @@ AT(wn_search_plan, nfe, 16);
 AT(wn_search_plan, verifier_calls, 24);
 AT(wn_search_plan, reserved, 32);
 
-SIZE(wn_search, 32);
+SIZE(wn_search, 48);
 AT(wn_search, struct_size, 0);
 AT(wn_search, flags, 8);
 AT(wn_search, plan, 16);
 AT(wn_search, run, 24);
+AT(wn_search, part_options, 32);
+AT(wn_search, part_options_size, 40);
+
+SIZE(wn_question, 56);
+AT(wn_question, struct_size, 0);
+AT(wn_question, prompt, 8);
+AT(wn_question, text, 16);
+AT(wn_question, first, 24);
+AT(wn_question, second, 32);
+AT(wn_question, number, 40);
+AT(wn_question, count, 48);
+
+SIZE(wn_choice, 16);
+AT(wn_choice, struct_size, 0);
+AT(wn_choice, ask, 8);
+
+SIZE(wn_search_part, 24);
+AT(wn_search_part, plugin, 0);
+AT(wn_search_part, options, 8);
+AT(wn_search_part, own, 16);
+
+SIZE(wn_search_parts, 24);
+AT(wn_search_parts, struct_size, 0);
+AT(wn_search_parts, count, 8);
+AT(wn_search_parts, parts, 16);
 
 SIZE(wn_tensor, 64);
 AT(wn_tensor, name, 0);

@@ -11,6 +11,8 @@ WINNOW, MODULES, HAS_ALLOCATOR = sys.argv[1], sys.argv[2], sys.argv[3] == "yes"
 PLUGINS = os.path.join(os.path.dirname(MODULES), "../lib/winnow")
 GOOD = [("random", {}), ("zero_order", {}), ("paths", {}), ("halving", {}), ("svdd", {"temperature": 1}), ("fk", {}), ("rbf", {}), ("spectral", {}),
         ("epsilon_greedy", {"iterations": 3}), ("evolution", {}), ("verifier_threshold", {}), ("tree", {}), ("tree", {"method": "dfs"}), ("tree", {"method": "dts"}),
+        ("stages", {"stages": [{"use": "random", "options": {"candidates": 8}, "steps": 3}, {"use": "zero_order"}]}),
+        ("stages", {"stages": [{"use": "halving", "steps": 4}, {"use": "svdd", "resume": 0.6}]}),
         ("analytic", {}), ("shapes", {}), ("ensemble", {}), ("retry", {}),
         (os.path.join(PLUGINS, "verifier-analytic.so"), {}),
         ("cache", {"folder": os.path.join(MODULES, "cache")}),

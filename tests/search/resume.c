@@ -42,6 +42,12 @@ static const char *const specs[] = {
     SPEC("evolution", "near", "{ \"population\": [8, 5, 5, 5, 5] }"),
     SPEC("evolution", "both", "{ \"population\": [8, 5, 5, 5, 5] }"),
     SPEC("epsilon_greedy", "near", "{ \"iterations\": 3, \"candidates\": 3 }"),
+    SPEC("stages", "near",
+         "{ \"stages\": [ { \"use\": \"random\", \"steps\": 2, \"keep\": 3 }, { \"use\": \"zero_order\", \"options\": "
+         "{ \"iterations\": 2 } } ] }"),
+    SPEC("stages", "both",
+         "{ \"rounds\": 2, \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 8, \"wave\": 4 }, \"steps\": 4 },"
+         " { \"use\": \"svdd\", \"resume\": 0.5 } ] }"),
 #ifdef WINNOW_HAVE_LAPACKE
     SPEC("bayesian", "near", "{ \"evaluations\": 16 }"),
 #endif

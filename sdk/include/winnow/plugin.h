@@ -180,7 +180,8 @@ enum {
     WN_OPTION_STRING = 5, /* const char *, owned by the host, valid until after destroy */
     WN_OPTION_ENUM = 6,   /* const char *, one of `choices` separated by '|' */
     WN_OPTION_PATH = 7,   /* const char *, a name for wn_host.resolve; not resolved by the binder */
-    WN_OPTION_JSON = 8    /* const char *, the value's JSON text: lists and objects the plugin reads itself */
+    WN_OPTION_JSON = 8,   /* const char *, the value's JSON text: lists and objects the plugin reads itself */
+    WN_OPTION_SEARCHES = 9 /* const wn_search_parts *, see search.h: a list of searches; in a search, without fallback */
 };
 
 /* One row: the host parses, checks, documents and stores the value at `offset` of the instance's options struct.
@@ -214,6 +215,8 @@ typedef struct wn_option {
     { #member, WN_OPTION_PATH, (uint32_t)offsetof(type, member), fallback, 0, 0, NULL, help }
 #define WN_JSON(type, member, fallback, help)                                                                          \
     { #member, WN_OPTION_JSON, (uint32_t)offsetof(type, member), fallback, 0, 0, NULL, help }
+#define WN_SEARCHES(type, member, help)                                                                                \
+    { #member, WN_OPTION_SEARCHES, (uint32_t)offsetof(type, member), NULL, 0, 0, NULL, help }
 
 /* ---- plugin and module -------------------------------------------------------------------------------------- */
 

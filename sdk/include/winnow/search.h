@@ -169,7 +169,29 @@ typedef struct wn_search {
 
     /* One prompt's search. [any]: one instance serves all prompts at once and must not write to itself. */
     wn_status (*run)(void *self, const wn_env *env, wn_error *err);
+
+    /* Since 0.3. A search made of searches has an option of type WN_OPTION_SEARCHES; this table describes what each
+     * element of it may have beside "use" and "options". Ends with WN_OPTIONS_END; NULL: nothing more. */
+    const wn_option *part_options;
+    uint64_t part_options_size;
 } wn_search;
+
+/* One search of an option of type WN_OPTION_SEARCHES: {"use": NAME, "options": {...}, what part_options says}. The host
+ * has checked all of it, and that the search is not made of searches itself. Frozen. */
+typedef struct wn_search_part {
+    /* Every member may be read, also those of its vtable, a wn_search; create and destroy are never NULL. Its instance
+     * is made, with the host's table of the outer one, and ended by the outer one. */
+    const wn_plugin *plugin;
+    const void *options; /* for plan and create */
+    const void *own;     /* the filled struct of part_options; NULL without */
+} wn_search_part;
+
+/* Owned by the host, valid until after destroy. */
+typedef struct wn_search_parts {
+    uint64_t struct_size;
+    uint64_t count; /* at least 1 */
+    const wn_search_part *parts;
+} wn_search_parts;
 
 #ifdef __cplusplus
 }
