@@ -128,8 +128,9 @@ void pace_add(struct pace *pace, double seconds, struct progress *p)
 const char *progress_state_name(enum progress_state state)
 {
     static const char *const names[] = {
-        [PROGRESS_WAITING] = "waiting", [PROGRESS_STARTING] = "starting", [PROGRESS_RUNNING] = "running",
-        [PROGRESS_STOPPED] = "stopped", [PROGRESS_ENDED] = "ended",       [PROGRESS_BROKEN] = "broken"
+        [PROGRESS_READING] = "reading", [PROGRESS_WAITING] = "waiting", [PROGRESS_STARTING] = "starting",
+        [PROGRESS_RUNNING] = "running", [PROGRESS_STOPPED] = "stopped", [PROGRESS_ENDED] = "ended",
+        [PROGRESS_BROKEN] = "broken"
     };
     return names[state];
 }
@@ -159,7 +160,7 @@ static void time_text(struct buffer *out, double seconds)
 
 void progress_text(const struct progress *p, struct buffer *out)
 {
-    if (p->state == PROGRESS_WAITING || p->state == PROGRESS_STARTING || p->state == PROGRESS_BROKEN)
+    if (p->state != PROGRESS_RUNNING && p->state != PROGRESS_STOPPED && p->state != PROGRESS_ENDED)
         return;
     count_text(out, "", p->done + p->failed, (double)p->prompts, "prompts");
     if (p->failed)

@@ -76,13 +76,20 @@ enum MHD_Result server_refuse(struct MHD_Connection *connection, uint32_t status
     return server_send(connection, status, "text/plain; charset=utf-8", take(&b));
 }
 
-static enum MHD_Result send_text(struct MHD_Connection *connection, const char *type, const char *first,
-                                 const char *second)
+static enum MHD_Result send_text(struct MHD_Connection *connection, const char *type, const char *text)
 {
     struct buffer b = BUFFER_INIT(1 << 20);
-    buffer_text(&b, first);
-    buffer_text(&b, second);
+    buffer_text(&b, text);
     return server_send(connection, 200, type, take(&b));
+}
+
+static enum MHD_Result send_style(struct MHD_Connection *connection)
+{
+    struct buffer b = BUFFER_INIT(1 << 20);
+    buffer_text(&b, page_style);
+    buffer_text(&b, page_style_figures);
+    buffer_text(&b, watch_css);
+    return server_send(connection, 200, "text/css; charset=utf-8", take(&b));
 }
 
 static enum MHD_Result send_page(struct server *s, struct MHD_Connection *connection, bool is_whole)
@@ -129,11 +136,11 @@ static enum MHD_Result answer(struct server *s, struct MHD_Connection *connectio
     case ROUTE_EVENTS:
         return stream_open(s, connection, v);
     case ROUTE_STYLE:
-        return send_text(connection, "text/css; charset=utf-8", page_style, watch_css);
+        return send_style(connection);
     case ROUTE_SCRIPT:
-        return send_text(connection, "text/javascript; charset=utf-8", watch_js, "");
+        return send_text(connection, "text/javascript; charset=utf-8", watch_js);
     case ROUTE_ICON:
-        return send_text(connection, "image/svg+xml", icon, "");
+        return send_text(connection, "image/svg+xml", icon);
     case ROUTE_PICTURE:
         return send_picture(s, connection, v);
     default:
