@@ -6,11 +6,10 @@ static wn_status compute(const struct data *d, const struct numbers *n, struct c
 {
     WN_TRY(gap_compute(d, n, k, err));
     WN_TRY(previews_compute(d, k, err));
-    WN_TRY(ties_compute(d, n, k, err));
-    return diversity_compute(d, k, err);
+    return ties_compute(d, n, k, err);
 }
 
-wn_status checks_compute(const struct data *d, const struct numbers *n, struct checks **out, wn_error *err)
+wn_status checks_scores(const struct data *d, const struct numbers *n, struct checks **out, wn_error *err)
 {
     struct arena *memory = arena_create();
     struct checks *k = memory ? arena_alloc(memory, sizeof *k) : NULL;
@@ -27,6 +26,16 @@ wn_status checks_compute(const struct data *d, const struct numbers *n, struct c
     }
     *out = k;
     return WN_OK;
+}
+
+wn_status checks_compute(const struct data *d, const struct numbers *n, struct checks **out, wn_error *err)
+{
+    WN_TRY(checks_scores(d, n, out, err));
+    if (diversity_compute(d, *out, err) == WN_OK)
+        return WN_OK;
+    checks_free(*out);
+    *out = NULL;
+    return err->code;
 }
 
 void checks_free(struct checks *k)

@@ -69,6 +69,8 @@ struct checks {
 };
 
 wn_status checks_compute(const struct data *d, const struct numbers *n, struct checks **out, wn_error *err);
+/* The same without diversity, which looks at every picture. */
+wn_status checks_scores(const struct data *d, const struct numbers *n, struct checks **out, wn_error *err);
 void checks_free(struct checks *k); /* NULL is fine */
 
 /* The parts, each in a file of its name. Memory comes from k->memory. */

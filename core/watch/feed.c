@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "ledger/lock.h"
-#include "report/numbers.h"
+#include "report/checks.h"
 #include "watch/events.h"
 #include "watch/live_page.h"
 
@@ -35,6 +35,7 @@ struct feed {
     pthread_t thread;
 
     /* The thread's own. */
+    bool has_looked;
     struct stamps seen;
     struct pace pace;
     struct live_key newest[FEED_NEWEST]; /* newest first */
@@ -193,7 +194,9 @@ static bool has_changed(const struct stamps *a, const struct stamps *b)
 /* The line under the title, where there are no numbers to show. */
 static void write_line(const struct feed *f, struct snapshot *s, const wn_error *err)
 {
-    if (s->progress.state == PROGRESS_WAITING)
+    if (s->progress.state == PROGRESS_READING)
+        buffer_text(&s->line, "The run is being read.");
+    else if (s->progress.state == PROGRESS_WAITING)
         buffer_printf(&s->line, "There is no run in %.900s yet. When one begins, it will be shown here.", f->run_dir);
     else if (s->progress.state == PROGRESS_STARTING)
         buffer_text(&s->line, "The run is being started: models are loaded.");
@@ -204,12 +207,14 @@ static void write_line(const struct feed *f, struct snapshot *s, const wn_error 
 }
 
 /* Fills s from the ledger; what cannot be read is what the page says. */
-static void read_run(struct feed *f, struct snapshot *s, struct numbers **n, bool is_live)
+static void read_run(struct feed *f, struct snapshot *s, struct numbers **n, struct checks **k, bool is_live)
 {
     wn_error err = { 0 };
     wn_status status = data_load(f->run_dir, &s->data, &err);
     if (status == WN_OK)
         status = numbers_compute(s->data, n, &err);
+    if (status == WN_OK)
+        status = checks_scores(s->data, *n, k, &err);
     if (status != WN_OK) {
         data_free(s->data);
         s->data = NULL;
@@ -272,25 +277,28 @@ static void publish(struct feed *f, struct snapshot *s)
 /* The snapshot is whole before it is published, and published before the events that speak of it. */
 static void look(struct feed *f, const struct stamps *stamps)
 {
-    struct snapshot *s = snapshot_create(f->now ? f->now->version + 1 : 1), *was = f->now ? feed_take(f) : NULL;
-    const struct data *before = was ? was->data : NULL;
+    struct snapshot *s = snapshot_create(f->now->version + 1), *was = feed_take(f);
+    const struct data *before = was->data;
     struct numbers *n = NULL;
+    struct checks *k = NULL;
     if (!s) {
         feed_give_back(was);
         return; /* and try again */
     }
-    read_run(f, s, &n, stamps->is_live);
+    read_run(f, s, &n, &k, stamps->is_live);
     if (!before)
         guess_newest(f, s->data);
     events_compare(&(struct events){ .found = add_newest, .arg = f }, before, s->data);
     if (s->data)
-        live_parts(s->data, n, f->epoch, f->newest_count, f->newest, &s->parts);
+        live_parts(s->data, n, k, f->epoch, f->newest_count, f->newest, &s->parts);
+    checks_free(k);
     numbers_free(n);
     publish(f, s);
     events_compare(&(struct events){ .each = add_event, .arg = f, .epoch = f->epoch }, before, s->data);
     tell_progress(f, s, &s->progress, &s->line);
     feed_give_back(was);
     f->seen = *stamps;
+    f->has_looked = true;
 }
 
 /* The rate falls while nothing comes. */
@@ -310,7 +318,7 @@ static void tell_pace(struct feed *f)
 static void look_if_changed(struct feed *f)
 {
     const struct stamps stamps = look_at_files(f);
-    if (!f->now || has_changed(&stamps, &f->seen))
+    if (!f->has_looked || has_changed(&stamps, &f->seen))
         look(f, &stamps);
     else
         tell_pace(f);
@@ -334,15 +342,21 @@ static bool rest(struct feed *f, double seconds)
     return goes_on;
 }
 
+static double processor_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static void *feed_main(void *arg)
 {
     struct feed *f = arg;
-    double took = 0;
-    while (rest(f, REST_SHARE * took)) {
-        const double begun = clock_seconds();
+    double begun;
+    do {
+        begun = processor_seconds();
         look_if_changed(f);
-        took = clock_seconds() - begun;
-    }
+    } while (rest(f, REST_SHARE * (processor_seconds() - begun)));
     return NULL;
 }
 
@@ -375,10 +389,14 @@ static wn_status start(struct feed *f, const char *run_dir, wn_error *err)
         return wn_fail(err, WN_E_IO, "the system gives no random numbers");
     snprintf(f->epoch, sizeof f->epoch, "%016llx", (unsigned long long)random);
     f->run_dir = strdup(run_dir);
-    if (f->run_dir)
-        look_if_changed(f);
-    if (!f->now)
+    f->now = snapshot_create(1);
+    if (!f->run_dir || !f->now)
         return wn_fail(err, WN_E_MEMORY, "no memory to watch %s", run_dir);
+    f->now->progress = progress_of(NULL, false);
+    f->now->progress.state = PROGRESS_READING;
+    buffer_text(&f->now->title, run_dir);
+    write_line(f, f->now, NULL);
+    f->progress = progress_event(f->now, &f->now->progress, &f->now->line);
     const int code = pthread_create(&f->thread, NULL, feed_main, f);
     return code == 0 ? WN_OK : wn_fail(err, WN_E_MEMORY, "cannot start a thread: %s", strerror(code));
 }

@@ -3,7 +3,7 @@
  *
  * A look reads the ledger whole, in one transaction, as the report does, and compares it with the look before: what
  * is new becomes events. So nothing that winnow ever writes into a ledger is missed, whatever wrote it. A look happens
- * only when the ledger's files have changed, and never takes more than a tenth of one processor's time.
+ * only when the ledger's files have changed, and no more than a tenth of one processor's time goes into it.
  *
  * Events are server-sent events, ready to be sent, numbered from 1; "EPOCH-NUMBER" is their id, the epoch being this
  * feed's alone. The last FEED_EVENTS are kept. */
@@ -29,7 +29,7 @@ struct snapshot {
     atomic_int holders;
 };
 
-/* Starts the thread; the first look is over when this returns. run_dir need not exist. */
+/* Starts the thread; until its first look is over, the snapshot says so. run_dir need not exist. */
 wn_status feed_create(const char *run_dir, struct feed **out, wn_error *err);
 void feed_destroy(struct feed *f); /* NULL is fine; all snapshots must have been given back */
 

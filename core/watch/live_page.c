@@ -126,7 +126,8 @@ static void write_card(const struct data *d, const struct data_trial *t, const c
 static void write_best(const struct data *d, const char *epoch, struct buffer *out)
 {
     uint64_t cards = 0;
-    buffer_text(out, "<section><h2>Best so far</h2><p class=\"soft\">Prompts at work, then those that ended last.");
+    buffer_text(out,
+                "<section><h2>Best pictures so far</h2><p class=\"soft\">Prompts at work, then those that ended last.");
     if (d->trial_count > MOST_CARDS)
         buffer_printf(out, " %d of %llu.", MOST_CARDS, (unsigned long long)d->trial_count);
     buffer_text(out, "</p><div class=\"cards\">");
@@ -141,17 +142,20 @@ static void write_best(const struct data *d, const char *epoch, struct buffer *o
 
 /* ---- all ---- */
 
-void live_parts(const struct data *d, const struct numbers *n, const char *epoch, uint64_t newest_count,
-                const struct live_key *newest, struct buffer *out)
+void live_parts(const struct data *d, const struct numbers *n, const struct checks *k, const char *epoch,
+                uint64_t newest_count, const struct live_key *newest, struct buffer *out)
 {
     write_newest(d, epoch, newest_count, newest, out);
     if (n->done > 0) {
+        page_warnings(d, n, k, out);
         page_tiles(d, n, out);
         page_curves(d, n, out);
     } else {
         buffer_text(out, "<p class=\"soft\">Curves come with the first prompt that is done.</p>");
     }
     write_best(d, epoch, out);
+    if (n->done > 0)
+        page_checks(d, n, k, out);
 }
 
 static void write_bar(const struct progress *p, struct buffer *out)

@@ -3,7 +3,7 @@
 #ifndef WINNOW_WATCH_LIVE_PAGE_H
 #define WINNOW_WATCH_LIVE_PAGE_H
 
-#include "report/numbers.h"
+#include "report/checks.h"
 #include "watch/feed.h"
 
 /* A candidate that was new at some look. */
@@ -13,8 +13,8 @@ struct live_key {
 };
 
 /* Appends the parts that change: the newest pictures, the curves, the best pictures so far. */
-void live_parts(const struct data *d, const struct numbers *n, const char *epoch, uint64_t newest_count,
-                const struct live_key *newest, struct buffer *out);
+void live_parts(const struct data *d, const struct numbers *n, const struct checks *k, const char *epoch,
+                uint64_t newest_count, const struct live_key *newest, struct buffer *out);
 
 /* Appends the whole page. */
 void live_page(const struct snapshot *s, struct buffer *out);

@@ -128,8 +128,9 @@ void pace_add(struct pace *pace, double seconds, struct progress *p)
 const char *progress_state_name(enum progress_state state)
 {
     static const char *const names[] = {
-        [PROGRESS_WAITING] = "waiting", [PROGRESS_STARTING] = "starting", [PROGRESS_RUNNING] = "running",
-        [PROGRESS_STOPPED] = "stopped", [PROGRESS_ENDED] = "ended",       [PROGRESS_BROKEN] = "broken"
+        [PROGRESS_READING] = "reading", [PROGRESS_WAITING] = "waiting", [PROGRESS_STARTING] = "starting",
+        [PROGRESS_RUNNING] = "running", [PROGRESS_STOPPED] = "stopped", [PROGRESS_ENDED] = "ended",
+        [PROGRESS_BROKEN] = "broken"
     };
     return names[state];
 }
@@ -159,14 +160,16 @@ static void time_text(struct buffer *out, double seconds)
 
 void progress_text(const struct progress *p, struct buffer *out)
 {
-    if (p->state == PROGRESS_WAITING || p->state == PROGRESS_STARTING || p->state == PROGRESS_BROKEN)
+    if (p->state != PROGRESS_RUNNING && p->state != PROGRESS_STOPPED && p->state != PROGRESS_ENDED)
         return;
     count_text(out, "", p->done + p->failed, (double)p->prompts, "prompts");
     if (p->failed)
         buffer_printf(out, " (%llu failed)", (unsigned long long)p->failed);
     count_text(out, ", ", p->candidates, p->candidates_planned, "candidates");
     count_text(out, ", ", p->nfe, p->nfe_planned, "NFE");
-    if (isfinite(p->nfe_per_second))
+    if (p->nfe_per_second >= 100)
+        count_text(out, ", ", (uint64_t)fmin(p->nfe_per_second, 1e15), NAN, "NFE/s");
+    else if (isfinite(p->nfe_per_second))
         buffer_printf(out, ", %.3g NFE/s", p->nfe_per_second);
     if (isfinite(p->eta_seconds)) {
         buffer_text(out, ", about ");

@@ -7,7 +7,8 @@
 #include "report/data.h"
 
 enum progress_state {
-    PROGRESS_WAITING = 1, /* nothing is there */
+    PROGRESS_READING = 1, /* nobody has looked yet */
+    PROGRESS_WAITING,     /* nothing is there */
     PROGRESS_STARTING,    /* somebody holds the run's lock, but has not begun to search */
     PROGRESS_RUNNING,
     PROGRESS_STOPPED, /* nobody writes; prompts are left */

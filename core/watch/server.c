@@ -76,13 +76,20 @@ enum MHD_Result server_refuse(struct MHD_Connection *connection, uint32_t status
     return server_send(connection, status, "text/plain; charset=utf-8", take(&b));
 }
 
-static enum MHD_Result send_text(struct MHD_Connection *connection, const char *type, const char *first,
-                                 const char *second)
+static enum MHD_Result send_text(struct MHD_Connection *connection, const char *type, const char *text)
 {
     struct buffer b = BUFFER_INIT(1 << 20);
-    buffer_text(&b, first);
-    buffer_text(&b, second);
+    buffer_text(&b, text);
     return server_send(connection, 200, type, take(&b));
+}
+
+static enum MHD_Result send_style(struct MHD_Connection *connection)
+{
+    struct buffer b = BUFFER_INIT(1 << 20);
+    buffer_text(&b, page_style);
+    buffer_text(&b, page_style_figures);
+    buffer_text(&b, watch_css);
+    return server_send(connection, 200, "text/css; charset=utf-8", take(&b));
 }
 
 static enum MHD_Result send_page(struct server *s, struct MHD_Connection *connection, bool is_whole)
@@ -129,11 +136,11 @@ static enum MHD_Result answer(struct server *s, struct MHD_Connection *connectio
     case ROUTE_EVENTS:
         return stream_open(s, connection, v);
     case ROUTE_STYLE:
-        return send_text(connection, "text/css; charset=utf-8", page_style, watch_css);
+        return send_style(connection);
     case ROUTE_SCRIPT:
-        return send_text(connection, "text/javascript; charset=utf-8", watch_js, "");
+        return send_text(connection, "text/javascript; charset=utf-8", watch_js);
     case ROUTE_ICON:
-        return send_text(connection, "image/svg+xml", icon, "");
+        return send_text(connection, "image/svg+xml", icon);
     case ROUTE_PICTURE:
         return send_picture(s, connection, v);
     default:
@@ -299,12 +306,12 @@ static wn_status start(struct server *s, int listener, wn_error *err)
     s->gate = gate_create(listener, pass, s);
     if (!s->gate)
         close(listener);
-    s->daemon = MHD_start_daemon(
-        MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, s,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS + 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)SERVER_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SERVER_IDLE_SECONDS,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, note_target, s, MHD_OPTION_UNESCAPE_CALLBACK,
-        leave_escapes, s, MHD_OPTION_NOTIFY_CONNECTION, note_connection, s, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+                                 handle, s, MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS + 1,
+                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_MEMORY,
+                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SERVER_IDLE_SECONDS,
+                                 MHD_OPTION_URI_LOG_CALLBACK, note_target, s, MHD_OPTION_UNESCAPE_CALLBACK,
+                                 leave_escapes, s, MHD_OPTION_NOTIFY_CONNECTION, note_connection, s, MHD_OPTION_END);
     return s->gate && s->daemon ? WN_OK
                                 : wn_fail(err, WN_E_MEMORY,
                                           "no memory for a server, or libmicrohttpd has no "

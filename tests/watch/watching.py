@@ -57,6 +57,7 @@ class Server:
         found = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/", self.url)
         check(found, f"winnow watch says {self.url!r}: {self.process.stderr.read() if not found else ''}")
         self.port = int(found[1])
+        wait_for("the run is read", lambda: b'class="reading"' not in self.get("/")[2])
 
     def end(self, how=signal.SIGINT):
         """Ctrl-C ends it, with nothing to say but its greeting."""
