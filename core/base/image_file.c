@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/jpeg.h"
 #include "base/png.h"
+#include "base/pool.h"
 #include "base/webp.h"
 
 #include <stdlib.h>
@@ -38,4 +39,15 @@ void image_free(wn_image *image)
 {
     free((void *)(uintptr_t)image->rgb);
     image->rgb = NULL;
+}
+
+static void read_job(void *arg, uint64_t i)
+{
+    struct image_job *job = (struct image_job *)arg + i;
+    job->status = image_read(job->path, &job->image, &job->err);
+}
+
+void image_read_all(struct pool *pool, uint64_t count, struct image_job *jobs)
+{
+    pool_parallel_for(pool, count, read_job, jobs);
 }

@@ -20,4 +20,17 @@
 wn_status image_read(const char *path, wn_image *image, wn_error *err);
 void image_free(wn_image *image);
 
+/* One of several pictures to read: path is given, the others are what image_read gives. */
+struct image_job {
+    const char *path;
+    wn_image image;
+    wn_status status;
+    wn_error err; /* where status is not WN_OK */
+};
+
+struct pool;
+
+/* Reads all at once, each on one thread of the pool: decoding takes as long as a small model needs for the picture. */
+void image_read_all(struct pool *pool, uint64_t count, struct image_job *jobs);
+
 #endif

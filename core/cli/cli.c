@@ -4,6 +4,7 @@
 #include "base/plain.h"
 #include "base/pool.h"
 #include "cli/signals.h"
+#include "cli/sweep.h"
 #include "cli/terminal.h"
 
 #include <errno.h>
@@ -75,6 +76,22 @@ struct process *cli_process(struct cli *c, uint32_t threads)
     return &c->process;
 }
 
+/* Prints what is wrong with a spec; frees the report. */
+static int finish_load(wn_status status, char *report, const wn_error *err)
+{
+    if (status && report && *report) {
+        report[strlen(report) - 1] = '\0'; /* terminal_message ends the line */
+        struct buffer plain = BUFFER_INIT(1 << 26);
+        plain_text(&plain, report, 1);
+        terminal_message(buffer_string(&plain));
+        buffer_free(&plain);
+    } else if (status) {
+        print_error(err->message);
+    }
+    free(report);
+    return exit_code_of(status);
+}
+
 int cli_load_spec(struct cli *c, const struct spec_request *request, struct spec **spec)
 {
     const char *sets[MAX_SETS];
@@ -89,17 +106,18 @@ int cli_load_spec(struct cli *c, const struct spec_request *request, struct spec
         full.set = sets;
     }
     wn_status status = spec_load(&full, c->process.registry, spec, &report, &err);
-    if (status && report && *report) {
-        report[strlen(report) - 1] = '\0'; /* terminal_message ends the line */
-        struct buffer plain = BUFFER_INIT(1 << 26);
-        plain_text(&plain, report, 1);
-        terminal_message(buffer_string(&plain));
-        buffer_free(&plain);
-    } else if (status) {
-        print_error(err.message);
-    }
-    free(report);
-    return exit_code_of(status);
+    return finish_load(status, report, &err);
+}
+
+int cli_load_sweep(struct cli *c, const struct spec_request *request, struct sweep **sweep)
+{
+    wn_error err = { 0 };
+    char *report = NULL;
+    *sweep = NULL;
+    if (!cli_registry(c))
+        return EXIT_FAILED;
+    const wn_status status = sweep_load(request, c->process.registry, sweep, &report, &err);
+    return finish_load(status, report, &err);
 }
 
 const char *cli_bytes(double bytes, char text[32])

@@ -4,8 +4,10 @@
 #include "spec/bounds.h"
 #include "spec/tree.h"
 #include "cli/commands.h"
+#include "cli/sweep.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct estimate {
@@ -82,12 +84,11 @@ static void write_json(struct buffer *out, const struct spec *s, const struct es
     buffer_byte(out, '\n');
 }
 
-static int run(struct cli *c)
+static int check_one(struct cli *c, const struct spec_request *request)
 {
     struct buffer out = BUFFER_INIT(TREE_MAX_BYTES * 8), text = BUFFER_INIT(TREE_MAX_BYTES * 8);
     struct spec *spec;
-    int code = cli_load_spec(c, &(struct spec_request){ .path = c->arguments[0],
-                                                        .output = cli_value(c, "output", NULL) }, &spec);
+    int code = cli_load_spec(c, request, &spec);
     if (code != EXIT_FINE)
         return code;
     struct estimate e = estimate(spec);
@@ -102,6 +103,43 @@ static int run(struct cli *c)
     buffer_free(&text);
     spec_free(spec);
     return cli_print(c, &out);
+}
+
+/* Every point's spec with all defaults, as a list. */
+static int print_points(struct cli *c, const struct sweep *s)
+{
+    struct buffer out = BUFFER_INIT(UINT32_MAX);
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct spec *spec = NULL;
+        char *report = NULL;
+        wn_error err = { 0 };
+        const wn_status status = sweep_point_load(s, cli_registry(c), i, NULL, &spec, &report, &err);
+        free(report);
+        if (status) {
+            buffer_free(&out);
+            return cli_fail(c, status, &err);
+        }
+        buffer_printf(&out, "%s", i ? "," : "[");
+        buffer_text(&out, spec->resolved);
+        spec_free(spec);
+    }
+    buffer_text(&out, "]\n");
+    return cli_print(c, &out);
+}
+
+static int run(struct cli *c)
+{
+    const char *sets[256];
+    struct sweep *sweep;
+    const struct spec_request request = { .path = c->arguments[0], .output = cli_value(c, "output", NULL), .set = sets,
+                                          .set_count = cli_values(c, "set", sets, 256) };
+    int code = cli_load_sweep(c, &request, &sweep);
+    if (code == EXIT_FINE && !sweep->points)
+        code = check_one(c, &sweep->request);
+    else if (code == EXIT_FINE)
+        code = cli_flag(c, "resolved") ? print_points(c, sweep) : sweep_plan(c, sweep);
+    sweep_free(sweep);
+    return code;
 }
 
 static const struct cli_option options[] = {

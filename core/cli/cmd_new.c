@@ -183,7 +183,7 @@ static wn_status target_path(struct copy *copy, int i, char path[FILE_PATH_SIZE]
     return file ? path_join(path, copy->name, file, err) : wn_fail(err, WN_E_MEMORY, "no memory");
 }
 
-/* The folder appears with all of its files, or not at all. */
+/* An error leaves nothing behind. */
 static wn_status make_folder(struct copy *copy, wn_error *err)
 {
     char path[FILE_PATH_SIZE];

@@ -10,8 +10,9 @@
 #include "cli/choice.h"
 #include "cli/commands.h"
 #include "cli/pictures.h"
+#include "cli/run.h"
+#include "cli/sweep.h"
 #include "cli/terminal.h"
-#include "engine/experiment.h"
 #include "ledger/ledger.h"
 #include "ledger/manifest.h"
 #include "report/report.h"
@@ -31,11 +32,12 @@ struct run {
     struct instances *instances;
     struct ledger *ledger;
     struct choice *choice;
+    const struct run_watch *watch; /* of a sweep; NULL: this run is all there is */
 };
 
 /* ---- progress ---- */
 
-static void append_time(struct buffer *line, double seconds)
+void run_time(struct buffer *line, double seconds)
 {
     uint64_t s = (uint64_t)seconds;
     if (s >= 3600)
@@ -46,24 +48,29 @@ static void append_time(struct buffer *line, double seconds)
         buffer_printf(line, "%llus", (unsigned long long)s);
 }
 
+void run_status(struct buffer *line, const struct experiment_status *s)
+{
+    buffer_printf(line, "%u/%u prompts", s->prompts_done + s->prompts_failed, s->prompt_count);
+    if (s->prompts_failed)
+        buffer_printf(line, " (%u failed)", s->prompts_failed);
+    buffer_printf(line, "  %llu", (unsigned long long)s->candidates_done);
+    if (s->candidates_planned)
+        buffer_printf(line, "/%llu", (unsigned long long)s->candidates_planned);
+    buffer_text(line, " candidates");
+    if (isfinite(s->best_mean))
+        buffer_printf(line, "  best %.4g", s->best_mean);
+    if (s->seconds > 0 && s->nfe_sampled)
+        buffer_printf(line, "  %.3g NFE/s", (double)s->nfe_sampled / s->seconds);
+}
+
 static void show_status(void *arg, const struct experiment_status *s)
 {
     struct buffer line = BUFFER_INIT(400);
     (void)arg;
-    buffer_printf(&line, "%u/%u prompts", s->prompts_done + s->prompts_failed, s->prompt_count);
-    if (s->prompts_failed)
-        buffer_printf(&line, " (%u failed)", s->prompts_failed);
-    buffer_printf(&line, "  %llu", (unsigned long long)s->candidates_done);
-    if (s->candidates_planned)
-        buffer_printf(&line, "/%llu", (unsigned long long)s->candidates_planned);
-    buffer_text(&line, " candidates");
-    if (isfinite(s->best_mean))
-        buffer_printf(&line, "  best %.4g", s->best_mean);
-    if (s->seconds > 0 && s->nfe_sampled)
-        buffer_printf(&line, "  %.3g NFE/s", (double)s->nfe_sampled / s->seconds);
+    run_status(&line, s);
     if (isfinite(s->eta_seconds)) {
         buffer_text(&line, "  ETA ");
-        append_time(&line, s->eta_seconds);
+        run_time(&line, s->eta_seconds);
     }
     terminal_progress(buffer_string(&line));
     buffer_free(&line);
@@ -132,7 +139,8 @@ static wn_status execute(struct run *r, struct process *process, struct experime
     WN_TRY(instances_create(r->spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH,
                             &r->instances, err));
     WN_TRY(write_manifest(r, process, err));
-    return experiment_run(r->spec, r->instances, process, r->ledger, show_status, NULL, result, err);
+    return experiment_run(r->spec, r->instances, process, r->ledger, r->watch ? r->watch->status : show_status,
+                          r->watch ? r->watch->arg : NULL, result, err);
 }
 
 /* Before the report, so that what plugins say at their end does not follow it. Returns the first failure of all. */
@@ -149,6 +157,8 @@ static wn_status write_report(const struct run *r, wn_error *err)
 {
     terminal_progress("writing the report");
     WN_TRY(report_write(r->spec->output, err));
+    if (r->watch)
+        return WN_OK;
     terminal_stop();
     return report_table(r->spec->output, stdout, terminal_has_colour(stdout), err);
 }
@@ -166,7 +176,7 @@ static int finish(const struct run *r, const struct experiment_result *result)
     wn_status status = result->done ? write_report(r, &err) : WN_OK;
     if (status)
         return cli_fail(r->c, status, &err);
-    if (result->done && !cli_flag(r->c, "quiet")) {
+    if (result->done && !r->watch && !cli_flag(r->c, "quiet")) {
         fflush(stdout);
         snprintf(line, sizeof line, "report: %s/report.html", r->spec->output);
         terminal_message(line);
@@ -179,11 +189,12 @@ static int finish(const struct run *r, const struct experiment_result *result)
     return EXIT_FAILED;
 }
 
-static int run_spec(struct run *r)
+int run_experiment(struct cli *c, struct spec *spec, const struct run_watch *watch)
 {
+    struct run one = { .c = c, .spec = spec, .watch = watch }, *r = &one;
     wn_error err = { 0 };
     struct experiment_result result = { 0 };
-    struct process *process = cli_process(r->c, r->spec->engine.threads);
+    struct process *process = cli_process(c, spec->engine.threads);
     if (!process)
         return EXIT_FAILED;
     wn_status status = execute(r, process, &result, &err);
@@ -192,9 +203,21 @@ static int run_spec(struct run *r)
     if (status == WN_OK && result.timeline)
         status = timeline_write(r->spec->output, result.timeline, &err);
     timeline_destroy(result.timeline);
-    int code = status ? cli_fail(r->c, status, &err) : finish(r, &result);
+    int code = status ? cli_fail(c, status, &err) : finish(r, &result);
     wn_error ignored;
     (void)log_set_file(NULL, &ignored);
+    return code;
+}
+
+static int run_loaded(struct cli *c, const struct sweep *sweep)
+{
+    struct spec *spec = NULL;
+    if (sweep->points)
+        return cli_flag(c, "dry-run") ? sweep_plan(c, sweep) : sweep_run(c, sweep);
+    int code = cli_load_spec(c, &sweep->request, &spec);
+    if (code == EXIT_FINE)
+        code = cli_flag(c, "dry-run") ? run_plan(c, spec) : run_experiment(c, spec, NULL);
+    spec_free(spec);
     return code;
 }
 
@@ -202,9 +225,9 @@ static int run(struct cli *c)
 {
     const char *sets[257];
     char set_limit[64];
-    struct run r = { .c = c };
     uint64_t limit = 0;
     uint32_t set_count = cli_values(c, "set", sets, 256);
+    struct sweep *sweep;
     if (!cli_u64(c, "limit", 1, 1000000, &limit))
         return EXIT_USAGE;
     if (pictures_kind_from(cli_value(c, "pictures", "auto")) < 0)
@@ -213,11 +236,11 @@ static int run(struct cli *c)
         snprintf(set_limit, sizeof set_limit, "prompts.limit=%llu", (unsigned long long)limit);
         sets[set_count++] = set_limit;
     }
-    int code = cli_load_spec(c, &(struct spec_request){ .path = c->arguments[0], .set = sets, .set_count = set_count,
-                                                        .output = cli_value(c, "output", NULL) }, &r.spec);
+    int code = cli_load_sweep(c, &(struct spec_request){ .path = c->arguments[0], .set = sets, .set_count = set_count,
+                                                         .output = cli_value(c, "output", NULL) }, &sweep);
     if (code == EXIT_FINE)
-        code = run_spec(&r);
-    spec_free(r.spec);
+        code = run_loaded(c, sweep);
+    sweep_free(sweep);
     return code;
 }
 
@@ -226,6 +249,8 @@ static const struct cli_option options[] = {
     { "output", 'o', "DIR", "the run's directory" },
     { "limit", 'n', "N", "only the first N prompts" },
     { "pictures", 0, "HOW", "how a person is shown pictures: " PICTURES_CHOICES },
+    { "dry-run", 0, NULL, "only say what it will take: points, evaluations, time, disk" },
+    { "json", 0, NULL, "with --dry-run: as JSON" },
     { "hash-weights", 0, NULL, "hash weight files of any size for the manifest" },
     { NULL, 0, NULL, NULL }
 };
@@ -236,7 +261,9 @@ const struct command cmd_run = {
     .summary = "run an experiment and write its report",
     .details = "SPEC is a JSON file, or \"-\" for standard input. Everything goes to the run's directory.\n"
                "An interrupted or killed run goes on when the same command is given again, with the same\n"
-               "results. Ctrl-C once ends cleanly (exit status 75), twice at once.",
+               "results. Ctrl-C once ends cleanly (exit status 75), twice at once.\n"
+               "A spec with \"sweep\" is many runs, each in a folder of the output; what is done stays done,\n"
+               "whatever is added, and a comparison ends it.",
     .options = options,
     .minimum_arguments = 1,
     .maximum_arguments = 1,

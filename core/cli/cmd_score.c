@@ -12,7 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_VERIFIERS = 64, MAX_SETS = 256, CHUNK = 32, MAX_TEXT_BYTES = 256 << 20, MAX_PNG_BYTES = 1 << 30, LABEL_BYTES = 80 };
+enum {
+    MAX_VERIFIERS = 64,
+    MAX_SETS = 256,
+    CHUNK = 32,
+    MAX_TEXT_BYTES = 256 << 20,
+    MAX_PNG_BYTES = 1 << 30,
+    LABEL_BYTES = 80
+};
 
 static const struct cli_option options[] = {
     { "verifier", 0, "NAME", "verifier plugin; may be given several times" },
@@ -37,7 +44,7 @@ struct score {
     struct spec *spec;
     struct instances *instances;
     char (*labels)[LABEL_BYTES]; // [verifier_count], each another
-    struct picture *pictures; // [count]
+    struct picture *pictures;    // [count]
     uint32_t count;
     uint32_t columns; /* metrics of all verifiers */
     double *values;   // [count][columns]
@@ -173,19 +180,33 @@ static wn_status make_record(struct picture *p, wn_error *err)
     return p->record ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a prompt");
 }
 
-static void read_picture(struct score *s, struct picture *p)
+static void take_picture(struct score *s, struct picture *p, struct image_job *job)
 {
-    wn_error err = { 0 };
-    wn_status status = image_read(p->path, &p->image, &err);
+    wn_status status = job->status;
+    p->image = job->image;
     if (status == WN_OK)
-        status = find_prompt(p, cli_value(s->cli, "prompt", NULL), &err);
+        status = find_prompt(p, cli_value(s->cli, "prompt", NULL), &job->err);
     if (status == WN_OK)
-        status = make_record(p, &err);
+        status = make_record(p, &job->err);
     if (status == WN_OK)
         return;
-    cli_fail(s->cli, status, &err);
+    cli_fail(s->cli, status, &job->err);
     s->failures++;
     image_free(&p->image);
+}
+
+static wn_status read_pictures(struct score *s, uint32_t first, uint32_t end, wn_error *err)
+{
+    struct image_job *jobs = calloc(end - first, sizeof *jobs);
+    if (!jobs)
+        return wn_fail(err, WN_E_MEMORY, "no memory to read %u pictures", end - first);
+    for (uint32_t i = first; i < end; i++)
+        jobs[i - first].path = s->pictures[i].path;
+    image_read_all(s->cli->process.pool, end - first, jobs);
+    for (uint32_t i = first; i < end; i++)
+        take_picture(s, &s->pictures[i], &jobs[i - first]);
+    free(jobs);
+    return WN_OK;
 }
 
 /* ---- scoring ---- */
@@ -263,8 +284,7 @@ static wn_status score_chunks(struct score *s, uint32_t chunk, struct set *set, 
 {
     for (uint32_t first = 0; first < s->count; first += chunk) {
         uint32_t end = s->count - first < chunk ? s->count : first + chunk, column = 0;
-        for (uint32_t i = first; i < end; i++)
-            read_picture(s, &s->pictures[i]);
+        WN_TRY(read_pictures(s, first, end, err));
         for (uint32_t v = 0; v < s->spec->verifier_count; v++) {
             WN_TRY(score_range(s, v, column, first, end, set, err));
             column += (uint32_t)vtable(s, v)->metric_count;

@@ -28,15 +28,20 @@ static void send_line(void *arg, int32_t level, const char *line)
 
 static wn_status load(struct serve *s, const cJSON *options, uint64_t *threads, wn_error *err)
 {
-    const char *text, *directory;
+    const char *text, *directory, *file;
+    const struct registry_module *module;
+    const wn_plugin *plugin;
     char path[4096];
     wn_error why = { 0 };
     char *report = NULL;
     WN_TRY(wn_message_text(options, "spec", "", &text, err));
     WN_TRY(wn_message_text(options, "directory", ".", &directory, err));
     WN_TRY(wn_message_u64(options, "threads", 0, threads, err));
+    WN_TRY(wn_message_text(options, "module", "", &file, err));
     if (!cli_registry(s->cli))
         return wn_fail(err, WN_E_MISSING, "no plugins");
+    registry_find(s->cli->process.registry, WN_KIND_VERIFIER, file, &plugin, &module,
+                  &why); /* then its names come first */
     snprintf(path, sizeof path, "%s/isolated", directory);
     const struct spec_request request = { .path = path, .text = text, .without_run = true };
     const wn_status status = spec_load(&request, s->cli->process.registry, &s->spec, &report, &why);

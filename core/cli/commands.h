@@ -11,6 +11,7 @@ extern const struct command cmd_score;
 extern const struct command cmd_new;
 extern const struct command cmd_conform;
 extern const struct command cmd_report;
+extern const struct command cmd_compare;
 extern const struct command cmd_inspect;
 extern const struct command cmd_plugins;
 extern const struct command cmd_describe;

@@ -95,12 +95,19 @@ static wn_status encode(struct batcher *b, struct conditioning *c, wn_error *err
 {
     if (c->cond)
         return WN_OK;
+    if (c->fault.code != WN_OK) {
+        *err = c->fault;
+        return err->code;
+    }
     const struct batcher_setup *s = &b->setup;
     const double start = clock_seconds();
     const wn_status status = s->sampler->encode(s->self, c->prompt, s->canvas, s->solver->sigma, &c->cond, err);
     timeline_add(s->timeline, TIMELINE_ENCODE, start, clock_seconds(), 1);
-    if (status != WN_OK)
-        return name_error(b, status, "encoding the prompt", err);
+    if (status != WN_OK) {
+        name_error(b, status, "encoding the prompt", err);
+        c->fault = *err;
+        return status;
+    }
     stats_add(&s->stats->encodes, 1);
     return WN_OK;
 }
@@ -221,16 +228,23 @@ static void round_of(struct batcher *b)
 
 /* ---- the engine thread ----------------------------------------------------------------------------------------- */
 
+/* With the lock, which is given up meanwhile: a sampler may take its time, and searches have work to hand in. */
 static void free_leaving(struct batcher *b)
 {
-    for (struct conditioning *c = b->leaving; c; c = c->next) {
+    struct conditioning *const list = b->leaving;
+    b->leaving = NULL;
+    if (!list)
+        return;
+    pthread_mutex_unlock(&b->mutex);
+    for (const struct conditioning *c = list; c; c = c->next)
         if (c->cond)
             b->setup.sampler->cond_free(b->setup.self, c->cond);
-        c->cond = NULL;
+    pthread_mutex_lock(&b->mutex);
+    for (struct conditioning *c = list, *next; c; c = next) {
+        next = c->next;
+        c->has_left = true;
     }
-    if (b->leaving)
-        pthread_cond_broadcast(&b->released);
-    b->leaving = NULL;
+    pthread_cond_broadcast(&b->released);
 }
 
 /* Takes in what has come; waits when there is nothing else to do. False when the batcher closes. */
@@ -239,13 +253,13 @@ static bool collect(struct batcher *b)
     pthread_mutex_lock(&b->mutex);
     while (!b->incoming && !b->leaving && !b->waiting && b->active_count == 0 && !b->is_closed)
         pthread_cond_wait(&b->work, &b->mutex);
+    free_leaving(b);
     if (b->incoming) {
         *b->waiting_end = b->incoming;
         b->waiting_end = b->incoming_end;
         b->incoming = NULL;
         b->incoming_end = &b->incoming;
     }
-    free_leaving(b);
     const bool goes_on = b->waiting || b->active_count > 0 || !b->is_closed;
     pthread_mutex_unlock(&b->mutex);
     return goes_on;
@@ -347,7 +361,7 @@ void batcher_release(struct batcher *b, struct conditioning *c)
     c->next = b->leaving;
     b->leaving = c;
     pthread_cond_signal(&b->work);
-    while (c->cond || b->leaving)
+    while (!c->has_left)
         pthread_cond_wait(&b->released, &b->mutex);
     pthread_mutex_unlock(&b->mutex);
 }

@@ -19,8 +19,11 @@ struct batcher;
 struct conditioning {
     const wn_prompt *prompt;
     const struct noise_source *noise;
-    wn_cond *cond;             /* NULL until encoded */
-    struct conditioning *next; /* batcher's */
+    /* the batcher's */
+    wn_cond *cond;  /* NULL until encoded */
+    wn_error fault; /* of encoding, which is not tried again; code WN_OK while there is none */
+    bool has_left;
+    struct conditioning *next;
 };
 
 struct task {

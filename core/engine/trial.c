@@ -188,20 +188,25 @@ static wn_status take_part(struct trial *t, wn_error *err)
     return WN_OK;
 }
 
-static void give_back(const struct trial *t)
+/* What is not given back is waited for: t is NULL where there was not even memory for it. */
+static void give_back(struct engine *e, uint32_t index, const struct trial *t)
 {
-    const struct spec_budget spent = { .nfe = (double)t->budget.nfe,
-                                       .seconds = t->budget.seconds,
-                                       .verifier_calls = (double)t->budget.verifier_calls,
-                                       .candidates = (double)t->budget.candidates };
-    allotment_end(t->engine->allotment, t->index, &spent);
+    struct spec_budget spent = { 0 };
+    if (t)
+        spent = (struct spec_budget){ .nfe = (double)t->budget.nfe,
+                                      .seconds = t->budget.seconds,
+                                      .verifier_calls = (double)t->budget.verifier_calls,
+                                      .candidates = (double)t->budget.candidates };
+    allotment_end(e->allotment, index, &spent);
 }
 
 wn_status trial_run(struct engine *e, uint32_t index, wn_error *err)
 {
     struct trial *t = create(e, index);
-    if (!t)
+    if (!t) {
+        give_back(e, index, NULL);
         return wn_fail(err, WN_E_MEMORY, "no memory for the search on prompt %s", e->spec->prompts[index].id);
+    }
     wn_status status = take_part(t, err);
     if (status == WN_OK)
         status = write_row(t, "open", "", err);
@@ -210,7 +215,7 @@ wn_status trial_run(struct engine *e, uint32_t index, wn_error *err)
     wait_for_jobs(t);
     batcher_release(e->batcher, &t->conditioning);
     status = end(t, status, err);
-    give_back(t);
+    give_back(e, index, t);
     destroy(t);
     return status;
 }

@@ -14,7 +14,7 @@ enum { ATTEMPTS = 5, START_S = 3600 };
 
 struct isolated {
     struct wn_worker_setup setup;
-    const char *argv[3];
+    const char *argv[5];
     struct wn_worker_verifier *verifier;
 };
 
@@ -27,7 +27,7 @@ static void write_spec(struct json_text *j, const struct spec *spec, const struc
     json_key(j, "seed"), json_u64(j, spec->seed);
     json_key(j, "verifiers"), json_object(j);
     json_key(j, use->name), json_object(j);
-    json_key(j, "use"), json_string(j, use->module->plugin_count > 1 ? use->plugin->name : use->module->path);
+    json_key(j, "use"), json_string(j, use->plugin->name);
     json_key(j, "options"), tree_write(j, options, false);
     json_end(j), json_end(j), json_end(j);
 }
@@ -45,6 +45,7 @@ static wn_status write_hello(struct host_shared *s, const struct spec_use *use, 
     json_object(&j);
     json_key(&j, "directory"), json_string(&j, s->spec->directory);
     json_key(&j, "threads"), json_u64(&j, host->thread_count(host->ctx));
+    json_key(&j, "module"), json_string(&j, use->module->path);
     json_key(&j, "spec"), json_string(&j, buffer_string(&spec));
     json_end(&j);
     wn_status status = buffer_status(&spec, "isolate", err);
@@ -66,6 +67,8 @@ static wn_status start(struct isolated *i, struct host_shared *s, const struct s
         return wn_fail(err, WN_E_MISSING, "isolate: the winnow command is not beside this program");
     i->argv[0] = s->places.command;
     i->argv[1] = "serve";
+    i->argv[2] = *registry_extra_dirs(s->process->registry) ? "--plugin-dir" : NULL;
+    i->argv[3] = registry_extra_dirs(s->process->registry);
     i->setup = (struct wn_worker_setup){
         .host = host,
         .name = use->plugin->name,

@@ -28,6 +28,7 @@ struct list { /* growable array of pointers */
 
 struct registry {
     struct arena *arena;
+    const char *extra_dirs;
     struct list dirs;     /* char * */
     struct list modules;  /* struct registry_module * */
     struct list failures; /* char *, "path: reason" */
@@ -83,8 +84,10 @@ static wn_status fail_symbol(void *handle, wn_error *err)
         char symbol[32];
         snprintf(symbol, sizeof symbol, "wn_module_v%d", major);
         if (major != WN_ABI_MAJOR && dlsym(handle, symbol))
-            return wn_fail(err, WN_E_UNSUPPORTED, "made for plugin ABI %d, this winnow speaks %d; rebuild it against "
-                           "the installed headers", major, WN_ABI_MAJOR);
+            return wn_fail(err, WN_E_UNSUPPORTED,
+                           "made for plugin ABI %d, this winnow speaks %d; rebuild it against "
+                           "the installed headers",
+                           major, WN_ABI_MAJOR);
     }
     return wn_fail(err, WN_E_FORMAT, "exports no wn_module_v%d: not a winnow plugin, or WN_MODULE is missing in it",
                    WN_ABI_MAJOR);
@@ -190,12 +193,17 @@ wn_status registry_create(const char *extra_dirs, struct registry **out, wn_erro
 {
     struct registry *r = calloc(1, sizeof *r);
     *out = r;
-    if (r && (r->arena = arena_create()) && add_dirs(r, extra_dirs) && add_dirs(r, getenv("WINNOW_PLUGIN_PATH")) &&
-        add_home_dirs(r))
+    if (r && (r->arena = arena_create()) && (r->extra_dirs = arena_string(r->arena, extra_dirs ? extra_dirs : "")) &&
+        add_dirs(r, extra_dirs) && add_dirs(r, getenv("WINNOW_PLUGIN_PATH")) && add_home_dirs(r))
         return WN_OK;
     registry_destroy(r);
     *out = NULL;
     return no_memory(err);
+}
+
+const char *registry_extra_dirs(const struct registry *r)
+{
+    return r->extra_dirs;
 }
 
 void registry_destroy(struct registry *r)

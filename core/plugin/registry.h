@@ -22,6 +22,7 @@ struct registry_module {
  * as a failure and reported when its name is asked for, and by registry_failures. */
 wn_status registry_create(const char *extra_dirs, struct registry **out, wn_error *err);
 void registry_destroy(struct registry *r);
+const char *registry_extra_dirs(const struct registry *r); /* as given; "" = none */
 
 /* kind 0 = any. WN_E_MISSING lists near names, what was searched, and load failures that may be the reason. */
 wn_status registry_find(struct registry *r, int64_t kind, const char *name, const wn_plugin **plugin,

@@ -12,6 +12,7 @@
 #include "spec/prompts.h"
 #include "spec/shape.h"
 #include "spec/source.h"
+#include "spec/sweep.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -304,7 +305,7 @@ static void load_all(struct loader *l)
         return;
     l->spec->resolved = write_text(l, l->resolved, 2, false);
     write_hash(l);
-    if (!l->request->without_run)
+    if (!l->request->without_run && !l->request->changes)
         warn_unused(l->spec);
 }
 
@@ -333,7 +334,7 @@ wn_status spec_load(const struct spec_request *request, struct registry *registr
     }
     problems_init(&l.problems);
     l.root = source_load(request, l.arena, &l.problems, &l.spec->text);
-    if (l.root)
+    if (l.root && sweep_settle(&l))
         load_all(&l);
     if (!l.problems.count) {
         problems_free(&l.problems);

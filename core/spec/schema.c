@@ -296,6 +296,25 @@ static void write_sampler(struct json_text *j, const struct registry *r)
     end_use(j, r, WN_KIND_SAMPLER);
 }
 
+/* Values of a grid are lists; what they may hold is for `winnow check` to say, because the key decides. */
+static void write_sweep(struct json_text *j)
+{
+    begin_section(j, "sweep", "runs of their own, each with other values laid over this spec: list x grid");
+    write_rows(j, shape_sweep_options);
+    json_key(j, "grid"), json_object(j);
+    text(j, "description", "keys as --set has them, each with the list of its values; every combination is a point");
+    text(j, "type", "object");
+    json_key(j, "additionalProperties"), json_object(j);
+    write_list_type(j);
+    json_end(j), json_end(j);
+    json_key(j, "list"), json_object(j);
+    text(j, "description", "points: objects of keys as --set has them; \"name\" is what a point is called");
+    write_list_type(j);
+    json_key(j, "items"), json_object(j), text(j, "type", "object"), json_end(j);
+    json_end(j);
+    end_section(j);
+}
+
 static void write_schema(struct json_text *j, const struct registry *r)
 {
     json_object(j);
@@ -313,6 +332,7 @@ static void write_schema(struct json_text *j, const struct registry *r)
     write_names(j, "judge", "verifiers that only report: the search never sees their scores");
     write_section(j, "budget", "where the search for one prompt ends", shape_budget_options);
     write_section(j, "engine", "how the work is done; changes no result", shape_engine_options);
+    write_sweep(j);
     end_section(j);
 }
 

@@ -78,6 +78,12 @@ const wn_option shape_engine_options[] = {
     WN_OPTIONS_END
 };
 
+const wn_option shape_sweep_options[] = {
+    WN_INT(struct shape_sweep, max_points, "100", 1, 100000,
+           "a sweep of more points is refused: most are mistakes, and each point is a run"),
+    WN_OPTIONS_END
+};
+
 int32_t shape_choice_index(const char *choices, const char *word)
 {
     int32_t i = 1;

@@ -60,6 +60,10 @@ struct shape_engine {
     int32_t save_images;
 };
 
+struct shape_sweep {
+    int64_t max_points;
+};
+
 extern const wn_option shape_top_options[];
 extern const wn_option shape_canvas_options[];
 extern const wn_option shape_prompts_options[];
@@ -68,6 +72,7 @@ extern const wn_option shape_use_options[];
 extern const wn_option shape_verifier_options[];
 extern const wn_option shape_budget_options[];
 extern const wn_option shape_engine_options[];
+extern const wn_option shape_sweep_options[];
 
 /* In the order of enum spec_noise and enum spec_solver, which begin with 1. */
 #define SHAPE_NOISE_CHOICES "philox|torch-cpu|torch-cpu-bf16|torch-cuda|torch-cpu-bf16-legacy"
@@ -84,5 +89,6 @@ const char *shape_choice(const char *choices, int32_t index, char word[SHAPE_WOR
 #define SHAPE_SAMPLER_KEYS "options"
 #define SHAPE_VERIFIER_KEYS "options|inputs"
 #define SHAPE_SEARCH_KEYS "options"
+#define SHAPE_SWEEP_KEYS "grid|list"
 
 #endif

@@ -318,23 +318,15 @@ static void put_value(struct source *s, struct tree_node *node, const char *toke
         tree_put(node, arena_string(s->arena, token), value);
 }
 
-static void apply_set(struct source *s, struct tree_node *root, const char *set)
+/* Walks to where path leads, making objects on the way, and puts the value there. */
+static void change(struct source *s, struct tree_node *root, const char *path, struct tree_node *value, const char *name)
 {
+    const char *whole = path;
     char token[128];
     int64_t index;
-    const char *name = arena_printf(s->arena, "--set %s", set), *equals = strchr(set, '=');
-    const char *path = equals ? arena_copy(s->arena, set, (uint64_t)(equals - set)) : NULL;
-    if (!path || !name || !*path) {
-        problems_add_line(s->problems, WN_E_ARG, "--set %s: not of the form a.b=VALUE", set);
-        return;
-    }
-    struct tree_node *value = parse_value(s, name, equals + 1), *node = root;
-    if (!value)
-        return;
-    mark_source(value, name);
-    while (node) {
+    for (struct tree_node *node = root; node; node = descend(s, node, token, index, name)) {
         if (!next_step(&path, token, &index)) {
-            problems_add_line(s->problems, WN_E_ARG, "%s: the part before '=' is not of the form a.b[2].c", name);
+            problems_add_line(s->problems, WN_E_ARG, "%s: \"%s\" is not of the form a.b[2].c", name, whole);
             return;
         }
         if (!can_step(s, node, token, index, name))
@@ -343,8 +335,33 @@ static void apply_set(struct source *s, struct tree_node *root, const char *set)
             put_value(s, node, token, index, value);
             return;
         }
-        node = descend(s, node, token, index, name);
     }
+}
+
+void source_change(struct arena *arena, struct problems *problems, struct tree_node *root, const char *path,
+                   const struct tree_node *value, const char *name)
+{
+    struct source s = { arena, problems, 0 };
+    struct tree_node *copy = tree_copy(arena, value);
+    if (copy)
+        change(&s, root, path, copy, name);
+    else
+        problems_add_line(problems, WN_E_MEMORY, "%s: no memory", name);
+}
+
+static void apply_set(struct source *s, struct tree_node *root, const char *set)
+{
+    const char *name = arena_printf(s->arena, "--set %s", set), *equals = strchr(set, '=');
+    const char *path = equals ? arena_copy(s->arena, set, (uint64_t)(equals - set)) : NULL;
+    if (!path || !name || !*path) {
+        problems_add_line(s->problems, WN_E_ARG, "--set %s: not of the form a.b=VALUE", set);
+        return;
+    }
+    struct tree_node *value = parse_value(s, name, equals + 1);
+    if (!value)
+        return;
+    mark_source(value, name);
+    change(s, root, path, value, name);
 }
 
 struct tree_node *source_load(const struct spec_request *request, struct arena *arena, struct problems *problems,

@@ -15,6 +15,7 @@
 
 struct registry;        /* plugin/registry.h */
 struct registry_module; /* plugin/registry.h */
+struct sweep_changes;   /* spec/sweep.h */
 
 enum spec_noise {
     SPEC_NOISE_PHILOX = 1,
@@ -95,6 +96,7 @@ struct spec_request {
     const char *const *set;     /* "a.b=VALUE" overrides in order */
     uint32_t set_count;
     const char *output;         /* --output, or NULL */
+    const struct sweep_changes *changes; /* of one point of a sweep, laid over all of that; or NULL */
     bool without_run;           /* only sampler and verifiers are used: either, search, prompts, ... may be absent */
 };
 

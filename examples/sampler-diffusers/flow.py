@@ -43,15 +43,18 @@ class Scheduler(diffusers.FlowMatchEulerDiscreteScheduler):
 @winnow_worker.sampler
 class Flow:
     """model: a folder or hub id; dtype: float32, bfloat16, float16; call: further arguments of the pipeline's call, such as
-    {"guidance_scale": 3.5}."""
+    {"guidance_scale": 3.5}; batch: latents in one call of the transformer. torch's results depend a little on how many those are:
+    with 1 they do not, and a resumed run is equal to the last bit."""
 
-    has_preview, max_batch = True, 64
+    has_preview = True
 
-    def __init__(self, model: str, device: str = "cpu", dtype: str = "float32", call: dict = {}):
+    def __init__(self, model: str, device: str = "cpu", dtype: str = "float32", call: dict = {}, batch: int = 16):
         self.pipe = diffusers.DiffusionPipeline.from_pretrained(model, torch_dtype=getattr(torch, dtype)).to(device)
         self.pipe.set_progress_bar_config(disable=True)
         self.call = call
-        for file in sorted(pathlib.Path(model).rglob("*.safetensors")):
+        self.max_batch = batch
+        folder = model if pathlib.Path(model).is_dir() else diffusers.DiffusionPipeline.download(model)
+        for file in sorted(pathlib.Path(folder).rglob("*.safetensors")):
             winnow_worker.uses_file(file)
         real = self.pipe.scheduler
         self.pipe.scheduler = self.scheduler = Scheduler.from_config(real.config)
@@ -61,16 +64,19 @@ class Flow:
         self._measure()
 
     def _remember_prompts(self):
-        """A prompt is encoded once, however often the pipeline is run on it."""
+        """A prompt is encoded once, however often the pipeline is run on it, and repeated for each latent of a call."""
         encode = self.pipe.encode_prompt
 
         def remembering(*args, **kwargs):
-            known = self.encoded.setdefault(self.prompt, {})
-            key = repr((args, kwargs))
-            if key not in known:
-                known[key] = encode(*args, **kwargs)
-            return known[key]
+            count = kwargs.pop("num_images_per_prompt", 1)
+            if self.prompt not in self.encoded:
+                self.encoded[self.prompt] = encode(*args, num_images_per_prompt=1, **kwargs)
+            return tuple(part.repeat_interleave(count, 0) if torch.is_tensor(part) and len(part) == 1 else part
+                         for part in self.encoded[self.prompt])
         self.pipe.encode_prompt = remembering
+
+    def forget(self, prompt):
+        self.encoded.pop(prompt, None)
 
     # ---- one run of the pipeline ----
 

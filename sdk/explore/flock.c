@@ -34,28 +34,41 @@ struct wn_price wn_price_sum(struct wn_price a, struct wn_price b)
 
 struct wn_purse wn_purse_open(const wn_env *env)
 {
-    return (struct wn_purse){ env, env->budget_left(env->ctx, WN_CURRENCY_SECONDS), 0 };
+    const double left = env->budget_left(env->ctx, WN_CURRENCY_SECONDS);
+    return (struct wn_purse){ .env = env, .seconds = left, .left = left };
 }
 
-static bool has_time(const struct wn_purse *p, double nfe)
+/* nfe in so many rounds, each of which is thought to take at least as long as the last one. */
+static bool has_time(const struct wn_purse *p, double nfe, int rounds)
 {
     const double left = p->env->budget_left(p->env->ctx, WN_CURRENCY_SECONDS);
     if (isinf(left))
         return true;
-    return left > 0 && (p->nfe <= 0 || (p->seconds - left) / p->nfe * nfe <= left);
+    const double each = p->nfe > 0 ? (p->seconds - left) / p->nfe : 0;
+    return left > 0 && fmax(each * nfe, p->round * rounds) <= left;
+}
+
+static bool has_rest(const wn_env *env, struct wn_price price)
+{
+    return price.nfe <= env->budget_left(env->ctx, WN_CURRENCY_NFE) &&
+           price.calls <= env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS) &&
+           price.candidates <= env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES);
 }
 
 bool wn_purse_affords(const struct wn_purse *purse, struct wn_price price)
 {
-    const wn_env *env = purse->env;
-    return price.nfe <= env->budget_left(env->ctx, WN_CURRENCY_NFE) &&
-           price.calls <= env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS) &&
-           price.candidates <= env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES) && has_time(purse, price.nfe);
+    return has_rest(purse->env, price) && has_time(purse, price.nfe, 1);
 }
 
 bool wn_purse_take(struct wn_purse *purse, struct wn_price price, struct wn_price reserve)
 {
-    if (!wn_purse_affords(purse, wn_price_sum(price, reserve)))
+    const struct wn_price all = wn_price_sum(price, reserve);
+    const double left = purse->env->budget_left(purse->env->ctx, WN_CURRENCY_SECONDS);
+    if (left < purse->left) {
+        purse->round = purse->left - left;
+        purse->left = left;
+    }
+    if (!has_rest(purse->env, all) || !has_time(purse, all.nfe, (price.calls > 0) + (reserve.calls > 0)))
         return false;
     purse->nfe += price.nfe;
     return true;
@@ -188,13 +201,20 @@ wn_status wn_flock_contest(struct wn_flock *best, struct wn_flock *next, bool *i
     return WN_OK;
 }
 
+/* The last one is tried as long as there is any time: it is what the search is for. */
+static bool take_finish(struct wn_flock *flock, struct wn_purse *purse)
+{
+    const wn_env *env = flock->env;
+    const struct wn_price price = wn_price_advance(env, flock->count, flock->point, env->steps, flock->is_paid);
+    return wn_purse_take(purse, price, wn_price_nothing) ||
+           (flock->count == 1 && has_rest(env, price) && env->budget_left(env->ctx, WN_CURRENCY_SECONDS) > 0);
+}
+
 wn_status wn_flock_finish(struct wn_flock *flock, struct wn_purse *purse, wn_error *err)
 {
     const wn_env *env = flock->env;
     const uint64_t wanted = flock->count;
-    while (flock->count > 0 &&
-           !wn_purse_take(purse, wn_price_advance(env, flock->count, flock->point, env->steps, flock->is_paid),
-                          wn_price_nothing))
+    while (flock->count > 0 && !take_finish(flock, purse))
         env->drop(env->ctx, flock->samples[--flock->count]);
     const uint64_t count = flock->count;
     if (count > 0) {

@@ -29,6 +29,8 @@ struct wn_purse {
     const wn_env *env;
     double seconds; /* that were left at the start */
     double nfe;     /* taken since */
+    double left;    /* seconds, when something was taken last */
+    double round;   /* seconds from there to the next time */
 };
 
 struct wn_purse wn_purse_open(const wn_env *env);
@@ -63,8 +65,8 @@ wn_status wn_flock_advance(struct wn_flock *flock, uint64_t point, wn_error *err
 wn_status wn_flock_kick(struct wn_flock *flock, uint64_t point, wn_kernel kernel, uint64_t *stream, wn_error *err);
 wn_status wn_flock_score(struct wn_flock *flock, wn_error *err);
 
-/* Scores the one sample of next; it takes the place of best's, unless that one is there and scores as high. next is empty
- * then. */
+/* Scores the one sample of next; it takes the place of best's, unless that one is there and scores as high. next is
+ * empty then. */
 wn_status wn_flock_contest(struct wn_flock *best, struct wn_flock *next, bool *is_better, wn_error *err);
 void wn_flock_swap(struct wn_flock *a, struct wn_flock *b);
 

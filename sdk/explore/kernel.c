@@ -7,7 +7,7 @@ static const struct {
     const char *name;
     int64_t kind;
     double scale;
-} kernels[] = { { "cps", WN_KERNEL_CPS, 1 },
+} kernels[] = { { "cps", WN_KERNEL_CPS, 0.5 },
                 { "constant", WN_KERNEL_CONSTANT, 1 },
                 { "grpo", WN_KERNEL_GRPO, 0.7 },
                 { "rbf", WN_KERNEL_RBF, 3 },

@@ -11,8 +11,8 @@ struct wn_gates {
     double thresholds[WN_STOPS_MAX]; /* at each point; NaN, which every score passes, where no pilot had a score */
 };
 
-/* Samples noises 0 .. pilots-1, or as many as can be paid for, to the end and offers them. thresholds: at each gate that
- * quantile of what they scored there. Leaves the flock empty. WN_E_BUDGET when it could not be all. */
+/* Samples noises 0 .. pilots-1, or as many as can be paid for, to the end and offers them. thresholds: at each gate
+ * that quantile of what they scored there. Leaves the flock empty. WN_E_BUDGET when it could not be all. */
 wn_status wn_pilot(struct wn_flock *flock, struct wn_purse *purse, uint64_t pilots, double quantile,
                    struct wn_gates *gates, wn_error *err);
 

@@ -110,11 +110,9 @@ static int has_ended(pid_t pid)
     return 0;
 }
 
-void wn_child_end(struct wn_child *c, int is_patient, char *how, uint64_t how_size)
+void wn_child_kill(struct wn_child *c, int is_patient, char *how, uint64_t how_size)
 {
     int status = 0;
-    if (c->pid <= 0)
-        return;
     shutdown(c->socket, SHUT_RDWR);
     const int by_itself = is_patient && has_ended(c->pid);
     kill(-c->pid, SIGKILL); /* and what it has started */
@@ -124,6 +122,10 @@ void wn_child_end(struct wn_child *c, int is_patient, char *how, uint64_t how_si
         describe_end(status, how, how_size);
     else
         snprintf(how, how_size, "was ended");
+}
+
+void wn_child_close(struct wn_child *c)
+{
     close(c->socket);
     close(c->errors);
     *c = (struct wn_child)WN_CHILD_NONE;

@@ -28,8 +28,9 @@ struct wn_child {
  * WN_CHILD_SHARED_FD, or -1; it inherits no other. WN_E_MISSING: there is no such program. */
 wn_status wn_child_start(struct wn_child *c, char *const *argv, char *const *env, int shared, wn_error *err);
 
-/* Kills the group, reaps the child, closes the descriptors, and says how it ended ("ended with status 1", "died of
- * signal 11, Segmentation fault"). A child that is ending by itself is given half a second to do so where patient. */
-void wn_child_end(struct wn_child *c, int is_patient, char *how, uint64_t how_size);
+/* Kills the group, reaps the child, and says how it ended ("ended with status 1", "died of signal 11, Segmentation
+ * fault"). A child that is ending by itself is given half a second to do so where patient. */
+void wn_child_kill(struct wn_child *c, int is_patient, char *how, uint64_t how_size);
+void wn_child_close(struct wn_child *c); /* its descriptors, once it is killed */
 
 #endif

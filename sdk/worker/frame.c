@@ -21,8 +21,8 @@ void wn_frame_write_header(uint8_t header[WN_FRAME_HEADER], uint64_t text_bytes,
     memcpy(header + 8, &data_bytes, 8);
 }
 
-wn_status wn_frame_read_header(const uint8_t header[WN_FRAME_HEADER], uint64_t max_data, uint64_t *text_bytes,
-                               uint64_t *data_bytes, wn_error *err)
+wn_status wn_frame_read_header(const uint8_t header[WN_FRAME_HEADER], struct wn_frame_limits limits,
+                               uint64_t *text_bytes, uint64_t *data_bytes, wn_error *err)
 {
     uint32_t length;
     memcpy(&length, header + 4, 4);
@@ -33,12 +33,12 @@ wn_status wn_frame_read_header(const uint8_t header[WN_FRAME_HEADER], uint64_t m
                        "a frame begins with bytes %02x %02x %02x %02x, not with 77 6e 30 0a; nothing but frames may be "
                        "written to the standard output of a worker",
                        header[0], header[1], header[2], header[3]);
-    if (length < 2 || length > WN_FRAME_MAX_TEXT)
-        return wn_fail(err, WN_E_FORMAT, "a frame announces %u bytes of text; 2 to %d are possible", length,
-                       WN_FRAME_MAX_TEXT);
-    if (*data_bytes > max_data)
+    if (length < 2 || length > limits.text_bytes)
+        return wn_fail(err, WN_E_FORMAT, "a frame announces %u bytes of text where 2 to %llu can be meant", length,
+                       (unsigned long long)limits.text_bytes);
+    if (*data_bytes > limits.data_bytes)
         return wn_fail(err, WN_E_FORMAT, "a frame announces %llu bytes of data where at most %llu can be meant",
-                       (unsigned long long)*data_bytes, (unsigned long long)max_data);
+                       (unsigned long long)*data_bytes, (unsigned long long)limits.data_bytes);
     return WN_OK;
 }
 
@@ -125,12 +125,13 @@ static wn_status receive_body(const struct wn_pipe *pipe, struct wn_frame *f, wn
     return read_all(pipe, f->data, f->data_bytes, err);
 }
 
-wn_status wn_frame_receive(const struct wn_pipe *pipe, uint64_t max_data, struct wn_frame *frame, wn_error *err)
+wn_status wn_frame_receive(const struct wn_pipe *pipe, struct wn_frame_limits limits, struct wn_frame *frame,
+                           wn_error *err)
 {
     uint8_t header[WN_FRAME_HEADER];
     *frame = (struct wn_frame){ 0 };
     WN_TRY(read_all(pipe, header, sizeof header, err));
-    WN_TRY(wn_frame_read_header(header, max_data, &frame->text_bytes, &frame->data_bytes, err));
+    WN_TRY(wn_frame_read_header(header, limits, &frame->text_bytes, &frame->data_bytes, err));
     const wn_status status = receive_body(pipe, frame, err);
     if (status != WN_OK)
         wn_frame_free(frame);

@@ -18,6 +18,12 @@
 
 enum { WN_FRAME_HEADER = 16, WN_FRAME_MAX_TEXT = 64 << 20 };
 
+/* What a reader can want: of JSON text, which takes some thirty times its size when parsed, and of data. */
+struct wn_frame_limits {
+    uint64_t text_bytes; /* at most WN_FRAME_MAX_TEXT */
+    uint64_t data_bytes;
+};
+
 /* One frame as it was read; free with wn_frame_free. */
 struct wn_frame {
     char *text; /* NUL-terminated behind its text_bytes */
@@ -41,18 +47,19 @@ struct wn_pipe {
 
 void wn_frame_write_header(uint8_t header[WN_FRAME_HEADER], uint64_t text_bytes, uint64_t data_bytes);
 
-/* What a header announces. WN_E_FORMAT where it is none, or announces more than max_data or WN_FRAME_MAX_TEXT. */
-wn_status wn_frame_read_header(const uint8_t header[WN_FRAME_HEADER], uint64_t max_data, uint64_t *text_bytes,
-                               uint64_t *data_bytes, wn_error *err);
+/* What a header announces. WN_E_FORMAT where it is none, or announces more than the limits. */
+wn_status wn_frame_read_header(const uint8_t header[WN_FRAME_HEADER], struct wn_frame_limits limits,
+                               uint64_t *text_bytes, uint64_t *data_bytes, wn_error *err);
 
 /* Writes one frame whose data are the parts, in order. WN_E_IO when the other side is gone; never a SIGPIPE on sockets.
  */
 wn_status wn_frame_send(const struct wn_pipe *pipe, const char *text, uint64_t part_count, const struct wn_part *parts,
                         wn_error *err);
 
-/* Reads one frame of at most max_data bytes of data. WN_E_IO: the other side is gone; WN_E_FORMAT: this is no frame. On
+/* Reads one frame within the limits. WN_E_IO: the other side is gone; WN_E_FORMAT: this is no frame. On
  * failure *frame is empty. */
-wn_status wn_frame_receive(const struct wn_pipe *pipe, uint64_t max_data, struct wn_frame *frame, wn_error *err);
+wn_status wn_frame_receive(const struct wn_pipe *pipe, struct wn_frame_limits limits, struct wn_frame *frame,
+                           wn_error *err);
 
 void wn_frame_free(struct wn_frame *frame); /* leaves it empty; an empty one is fine */
 

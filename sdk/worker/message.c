@@ -94,6 +94,17 @@ char *wn_message_print(const cJSON *message)
     return cJSON_PrintUnformatted(message);
 }
 
+cJSON *wn_message_prompt(const wn_prompt *prompt)
+{
+    cJSON *object = cJSON_CreateObject();
+    if (cJSON_AddStringToObject(object, "text", prompt->text) && cJSON_AddStringToObject(object, "id", prompt->id) &&
+        cJSON_AddStringToObject(object, "category", prompt->category) &&
+        cJSON_AddRawToObject(object, "record", prompt->json))
+        return object;
+    cJSON_Delete(object);
+    return NULL;
+}
+
 /* ---- errors -------------------------------------------------------------------------------------------------------
  */
 
@@ -115,7 +126,7 @@ wn_status wn_message_fail(const cJSON *message, int *is_one, wn_error *err)
     WN_TRY(wn_message_text(message, "code", "internal", &code, err));
     WN_TRY(wn_message_text(message, "message", "an error without a message", &text, err));
     for (wn_status s = WN_E_ARG; s < CODES; s++)
-        if (strcmp(codes[s], code) == 0) {
+        if (strcmp(codes[s], code) == 0 && s != WN_E_CANCELLED && s != WN_E_BUDGET) {
             *is_one = 1;
             return wn_fail(err, s, "%s", text);
         }

@@ -28,8 +28,12 @@ char *wn_message_print(const cJSON *message);
 
 /* {"op": "error"}: a status by its name ("argument", "memory", ...), and back. */
 const char *wn_message_code(wn_status status);
-/* The error that it says; *is_one is 0 where it is not well formed (WN_E_FORMAT). */
+/* The error that it says; *is_one is 0 where it is not well formed (WN_E_FORMAT). "cancelled" and "budget" are not a
+ * program's to say. */
 wn_status wn_message_fail(const cJSON *message, int *is_one, wn_error *err);
+
+/* {"text", "id", "category", "record"}; NULL without memory. */
+cJSON *wn_message_prompt(const wn_prompt *prompt);
 
 /* A verifier's nature as a worker's "ready" tells it, and back. The metrics' names point into the message. metrics has
  * room for 64. */

@@ -6,6 +6,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
@@ -254,7 +255,8 @@ static wn_status answer(const struct wn_service *service, const cJSON *message, 
 
 static wn_status next_message(cJSON **message, struct wn_frame *frame, wn_error *err)
 {
-    WN_TRY(wn_frame_receive(&server.pipe, UINT64_MAX, frame, err));
+    const struct wn_frame_limits limits = { WN_FRAME_MAX_TEXT, UINT64_MAX };
+    WN_TRY(wn_frame_receive(&server.pipe, limits, frame, err));
     const wn_status status = wn_message_parse(frame, message, err);
     if (status != WN_OK)
         wn_frame_free(frame);
@@ -310,14 +312,19 @@ static void *watch_host(void *arg)
     _exit(STOPPED);
 }
 
-/* Frames keep the descriptors that standard input and output were; whoever prints prints to standard error. */
+/* Frames keep what standard input and output were, and nobody who is started from here inherits it; whoever prints
+ * prints to standard error, whoever reads reads nothing. */
 static wn_status take_over_stdio(wn_error *err)
 {
-    server.pipe.in = dup(STDIN_FILENO);
-    server.pipe.out = dup(STDOUT_FILENO);
-    if (server.pipe.in < 0 || server.pipe.out < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
-        return wn_fail(err, WN_E_IO, "standard input and output: %s", strerror(errno));
-    return WN_OK;
+    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    server.pipe.in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, WN_CHILD_SHARED_FD + 1);
+    server.pipe.out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, WN_CHILD_SHARED_FD + 1);
+    const int is_done = nothing >= 0 && server.pipe.in >= 0 && server.pipe.out >= 0 &&
+                        dup2(STDERR_FILENO, STDOUT_FILENO) >= 0 && dup2(nothing, STDIN_FILENO) >= 0;
+    const int why = errno;
+    if (nothing >= 0)
+        close(nothing);
+    return is_done ? WN_OK : wn_fail(err, WN_E_IO, "standard input and output: %s", strerror(why));
 }
 
 wn_status wn_serve_verifier(const struct wn_service_maker *maker, wn_error *err)

@@ -24,7 +24,7 @@ struct wn_service {
 };
 
 /* Serves on standard input and output until the other side goes away (WN_OK). Standard output is redirected to standard
- * error first, so that nothing but frames can come between the frames. */
+ * error first and standard input to nothing, so that nobody writes or reads between the frames. */
 wn_status wn_serve_verifier(const struct wn_service_maker *maker, wn_error *err);
 
 /* A line for the log of the other side. [any], while wn_serve_verifier runs */

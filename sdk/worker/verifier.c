@@ -16,13 +16,6 @@ struct wn_worker_verifier {
 /* ---- life ---------------------------------------------------------------------------------------------------------
  */
 
-static void tell_files(const wn_host *host, const cJSON *ready)
-{
-    const cJSON *file;
-    cJSON_ArrayForEach(file, cJSON_GetObjectItemCaseSensitive(ready, "files")) if (cJSON_IsString(file))
-        host->uses_file(host->ctx, file->valuestring);
-}
-
 wn_status wn_worker_verifier_open(const struct wn_worker_setup *setup, struct wn_worker_verifier **out, wn_error *err)
 {
     struct wn_worker_verifier *v = calloc(1, sizeof *v);
@@ -35,7 +28,6 @@ wn_status wn_worker_verifier_open(const struct wn_worker_setup *setup, struct wn
         wn_worker_verifier_close(v);
         return status;
     }
-    tell_files(setup->host, wn_worker_ready(v->worker));
     *out = v;
     return WN_OK;
 }
@@ -69,31 +61,25 @@ static uint64_t image_bytes(const wn_image *image)
     return 3 * (uint64_t)image->width_px * image->height_px;
 }
 
-static void put_prompt(cJSON *list, const wn_prompt *prompt)
-{
-    cJSON *object = cJSON_CreateObject();
-    cJSON_AddStringToObject(object, "text", prompt->text);
-    cJSON_AddStringToObject(object, "id", prompt->id);
-    cJSON_AddStringToObject(object, "category", prompt->category);
-    cJSON_AddRawToObject(object, "record", prompt->json);
-    cJSON_AddItemToArray(list, object);
-}
-
 /* Each prompt once, and for each item which it is. Items of one prompt mostly stand together. */
-static void put_prompts(cJSON *message, const wn_score_request *r)
+static wn_status put_prompts(cJSON *message, const wn_score_request *r, wn_error *err)
 {
-    cJSON *list = cJSON_AddArrayToObject(message, "prompts"), *of = cJSON_AddArrayToObject(message, "prompt");
-    int count = 0;
+    cJSON *list = cJSON_AddArrayToObject(message, "prompts");
+    int count = 0, *of = malloc(r->count * sizeof *of);
+    if (!of)
+        return wn_fail(err, WN_E_MEMORY, "no memory for a request");
     for (uint64_t i = 0; i < r->count; i++) {
         uint64_t k = i;
         while (k > 0 && r->prompts[k - 1] != r->prompts[i])
             k--;
-        const int is_new = k == 0;
-        if (is_new)
-            put_prompt(list, r->prompts[i]);
-        const cJSON *same = is_new ? NULL : cJSON_GetArrayItem(of, (int)(k - 1));
-        cJSON_AddItemToArray(of, cJSON_CreateNumber(is_new ? count++ : same->valuedouble));
+        of[i] = k > 0 ? of[k - 1] : count++;
+        if (k == 0)
+            cJSON_AddItemToArray(list, wn_message_prompt(r->prompts[i]));
     }
+    cJSON *indices = cJSON_CreateIntArray(of, (int)r->count);
+    free(of);
+    const int is_whole = cJSON_AddItemToObject(message, "prompt", indices) && cJSON_GetArraySize(list) == count;
+    return is_whole ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a request");
 }
 
 /* [width, height] of each; null for one without pixels. */
@@ -164,11 +150,12 @@ wn_status wn_worker_verifier_score(void *self, const wn_score_request *r, wn_err
 {
     struct wn_worker_verifier *v = self;
     cJSON *message = wn_message_new("score", 0);
-    put_prompts(message, r);
+    wn_status status = put_prompts(message, r, err);
     put_images(message, "images", r->count, r->images);
     if (r->previews)
         put_images(message, "previews", r->count, r->previews);
-    const wn_status status = message ? ask(v, message, r, err) : wn_fail(err, WN_E_MEMORY, "no memory for a request");
+    if (status == WN_OK)
+        status = ask(v, message, r, err);
     cJSON_Delete(message);
     return status;
 }

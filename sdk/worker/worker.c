@@ -10,9 +10,11 @@
 #include <fcntl.h>
 #include <math.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,6 +67,15 @@ static void say(const struct wn_worker *w, int32_t level, const char *line)
     w->setup.host->log(w->setup.host->ctx, level, line);
 }
 
+/* What the program says of itself, by standard error or by frames. */
+static void log_bounded(struct wn_worker *w, int32_t level, const char *line)
+{
+    if (++w->log.lines <= LINES_MAX)
+        say(w, level, line);
+    if (w->log.lines == LINES_MAX)
+        say(w, WN_LOG_WARN, "it says too much; no more is shown until it has done what it was asked");
+}
+
 static void end_line(struct wn_worker *w)
 {
     struct worker_log *l = &w->log;
@@ -73,17 +84,15 @@ static void end_line(struct wn_worker *w)
     l->line[l->length] = '\0';
     memcpy(l->last, l->line, l->length + 1);
     l->length = 0;
-    if (++l->lines <= LINES_MAX)
-        say(w, WN_LOG_INFO, l->last);
-    if (l->lines == LINES_MAX)
-        say(w, WN_LOG_WARN, "it writes too much to standard error; no more is shown until its next answer");
+    log_bounded(w, WN_LOG_INFO, l->last);
 }
 
+/* No more than a full pipe at a time: who writes faster than this reads is not to keep the host from its watch. */
 static void take_errors(struct wn_worker *w)
 {
     char bytes[4096];
     ssize_t count;
-    while ((count = read(w->child.errors, bytes, sizeof bytes)) > 0)
+    for (int reads = 0; reads < 16 && (count = read(w->child.errors, bytes, sizeof bytes)) > 0; reads++)
         for (ssize_t i = 0; i < count; i++) {
             if (bytes[i] != '\n')
                 w->log.line[w->log.length++] = bytes[i];
@@ -95,23 +104,37 @@ static void take_errors(struct wn_worker *w)
 /* ---- waiting ------------------------------------------------------------------------------------------------------
  */
 
+/* A process that has ended may have left its socket to one that it started: then no end of the stream tells of it. */
+static int has_died(const struct wn_worker *w)
+{
+    siginfo_t info = { 0 };
+    return waitid(P_PID, (id_t)w->child.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == w->child.pid;
+}
+
+static wn_status look_around(const struct wn_worker *w, wn_error *err)
+{
+    if (w->setup.host->cancelled(w->setup.host->ctx))
+        return wn_fail(err, WN_E_CANCELLED, "the user interrupted");
+    if (now_s() - w->heard > w->limit_s)
+        return wn_fail(err, WN_E_DEVICE, "nothing was heard for %g s", w->limit_s);
+    return WN_OK;
+}
+
 static wn_status wait_for(void *arg, int is_writing, wn_error *err)
 {
     struct wn_worker *w = arg;
-    const wn_host *host = w->setup.host;
     for (;;) {
         struct pollfd fds[2] = { { w->child.socket, is_writing ? POLLOUT : POLLIN, 0 },
                                  { w->child.errors, POLLIN, 0 } };
+        WN_TRY(look_around(w, err));
         if (poll(fds, 2, TICK_MS) < 0 && errno != EINTR)
             return wn_fail(err, WN_E_IO, "poll: %s", strerror(errno));
         if (fds[1].revents & POLLIN)
             take_errors(w);
         if (fds[0].revents)
             return WN_OK;
-        if (host->cancelled(host->ctx))
-            return wn_fail(err, WN_E_CANCELLED, "the user interrupted");
-        if (now_s() - w->heard > w->limit_s)
-            return wn_fail(err, WN_E_DEVICE, "nothing was heard for %g s", w->limit_s);
+        if (has_died(w))
+            return wn_fail(err, WN_E_IO, "it has gone and left its pipe to others");
         if (fds[1].revents & (POLLHUP | POLLERR)) /* closed: poll would return at once, again and again */
             nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
     }
@@ -205,7 +228,7 @@ static int is_aside(struct wn_worker *w, const cJSON *message)
     wn_error err;
     if (wn_message_is(message, "log") && wn_message_text(message, "text", "", &text, &err) == WN_OK &&
         wn_message_text(message, "level", "info", &level, &err) == WN_OK) {
-        say(w, *level == 'd' ? WN_LOG_DEBUG : *level == 'w' ? WN_LOG_WARN : WN_LOG_INFO, text);
+        log_bounded(w, *level == 'd' ? WN_LOG_DEBUG : *level == 'w' ? WN_LOG_WARN : WN_LOG_INFO, text);
         return 1;
     }
     if (!wn_message_is(message, "progress") || wn_message_number(message, "done", 0, &done, &err) != WN_OK ||
@@ -216,12 +239,15 @@ static int is_aside(struct wn_worker *w, const cJSON *message)
     return 1;
 }
 
-wn_status wn_worker_receive(struct wn_worker *w, uint64_t max_data, cJSON **message, struct wn_frame *frame,
+wn_status wn_worker_receive(struct wn_worker *w, struct wn_frame_limits limits, cJSON **message, struct wn_frame *frame,
                             wn_error *err)
 {
+    *frame = (struct wn_frame){ 0 };
     for (*message = NULL;; wn_frame_free(frame), cJSON_Delete(*message)) {
         w->heard = now_s();
-        wn_status status = wn_frame_receive(&w->pipe, max_data, frame, err);
+        wn_status status = look_around(w, err); /* frames may come so fast that nothing ever waits */
+        if (status == WN_OK)
+            status = wn_frame_receive(&w->pipe, limits, frame, err);
         if (status == WN_OK)
             status = wn_message_parse(frame, message, err);
         if (status != WN_OK) {
@@ -265,7 +291,8 @@ wn_status wn_worker_ask_once(struct wn_worker *w, const struct wn_request *r, wn
     if (!cJSON_AddNumberToObject(r->message, "id", (double)++w->id))
         return wn_fail(err, WN_E_MEMORY, "no memory for a request");
     WN_TRY(wn_worker_send(w, r->message, r->parts, r->part_count, err));
-    WN_TRY(wn_worker_receive(w, r->answer_bytes, &message, &frame, err));
+    const struct wn_frame_limits limits = { WN_WORKER_MAX_TEXT, r->answer_bytes };
+    WN_TRY(wn_worker_receive(w, limits, &message, &frame, err));
     const wn_status status = check_answer(w, r, message, &frame, err);
     cJSON_Delete(message);
     wn_frame_free(&frame);
@@ -296,12 +323,12 @@ void wn_worker_praise(struct wn_worker *w)
 
 static void bury(struct wn_worker *w, int is_patient, char *how, uint64_t how_size)
 {
-    take_errors(w);
-    wn_child_end(&w->child, is_patient, how, how_size);
+    wn_child_kill(&w->child, is_patient, how, how_size);
+    take_errors(w); /* its last words are in the pipe by now */
+    wn_child_close(&w->child);
     end_line(w);
 }
 
-/* What it wrote in its last moments lies in the pipe until the end is certain, so the pipe is read twice. */
 int wn_worker_lost(struct wn_worker *w, uint64_t attempt, wn_error *err)
 {
     char how[100] = "was not there", why[1020];
@@ -310,12 +337,8 @@ int wn_worker_lost(struct wn_worker *w, uint64_t attempt, wn_error *err)
         return 0;
     }
     w->is_broken = 0;
-    if (w->child.pid > 0) {
-        const int is_patient = err->code == WN_E_IO;
-        for (int i = 0; is_patient && i < 20; i++, nanosleep(&(struct timespec){ 0, 1000000 }, NULL))
-            take_errors(w);
-        bury(w, is_patient, how, sizeof how);
-    }
+    if (w->child.pid > 0)
+        bury(w, err->code == WN_E_IO, how, sizeof how);
     if (err->code == WN_E_CANCELLED)
         return 0;
     snprintf(why, sizeof why, "%s", err->message);
@@ -362,15 +385,15 @@ static wn_status introduce(struct wn_worker *w, wn_error *err)
 {
     cJSON *hello = wn_message_new("hello", 0), *ready = NULL;
     struct wn_frame frame = { 0 };
-    cJSON_AddNumberToObject(hello, "protocol", WN_WORKER_PROTOCOL);
-    cJSON_AddStringToObject(hello, "kind", w->setup.kind);
-    cJSON_AddRawToObject(hello, "options", w->setup.options);
-    cJSON_AddNumberToObject(hello, "threads", w->setup.host->thread_count(w->setup.host->ctx));
+    const int is_whole = cJSON_AddNumberToObject(hello, "protocol", WN_WORKER_PROTOCOL) &&
+                         cJSON_AddStringToObject(hello, "kind", w->setup.kind) &&
+                         cJSON_AddRawToObject(hello, "options", w->setup.options) &&
+                         cJSON_AddNumberToObject(hello, "threads", w->setup.host->thread_count(w->setup.host->ctx));
     w->limit_s = w->setup.start_s;
-    wn_status status = wn_worker_send(w, hello, NULL, 0, err);
+    wn_status status = is_whole ? wn_worker_send(w, hello, NULL, 0, err) : wn_fail(err, WN_E_MEMORY, "no memory");
     cJSON_Delete(hello);
     if (status == WN_OK)
-        status = wn_worker_receive(w, 0, &ready, &frame, err);
+        status = wn_worker_receive(w, (struct wn_frame_limits){ WN_WORKER_MAX_TEXT, 0 }, &ready, &frame, err);
     if (status != WN_OK)
         return status;
     status = check_ready(w, ready, err);
@@ -449,6 +472,14 @@ static wn_status first_start(struct wn_worker *w, wn_error *err)
     return status == WN_OK ? WN_OK : err->code;
 }
 
+static void tell_files(const struct wn_worker *w)
+{
+    const wn_host *host = w->setup.host;
+    const cJSON *file;
+    cJSON_ArrayForEach(file, cJSON_GetObjectItemCaseSensitive(w->ready, "files")) if (cJSON_IsString(file))
+        host->uses_file(host->ctx, file->valuestring);
+}
+
 wn_status wn_worker_start(const struct wn_worker_setup *setup, struct wn_worker **out, wn_error *err)
 {
     struct wn_worker *w = calloc(1, sizeof *w);
@@ -458,10 +489,12 @@ wn_status wn_worker_start(const struct wn_worker_setup *setup, struct wn_worker 
     w->child = (struct wn_child)WN_CHILD_NONE;
     w->shared = (struct shared){ -1, -1, NULL, 0 };
     const wn_status status = first_start(w, err);
-    if (status == WN_OK)
+    if (status == WN_OK) {
+        tell_files(w);
         *out = w;
-    else
+    } else {
         wn_worker_stop(w);
+    }
     return status;
 }
 
@@ -477,6 +510,11 @@ void wn_worker_stop(struct wn_worker *w)
     free(w->env);
     free(w->library);
     free(w);
+}
+
+int wn_worker_is_up(const struct wn_worker *w)
+{
+    return w->child.pid > 0;
 }
 
 const cJSON *wn_worker_ready(const struct wn_worker *w)

@@ -13,7 +13,7 @@
 
 #include "message.h"
 
-enum { WN_WORKER_PROTOCOL = 0 };
+enum { WN_WORKER_PROTOCOL = 0, WN_WORKER_MAX_TEXT = 1 << 20 /* of an answer */ };
 
 struct wn_worker;
 
@@ -32,9 +32,10 @@ struct wn_worker_setup {
     void *arg;
 };
 
-/* Starts the program and waits until it is ready. [setup] */
+/* Starts the program, waits until it is ready, and tells the host of the files that it names. [setup] */
 wn_status wn_worker_start(const struct wn_worker_setup *setup, struct wn_worker **out, wn_error *err);
-void wn_worker_stop(struct wn_worker *w); /* NULL is fine */
+void wn_worker_stop(struct wn_worker *w);       /* NULL is fine */
+int wn_worker_is_up(const struct wn_worker *w); /* whether a process is there that can be asked */
 
 /* What the first process said of itself; valid until wn_worker_stop. */
 const cJSON *wn_worker_ready(const struct wn_worker *w);
@@ -71,7 +72,7 @@ wn_status wn_worker_up(struct wn_worker *w, wn_error *err);
 wn_status wn_worker_send(struct wn_worker *w, const cJSON *message, const struct wn_part *parts, uint64_t part_count,
                          wn_error *err);
 /* The next frame but for log lines, with its text parsed. Frees are the caller's: cJSON_Delete and wn_frame_free. */
-wn_status wn_worker_receive(struct wn_worker *w, uint64_t max_data, cJSON **message, struct wn_frame *frame,
+wn_status wn_worker_receive(struct wn_worker *w, struct wn_frame_limits limits, cJSON **message, struct wn_frame *frame,
                             wn_error *err);
 /* The error that an {"op": "error"} says; one that is not well formed breaks the protocol. */
 wn_status wn_worker_refused(struct wn_worker *w, const cJSON *message, wn_error *err);

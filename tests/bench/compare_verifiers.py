@@ -2,7 +2,7 @@
 
     python tests/bench/compare_verifiers.py BUILD SCRATCH
 
-BUILD is a release tree with bench_verifier; SCRATCH gets models of random weights: CLIP ViT-L/14 (image tower, 1.2 GB)
+BUILD is a release tree with bench_verifier; SCRATCH gets models of random weights: CLIP ViT-L/14 (1.7 GB)
 and one of ImageReward's architecture (1.8 GB). THREADS (default 2), SECONDS for each measurement (default 3, 0 = one
 run), BATCHES (default "1 8"), TYPES (default "f32 bf16"), ONLY (default "clip imagereward"), SMALL=1: tiny models, to
 see that all of this works. ImageReward is the image model and the text model on 20 tokens, without its small head.
@@ -16,7 +16,7 @@ import time
 
 import torch
 import transformers
-from safetensors.torch import save_file
+from verifier_models import SMALL, imagereward_modules, make_clip, make_imagereward
 
 BUILD, SCRATCH = sys.argv[1:3]
 THREADS = int(os.environ.get("THREADS", "2"))
@@ -24,51 +24,20 @@ SECONDS = float(os.environ.get("SECONDS", "3"))
 BATCHES = [int(b) for b in os.environ.get("BATCHES", "1 8").split()]
 TYPES = os.environ.get("TYPES", "f32 bf16").split()
 ONLY = os.environ.get("ONLY", "clip imagereward").split()
-SMALL = bool(os.environ.get("SMALL"))
 TOKENS = 20
 torch.set_num_threads(THREADS)
 torch.set_grad_enabled(False)
 
 
-def sizes(width, layers, mlp):
-    heads = width // 64
-    return dict(hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=mlp)
-
-
-def make_clip(folder):
-    size = sizes(128, 2, 256) if SMALL else sizes(1024, 24, 4096)
-    model = transformers.CLIPVisionModelWithProjection(
-        transformers.CLIPVisionConfig(**size, patch_size=14, image_size=224, projection_dim=768)).eval()
-    if not os.path.exists(f"{folder}/config.json"):
-        model.save_pretrained(folder)
+def clip(folder):
+    make_clip(folder)
+    model = transformers.CLIPVisionModelWithProjection.from_pretrained(folder).eval()
     return lambda kind: model.to(kind), lambda m, pixels: m(pixel_values=pixels)
 
 
-def timm(name):
-    for a, b in (("embeddings.class_embedding", "cls_token"), ("embeddings.position_embedding", "pos_embed"),
-                 ("embeddings.patch_embedding", "patch_embed.proj"), ("encoder.layers.", "blocks."),
-                 ("layer_norm", "norm"), ("self_attn.projection", "attn.proj"), ("self_attn.qkv", "attn.qkv"),
-                 ("post_layernorm", "norm")):
-        name = name.replace(a, b)
-    return name
-
-
-def make_imagereward(folder):
-    vision = sizes(128, 2, 256) if SMALL else sizes(1024, 24, 4096)
-    text = dict(sizes(128, 2, 256) if SMALL else sizes(768, 12, 3072), vocab_size=30524, max_position_embeddings=512)
-    eye = transformers.BlipVisionModel(transformers.BlipVisionConfig(**vision, patch_size=16, image_size=224)).eval()
-    reader = transformers.BlipTextModel(transformers.BlipTextConfig(
-        **text, encoder_hidden_size=vision["hidden_size"], is_decoder=True), add_pooling_layer=False).eval()
-    if not os.path.exists(f"{folder}/med_config.json"):
-        os.makedirs(folder, exist_ok=True)
-        tensors = {"blip.visual_encoder." + timm(k): v.contiguous() for k, v in eye.state_dict().items()}
-        tensors.update({"blip.text_encoder." + k: v.contiguous() for k, v in reader.state_dict().items()
-                        if v.is_floating_point()})
-        save_file(tensors, f"{folder}/model.safetensors")
-        with open(f"{folder}/vocab.txt", "w") as f:
-            f.write("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n")
-        with open(f"{folder}/med_config.json", "w") as f:
-            json.dump(dict(text, encoder_width=vision["hidden_size"]), f)
+def imagereward(folder):
+    make_imagereward(folder)
+    eye, reader, _ = imagereward_modules()
 
     def call(models, pixels):
         n = pixels.shape[0]
@@ -101,8 +70,7 @@ print(f"torch {torch.__version__}, transformers {transformers.__version__}, {THR
 print("| what | type | batch | winnow ms | torch ms | ratio of medians | ratio of bests | winnow CPU ms | "
       "torch CPU ms | ratio |")
 print("|" + "---|" * 10)
-for name, title, make in (("clip", "CLIP ViT-L/14, image", make_clip),
-                          ("imagereward", "ImageReward", make_imagereward)):
+for name, title, make in (("clip", "CLIP ViT-L/14, image", clip), ("imagereward", "ImageReward", imagereward)):
     if name not in ONLY:
         continue
     folder = f"{SCRATCH}/{name}{'-small' if SMALL else ''}"

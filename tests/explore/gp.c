@@ -1,5 +1,5 @@
-/* The Gaussian process of search bayesian against make_gp.py, which has the same from Bessel functions, another solver and
- * numerical integration. */
+/* The Gaussian process of search bayesian against make_gp.py, which has the same from Bessel functions, another solver
+ * and numerical integration. */
 #include "check.h"
 
 #include <gp.h>
@@ -7,10 +7,10 @@
 static const struct {
     double place[2], mean, deviation, improvement;
 } wanted[] = {
-{ { 0.5, 0.1 }, 0.750604675091, 0.157655990602, 0.00161314361105 },
-{ { 1.0, 0.2 }, 1.09999904145, 0.000705642392755, 0.000616202482464 },
-{ { 3.0, 3.0 }, 0.408430714485, 0.498914429033, 0.0413523668774 },
-{ { 0.9, -0.4 }, 0.993583859668, 0.263073541892, 0.132028865238 },
+    { { 0.5, 0.1 }, 0.750604675091, 0.157655990602, 0.00161314361105 },
+    { { 1.0, 0.2 }, 1.09999904145, 0.000705642392755, 0.000616202482464 },
+    { { 3.0, 3.0 }, 0.408430714485, 0.498914429033, 0.0413523668774 },
+    { { 0.9, -0.4 }, 0.993583859668, 0.263073541892, 0.132028865238 },
 };
 
 /* Measured: 2e-12 and less. */

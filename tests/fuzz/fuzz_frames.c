@@ -40,8 +40,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     if (write(ends[1], data, size) != (ssize_t)size)
         abort();
     close(ends[1]);
+    const struct wn_frame_limits limits = { MAX_BYTES, MAX_DATA };
     const struct wn_pipe pipe = { .in = ends[0], .out = -1 };
-    while (wn_frame_receive(&pipe, MAX_DATA, &frame, &err) == WN_OK) {
+    while (wn_frame_receive(&pipe, limits, &frame, &err) == WN_OK) {
         if (frame.data_bytes > MAX_DATA || strlen(frame.text) > frame.text_bytes)
             abort();
         read_message(&frame);

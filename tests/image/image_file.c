@@ -6,6 +6,7 @@
 #include "../weights/files.h"
 
 #include "base/image_file.h"
+#include "base/pool.h"
 
 #include <stdbool.h>
 
@@ -79,6 +80,33 @@ static void own_pictures(void)
         snprintf(path, sizeof path, PICTURES "%s", own[i].name);
         check_known(&own[i], path);
     }
+}
+
+/* All at once on three threads: the same, and one that is not there fails alone. */
+static void several(void)
+{
+    enum { OWN = sizeof own / sizeof *own, JOBS = 4 * OWN + 1 };
+    static char path[OWN][1024];
+    static struct image_job jobs[JOBS];
+    struct pool *pool = pool_create(3);
+    CHECK(pool != NULL);
+    for (size_t i = 0; i < OWN; i++)
+        snprintf(path[i], sizeof path[i], PICTURES "%s", own[i].name);
+    for (size_t i = 0; i < JOBS; i++)
+        jobs[i].path = i + 1 < JOBS ? path[i % OWN] : PICTURES "none.png";
+    image_read_all(pool, JOBS, jobs);
+    for (size_t i = 0; i + 1 < JOBS; i++) {
+        const wn_image *image = &jobs[i].image;
+        if (jobs[i].status == WN_OK)
+            CHECK(fnv_1a(image->rgb, 3 * (size_t)image->width_px * image->height_px) == own[i % OWN].hash);
+        else
+            CHECK_CONTAINS(jobs[i].err.message, "this build lacks libwebp");
+        image_free(&jobs[i].image);
+    }
+    CHECK_INT(jobs[JOBS - 1].status, WN_E_MISSING);
+    CHECK(jobs[JOBS - 1].image.rgb == NULL);
+    CHECK_CONTAINS(jobs[JOBS - 1].err.message, "none.png");
+    pool_destroy(pool);
 }
 
 static void published_pictures(void)
@@ -190,6 +218,7 @@ int main(void)
                                            "lossy.webp", "lossless.webp",   "alpha.webp" };
     scratch_make(folder);
     own_pictures();
+    several();
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++)
         damage(damaged[i]);
     hostile_headers();

@@ -53,7 +53,7 @@ static void test_values(void)
     CHECK_INT(s->canvas.height_px, 32);
     CHECK_NEAR(*(const double *)s->canvas.extra, 3.5, 0);
     CHECK(s->budget.nfe == 40 && isinf(s->budget.seconds));
-    CHECK(s->engine.batch == 16 && s->engine.live == 8 && s->engine.threads == 0 && s->engine.save_images);
+    CHECK(s->engine.batch == 16 && s->engine.live == 16 && s->engine.threads == 0 && s->engine.save_images);
     CHECK_INT(s->verifier_count, 3);
     CHECK_STR(s->verifiers[0].name, "clip");
     CHECK_STR(s->verifiers[1].name, "says");

@@ -56,6 +56,7 @@ static const struct hostile cases[] = {
     { "data with ready", READY, NULL, 8, 0, "at most 0" },
     { "a refusal", "{\"op\":\"error\",\"code\":\"missing\",\"message\":\"no weights\"}", NULL, 0, 0, "no weights" },
     { "code a number", "{\"op\":\"error\",\"code\":7}", NULL, 0, 0, "\"code\"" },
+    { "code budget", "{\"op\":\"error\",\"code\":\"budget\"}", NULL, 0, 0, "unknown code" },
     { "code unknown", "{\"op\":\"error\",\"code\":\"weather\"}", NULL, 0, 0, "weather" },
     { "empty text", "\n", NULL, 0, 0, "1 bytes of text" },
     { "deep", "DEEP", NULL, 0, 0, "not a JSON object" },
@@ -104,14 +105,15 @@ static void say(const char *text, uint64_t data_bytes, uint64_t claims)
 static int work(const struct hostile *h)
 {
     const struct wn_pipe in = { .in = STDIN_FILENO, .out = STDOUT_FILENO };
+    const struct wn_frame_limits limits = { WN_FRAME_MAX_TEXT, UINT64_MAX };
     struct wn_frame frame;
     wn_error err;
     fprintf(stderr, "the case is %s\n", h->name);
-    if (wn_frame_receive(&in, UINT64_MAX, &frame, &err) != WN_OK)
+    if (wn_frame_receive(&in, limits, &frame, &err) != WN_OK)
         return 1;
     wn_frame_free(&frame);
     say(h->hello, h->score ? 0 : h->data_bytes, h->score ? 0 : h->claims);
-    if (wn_frame_receive(&in, UINT64_MAX, &frame, &err) != WN_OK)
+    if (wn_frame_receive(&in, limits, &frame, &err) != WN_OK)
         return 0;
     wn_frame_free(&frame);
     say(h->score, h->data_bytes, h->claims);

@@ -11,8 +11,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define HUGE_PAGE   (UINT64_C(2) << 20)
-#define SLAB_PANELS 32
+#define HUGE_PAGE    (UINT64_C(2) << 20)
+#define FORGET_BYTES (UINT64_C(256) << 10) /* of less the system call costs more than the memory is worth */
+#define SLAB_PANELS  32
 
 struct packer {
     const struct isa *isa;
@@ -78,7 +79,7 @@ static void forget_rows(const wn_weight *w, uint64_t first, uint64_t count)
             continue;
         uintptr_t from = round_up((uintptr_t)w->part[k].data + begin * row_bytes, 4096);
         uintptr_t to = ((uintptr_t)w->part[k].data + end * row_bytes) & ~(uintptr_t)4095;
-        if (to > from && to - from >= HUGE_PAGE)
+        if (to > from && to - from >= FORGET_BYTES)
             madvise((void *)from, to - from, MADV_PAGEOUT);
     }
 #else
@@ -122,13 +123,13 @@ static int is_same(const struct packed *p, const wn_weight *w, int32_t packing, 
     return 1;
 }
 
-/* Zeroed, since panels are padded; huge pages where they help. */
+/* Zeroed, since panels are padded; huge pages where they help, but none for the rest that would not fill one. */
 static void *alloc_packed(uint64_t bytes)
 {
     uint64_t alignment = bytes >= 4 * HUGE_PAGE ? HUGE_PAGE : 64;
     void *data = aligned_alloc(alignment, round_up(bytes, alignment));
     if (data && alignment == HUGE_PAGE)
-        madvise(data, round_up(bytes, alignment), MADV_HUGEPAGE);
+        madvise(data, bytes & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
     if (data)
         memset(data, 0, bytes);
     return data;

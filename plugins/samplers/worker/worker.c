@@ -106,11 +106,8 @@ static wn_cond *new_cond(const wn_prompt *prompt, const wn_canvas *canvas, const
         return NULL;
     c->canvas = *canvas;
     c->sigma = malloc((canvas->steps + 1) * sizeof *c->sigma);
-    c->prompt = cJSON_CreateObject();
-    if (!c->sigma || !c->prompt || !cJSON_AddStringToObject(c->prompt, "text", prompt->text) ||
-        !cJSON_AddStringToObject(c->prompt, "id", prompt->id) ||
-        !cJSON_AddStringToObject(c->prompt, "category", prompt->category) ||
-        !cJSON_AddRawToObject(c->prompt, "record", prompt->json)) {
+    c->prompt = wn_message_prompt(prompt);
+    if (!c->sigma || !c->prompt) {
         free_cond(c);
         return NULL;
     }
@@ -140,23 +137,31 @@ static wn_status encode(void *self, const wn_prompt *prompt, const wn_canvas *ca
     return WN_OK;
 }
 
-/* A process that does not hear of it has died, and the next is not told of the prompt. */
+static void unlink_cond(struct sampler *s, const wn_cond *cond)
+{
+    for (wn_cond **at = &s->conds; *at; at = &(*at)->next)
+        if (*at == cond) {
+            *at = cond->next;
+            return;
+        }
+}
+
+/* A process that is gone need not be told, and the next is not told of this prompt. */
 static void cond_free(void *self, wn_cond *cond)
 {
     struct sampler *s = self;
     wn_error ignored;
     if (!cond)
         return;
-    pthread_mutex_lock(&s->mutex);
-    for (wn_cond **at = &s->conds; *at; at = &(*at)->next)
-        if (*at == cond) {
-            *at = cond->next;
-            break;
-        }
-    pthread_mutex_unlock(&s->mutex);
     cJSON *message = wn_message_new("forget", 0);
     cJSON_AddNumberToObject(message, "cond", (double)cond->number);
-    ask(s, (struct wn_request){ .message = message, .answer = "forgotten" }, &ignored);
+    const struct wn_request r = { .message = message, .answer = "forgotten" };
+    pthread_mutex_lock(&s->mutex);
+    unlink_cond(s, cond);
+    if (wn_worker_is_up(s->worker) && wn_worker_ask_once(s->worker, &r, &ignored) != WN_OK)
+        wn_worker_lost(s->worker, UINT64_MAX, &ignored);
+    pthread_mutex_unlock(&s->mutex);
+    cJSON_Delete(message);
     free_cond(cond);
 }
 

@@ -1,15 +1,16 @@
-/* bayesian - learns, from the noises tried so far, where in a small subspace of the noises a better one is to be expected.
+/* bayesian - learns, from the noises tried so far, where in a small subspace of the noises a better one is to be
+ * expected.
  *
- * Mockus 1978; Jones, Schonlau & Welch, "Efficient Global Optimization of Expensive Black-Box Functions", 1998: a Gaussian
- * process of the scores, and next the place of the largest expected improvement. It needs few coordinates, so
+ * Mockus 1978; Jones, Schonlau & Welch, "Efficient Global Optimization of Expensive Black-Box Functions", 1998: a
+ * Gaussian process of the scores, and next the place of the largest expected improvement. It needs few coordinates, so
  * the noises are restricted to
  *
  *     sphere   sqrt(n) (w_1 u_1 + ... + w_d u_d), |w| = 1: the sphere of a noise's usual length in the span of d
  *              orthogonal directions, which are those of noises 0 .. d-1
  *     haar     noise 0, with the coarsest Haar band as coordinates: `levels` levels
  *
- * and both are as likely as any noise, if w is drawn as normal numbers are. So the improvement's maximum is sought among
- * points drawn that way, half of them anywhere, half of them near the best so far. No paper sets the numbers for
+ * and both are as likely as any noise, if w is drawn as normal numbers are. So the improvement's maximum is sought
+ * among points drawn that way, half of them anywhere, half of them near the best so far. No paper sets the numbers for
  * diffusion: 4 directions, 8 noises before the first guess, 30 in all (as SES), 512 points are this plugin's own. */
 #include "gp.h"
 
@@ -155,8 +156,9 @@ static wn_status try_places(struct search *s, uint64_t wanted, const double *pla
         }
     }
     wn_flock_clear(&s->flock);
-    return count == wanted ? WN_OK : wn_fail(err, WN_E_BUDGET, "the budget ended before %lld evaluations",
-                                             (long long)s->o->evaluations);
+    return count == wanted
+               ? WN_OK
+               : wn_fail(err, WN_E_BUDGET, "the budget ended before %lld evaluations", (long long)s->o->evaluations);
 }
 
 /* Two places are needed to learn from; a guide without opinions gets noises at random. */
@@ -197,7 +199,8 @@ static wn_status learn(struct search *s, wn_error *err)
 static wn_status reserve(struct search *s, wn_error *err)
 {
     const uint64_t n = s->env->latent_values, d = s->dimensions;
-    const uint64_t all = (uint64_t)s->o->evaluations, asked = (uint64_t)s->o->initial, first = asked < all ? asked : all;
+    const uint64_t all = (uint64_t)s->o->evaluations, asked = (uint64_t)s->o->initial,
+                   first = asked < all ? asked : all;
     WN_TRY(gp_open(d, all, &s->gp, err));
     WN_TRY(wn_flock_open(s->env, first, &s->flock, err));
     s->base = malloc((s->is_sphere ? d : 1) * n * sizeof *s->base);
@@ -218,7 +221,8 @@ static wn_status check_subspace(const struct search *s, wn_error *err)
         return wn_fail(err, WN_E_ARG, "%llu directions are more than the latent's %llu values; give fewer",
                        (unsigned long long)s->dimensions, (unsigned long long)s->env->latent_values);
     if (s->dimensions > MAX_DIMENSIONS)
-        return wn_fail(err, WN_E_ARG, "a Haar band of %llu numbers is too wide to learn, %d are allowed; give more levels",
+        return wn_fail(err, WN_E_ARG,
+                       "a Haar band of %llu numbers is too wide to learn, %d are allowed; give more levels",
                        (unsigned long long)s->dimensions, MAX_DIMENSIONS);
     return WN_OK;
 }
@@ -241,25 +245,12 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return status;
 }
 
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     p->candidates = (uint64_t)o->evaluations;
     p->verifier_calls = p->candidates;
-    p->nfe = p->candidates * steps * evals_per_step;
-}
-
-static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
-{
-    (void)host;
-    (void)err;
-    *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
-    return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
+    p->nfe = p->candidates * steps * evals_per_velocity;
 }
 
 static const wn_search search = {
@@ -277,8 +268,6 @@ static const wn_plugin plugin = {
     .source = "Jones et al. 1998, efficient global optimization",
     .options = options,
     .options_size = sizeof(struct options),
-    .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

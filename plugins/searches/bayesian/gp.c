@@ -1,5 +1,5 @@
-/* gp.c - see gp.h. The matrices are small (a place for each image that was made), so nothing is updated: every fit starts
- * anew, in n^3 / 3 operations a length scale. */
+/* gp.c - see gp.h. The matrices are small (a place for each image that was made), so nothing is updated: every fit
+ * starts anew, in n^3 / 3 operations a length scale. */
 #include "gp.h"
 
 #include <lapacke.h>
@@ -64,14 +64,15 @@ static void standardise(struct gp *gp)
         gp->deviation = 1; // all scores are equal
 }
 
-/* Factor, alpha and variance under gp->length; *likelihood: the log of the scores' density but for a constant. False when
- * the matrix cannot be factored. */
+/* Factor, alpha and variance under gp->length; *likelihood: the log of the scores' density but for a constant. False
+ * when the matrix cannot be factored. */
 static bool factor(struct gp *gp, double *likelihood)
 {
     const lapack_int n = (lapack_int)gp->count;
     for (uint64_t i = 0; i < gp->count; i++) {
         for (uint64_t k = 0; k <= i; k++)
-            gp->factor[k * gp->count + i] = kernel(gp, gp->places + i * gp->dimensions, gp->places + k * gp->dimensions);
+            gp->factor[k * gp->count + i] =
+                kernel(gp, gp->places + i * gp->dimensions, gp->places + k * gp->dimensions);
         gp->factor[i * gp->count + i] += nugget;
         gp->alpha[i] = (gp->scores[i] - gp->mean) / gp->deviation;
     }

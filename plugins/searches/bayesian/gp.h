@@ -1,9 +1,9 @@
 /* gp.h - a Gaussian process over a few coordinates: what is known of a score from the places where it was asked for.
  *
- * Rasmussen & Williams, "Gaussian Processes for Machine Learning", 2006, chapters 2 and 5. Matern kernel of order 5/2, as
- * Snoek, Larochelle & Adams, "Practical Bayesian Optimization of Machine Learning Algorithms", 2012, use it; one length scale
- * for all coordinates, the one of a short list under which the scores are most likely; the variance is then known in closed
- * form. Scores are standardised inside. One thread at a time. */
+ * Rasmussen & Williams, "Gaussian Processes for Machine Learning", 2006, chapters 2 and 5. Matern kernel of order 5/2,
+ * as Snoek, Larochelle & Adams, "Practical Bayesian Optimization of Machine Learning Algorithms", 2012, use it; one
+ * length scale for all coordinates, the one of a short list under which the scores are most likely; the variance is
+ * then known in closed form. Scores are standardised inside. One thread at a time. */
 #ifndef BAYESIAN_GP_H
 #define BAYESIAN_GP_H
 

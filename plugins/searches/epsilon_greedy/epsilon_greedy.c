@@ -1,4 +1,5 @@
-/* epsilon_greedy - at every step looks for a better noise of that step, mostly near the best so far, now and then anywhere.
+/* epsilon_greedy - at every step looks for a better noise of that step, mostly near the best so far, now and then
+ * anywhere.
  *
  * Ramesh & Mardani, "Test-Time Scaling of Diffusion Models via Noise Trajectory Search", 2025:
  *
@@ -8,11 +9,11 @@
  *         the step with each; score the image that is predicted after it; the best is the pivot
  *         take the step with the pivot
  *
- * K 20, N 4, epsilon 0.4, lambda 0.15: the paper's; with epsilon 0 it is zero-order search at each step. A candidate near the
- * pivot is (pivot + t e) / sqrt(1 + t^2), t uniform in [0, lambda], e a fresh noise: e is as long as sqrt(d) and as good
- * as orthogonal to the pivot, so that is the paper's move, brought back to the length of a noise. The pivot is left only
- * for a better one; so each step is at least as good as its best candidate. The last step adds no noise and is
- * taken as it is. */
+ * K 20, N 4, epsilon 0.4, lambda 0.15: the paper's; with epsilon 0 it is zero-order search at each step. A candidate
+ * near the pivot is (pivot + t e) / sqrt(1 + t^2), t uniform in [0, lambda], e a fresh noise: e is as long as sqrt(d)
+ * and as good as orthogonal to the pivot, so that is the paper's move, brought back to the length of a noise. The pivot
+ * is left only for a better one; so each step is at least as good as its best candidate. The last step adds no noise
+ * and is taken as it is. */
 #include <winnow/search.h>
 
 #include <explore/chance.h>
@@ -31,14 +32,14 @@ struct options {
     double scale;
 };
 
-static const wn_option options[] = {
-    WN_INT(struct options, iterations, "20", 1, 200, "rounds of candidates at a step, K"),
-    WN_INT(struct options, candidates, "4", 1, 4096, "noises tried in a round, N"),
-    WN_NUMBER(struct options, epsilon, "0.4", 0, 1, "probability of a fresh noise"),
-    WN_NUMBER(struct options, radius, "0.15", 0.001, 100, "farthest move from the pivot, in lengths of a noise, lambda"),
-    WN_KERNEL_OPTIONS(struct options),
-    WN_OPTIONS_END
-};
+static const wn_option options[] = { WN_INT(struct options, iterations, "20", 1, 200,
+                                            "rounds of candidates at a step, K"),
+                                     WN_INT(struct options, candidates, "4", 1, 4096, "noises tried in a round, N"),
+                                     WN_NUMBER(struct options, epsilon, "0.4", 0, 1, "probability of a fresh noise"),
+                                     WN_NUMBER(struct options, radius, "0.15", 0.001, 100,
+                                               "farthest move from the pivot, in lengths of a noise, lambda"),
+                                     WN_KERNEL_OPTIONS(struct options, "cps"),
+                                     WN_OPTIONS_END };
 
 struct search {
     const struct options *o;
@@ -148,7 +149,8 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     struct search s = { .o = o, .env = env, .purse = wn_purse_open(env), .stream = WN_STREAM_AUX };
     WN_TRY(check_host(env, err));
     s.noises = calloc(most, sizeof *s.noises);
-    wn_status status = s.noises ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for %llu noises", (unsigned long long)most);
+    wn_status status =
+        s.noises ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for %llu noises", (unsigned long long)most);
     if (status == WN_OK)
         status = wn_flock_open(env, 1, &s.state, err);
     if (status == WN_OK)
@@ -164,12 +166,12 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return status;
 }
 
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     const uint64_t tries = (uint64_t)o->iterations * (uint64_t)o->candidates * (steps - 1);
     p->candidates = 1;
-    p->nfe = (1 + tries) * evals_per_step;
+    p->nfe = (1 + tries) * evals_per_velocity;
     p->verifier_calls = 1 + tries + 1;
 }
 
@@ -180,11 +182,6 @@ static wn_status create(const wn_host *host, const void *values, void **self, wn
     WN_TRY(wn_kernel_check(o->kernel, o->scale, err));
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
 }
 
 static const wn_search search = {
@@ -204,7 +201,6 @@ static const wn_plugin plugin = {
     .options = options,
     .options_size = sizeof(struct options),
     .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

@@ -1,4 +1,5 @@
-/* evolution - a population of noises, then of states further and further on the way, that breeds by what its images score.
+/* evolution - a population of noises, then of states further and further on the way, that breeds by what its images
+ * score.
  *
  * He et al., "Scaling Image and Video Generation via Test-Time Evolutionary Search", 2025 (EvoSearch):
  *
@@ -68,7 +69,8 @@ static wn_status read_list(const char *name, const char *text, double low, doubl
     *count = 0;
     cJSON_ArrayForEach(item, list)
     {
-        is_fine = is_fine && cJSON_IsNumber(item) && item->valuedouble >= low && item->valuedouble <= high && *count < most;
+        is_fine =
+            is_fine && cJSON_IsNumber(item) && item->valuedouble >= low && item->valuedouble <= high && *count < most;
         if (is_fine)
             values[(*count)++] = item->valuedouble;
     }
@@ -86,12 +88,14 @@ static wn_status read_lists(const struct options *o, struct lists *l, wn_error *
     WN_TRY(read_list("schedule", o->schedule, 0, 1, l->schedule, GENERATIONS_MAX, &l->generations, err));
     WN_TRY(read_list("population", o->population, 1, POPULATION_MAX, sizes, GENERATIONS_MAX + 1, &count, err));
     if (count != l->generations + 1)
-        return wn_fail(err, WN_E_ARG, "population %s has %llu sizes, schedule %s needs %llu: one more than it has points",
+        return wn_fail(err, WN_E_ARG,
+                       "population %s has %llu sizes, schedule %s needs %llu: one more than it has points",
                        o->population, (unsigned long long)count, o->schedule, (unsigned long long)l->generations + 1);
     for (uint64_t i = 0; i < count; i++) {
         l->population[i] = (uint64_t)sizes[i];
         if ((double)l->population[i] < sizes[i])
-            return wn_fail(err, WN_E_ARG, "population %s has a size of %g; give whole numbers", o->population, sizes[i]);
+            return wn_fail(err, WN_E_ARG, "population %s has a size of %g; give whole numbers", o->population,
+                           sizes[i]);
         if (i > 1 && l->schedule[i - 1] < l->schedule[i - 2])
             return wn_fail(err, WN_E_ARG, "schedule %s goes back from %g to %g", o->schedule, l->schedule[i - 2],
                            l->schedule[i - 1]);
@@ -99,7 +103,8 @@ static wn_status read_lists(const struct options *o, struct lists *l, wn_error *
     return WN_OK;
 }
 
-/* Where generation g + 1 is bred: a state there has a point before it that is not pure noise; else the noise is bred. */
+/* Where generation g + 1 is bred: a state there has a point before it that is not pure noise; else the noise is bred.
+ */
 static uint64_t point_of(const struct lists *l, uint64_t steps, uint64_t g)
 {
     const uint64_t point = (uint64_t)floor(l->schedule[g] * (double)steps + 0.5), most = steps - 1;
@@ -167,7 +172,8 @@ static wn_status grow_up(struct search *s, struct member *m, uint64_t generation
     return env->advance(env->ctx, 1, &m->image, env->steps, err);
 }
 
-/* Scores all, which costs nothing for those that were scored before unless the guide compares; offers those from `first` on. */
+/* Scores all, which costs nothing for those that were scored before unless the guide compares; offers those from
+ * `first` on. */
 static wn_status judge(struct search *s, uint64_t first, wn_error *err)
 {
     const wn_env *env = s->env;
@@ -186,7 +192,8 @@ static wn_status judge(struct search *s, uint64_t first, wn_error *err)
 static uint64_t take(struct search *s, uint64_t wanted, uint64_t from)
 {
     const wn_env *env = s->env;
-    while (wanted > 0 && !wn_purse_take(&s->purse, wn_price_advance(env, wanted, from, env->steps, false), wn_price_nothing))
+    while (wanted > 0 &&
+           !wn_purse_take(&s->purse, wn_price_advance(env, wanted, from, env->steps, false), wn_price_nothing))
         wanted--;
     return wanted;
 }
@@ -247,6 +254,8 @@ static void replace(struct search *s, uint64_t elites, uint64_t children)
     s->members = s->newborn;
     s->newborn = old;
     s->count = elites + children;
+    for (uint64_t i = 0; i < s->count; i++)
+        s->order[i] = i; /* the elites as they were ranked; without children nobody ranks them again */
 }
 
 static wn_status breed(struct search *s, uint64_t g, wn_error *err)
@@ -266,7 +275,9 @@ static wn_status breed(struct search *s, uint64_t g, wn_error *err)
     replace(s, elites, children);
     if (children > 0)
         WN_TRY(judge(s, elites, err));
-    return children == wanted ? WN_OK : wn_fail(err, WN_E_BUDGET, "the budget ended in generation %llu", (unsigned long long)g + 1);
+    return children == wanted
+               ? WN_OK
+               : wn_fail(err, WN_E_BUDGET, "the budget ended in generation %llu", (unsigned long long)g + 1);
 }
 
 static wn_status evolve(struct search *s, wn_error *err)
@@ -326,9 +337,9 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     s.noise = malloc(env->latent_values * sizeof *s.noise);
     const bool has_memory = s.images && s.scores && s.order && s.urn && s.noise && reserve_members(&s, s.members) &&
                             reserve_members(&s, s.newborn);
-    const wn_status status = has_memory ? evolve(&s, err)
-                                        : wn_fail(err, WN_E_MEMORY, "no memory for two populations of %llu",
-                                                  (unsigned long long)s.most);
+    const wn_status status =
+        has_memory ? evolve(&s, err)
+                   : wn_fail(err, WN_E_MEMORY, "no memory for two populations of %llu", (unsigned long long)s.most);
     free_members(&s, s.members);
     free_members(&s, s.newborn);
     free(s.images), free(s.scores), free(s.order), free(s.urn), free(s.noise);
@@ -336,7 +347,7 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
 }
 
 /* Lists that create will refuse plan nothing. */
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     struct lists l;
@@ -344,11 +355,11 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn
     if (read_lists(o, &l, &ignored) != WN_OK)
         return;
     p->candidates = l.population[0];
-    p->nfe = l.population[0] * steps * evals_per_step;
+    p->nfe = l.population[0] * steps * evals_per_velocity;
     for (uint64_t g = 0; g < l.generations; g++) {
         const uint64_t children = l.population[g + 1] - elites_of(o, &l, g);
         p->candidates += children;
-        p->nfe += children * (steps - start_of(point_of(&l, steps, g))) * evals_per_step;
+        p->nfe += children * (steps - start_of(point_of(&l, steps, g))) * evals_per_velocity;
     }
     p->verifier_calls = p->candidates;
 }
@@ -360,11 +371,6 @@ static wn_status create(const wn_host *host, const void *values, void **self, wn
     WN_TRY(read_lists(values, &lists, err));
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
 }
 
 static const wn_search search = {
@@ -383,7 +389,6 @@ static const wn_plugin plugin = {
     .options = options,
     .options_size = sizeof(struct options),
     .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

@@ -48,7 +48,7 @@ static const wn_option options[] = {
               "resample when the effective sample size is below this share of the particles; 1 = always"),
     WN_ENUM(struct options, resampling, "\"multinomial\"", "multinomial|systematic",
             "independent draws, or one for all, which spreads them more evenly"),
-    WN_KERNEL_OPTIONS(struct options),
+    WN_KERNEL_OPTIONS(struct options, "cps"),
     WN_OPTIONS_END
 };
 
@@ -107,7 +107,6 @@ static wn_status resample(struct search *s, wn_error *err)
     const uint64_t k = s->particles.count;
     const bool is_systematic = strcmp(s->o->resampling, "systematic") == 0;
     const double shift = is_systematic ? draw(s) : 0;
-    wn_flock_clear(&s->copies);
     for (uint64_t i = 0; i < k; i++) {
         const double u = is_systematic ? ((double)i + shift) / (double)k : draw(s);
         const uint64_t parent = wn_pick(k, s->weights, u);
@@ -117,6 +116,7 @@ static wn_status resample(struct search *s, wn_error *err)
     }
     struct past *const old_pasts = s->pasts;
     wn_flock_swap(&s->particles, &s->copies);
+    wn_flock_clear(&s->copies);
     s->pasts = s->copied, s->copied = old_pasts;
     return WN_OK;
 }
@@ -182,13 +182,13 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return status;
 }
 
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     uint64_t stops[WN_STOPS_MAX];
     p->candidates = (uint64_t)o->particles;
     p->verifier_calls = p->candidates * (stops_of(o, steps, stops) + 1);
-    p->nfe = p->candidates * steps * evals_per_step;
+    p->nfe = p->candidates * steps * evals_per_velocity;
 }
 
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
@@ -198,11 +198,6 @@ static wn_status create(const wn_host *host, const void *values, void **self, wn
     WN_TRY(wn_kernel_check(o->kernel, o->scale, err));
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
 }
 
 static const wn_search search = {
@@ -222,7 +217,6 @@ static const wn_plugin plugin = {
     .options = options,
     .options_size = sizeof(struct options),
     .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

@@ -122,7 +122,7 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return status;
 }
 
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     const uint64_t rounds = (uint64_t)o->rounds;
@@ -131,25 +131,12 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn
     for (uint64_t i = 0; i <= l.count; i++) {
         const uint64_t to = l.points[i];
         // a preview is a step begun
-        p->nfe += rounds * n * (to - from + (to < steps) - (i > 0)) * evals_per_step;
+        p->nfe += rounds * n * (to - from + (to < steps) - (i > 0)) * evals_per_velocity;
         p->verifier_calls += rounds * n;
         p->candidates = rounds * n;
         n = kept(o, n);
         from = to;
     }
-}
-
-static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
-{
-    (void)host;
-    (void)err;
-    *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
-    return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
 }
 
 static const wn_search search = {
@@ -168,8 +155,6 @@ static const wn_plugin plugin = {
     .source = "Karnin et al. 2013; Jamieson & Talwalkar 2016",
     .options = options,
     .options_size = sizeof(struct options),
-    .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

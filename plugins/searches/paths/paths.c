@@ -196,14 +196,14 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
 }
 
 /* Levels depend on the schedule, which a plan does not know: a way back is at most all but one of its steps. */
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     const uint64_t n = (uint64_t)o->paths, children = n * (uint64_t)o->expansions, rounds = (uint64_t)rounds_of(o);
     const uint64_t way = strides(o, steps);
     p->candidates = steps > 1 ? children : children * rounds; // of one step, all ends are clean
     p->verifier_calls = children * rounds;
-    p->nfe = evals_per_step * (n * steps + children * (rounds * way + rounds - 1));
+    p->nfe = evals_per_velocity * (n * steps + children * (rounds * way + rounds - 1));
 }
 
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
@@ -218,11 +218,6 @@ static wn_status create(const wn_host *host, const void *values, void **self, wn
                        o->delta_f, o->delta_b, rounds_of(o), MAX_ROUNDS);
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
 }
 
 static const wn_search search = {
@@ -242,7 +237,6 @@ static const wn_plugin plugin = {
     .options = options,
     .options_size = sizeof(struct options),
     .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

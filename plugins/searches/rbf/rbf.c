@@ -35,7 +35,7 @@ static const wn_option options[] = {
     WN_INT(struct options, nfe, "500", 1, 1e9, "evaluations of all chains; the spec's budget, where it is smaller"),
     WN_INT(struct options, chains, "2", 1, 4096, "independent chains, one after another"),
     WN_INT(struct options, initial, "25", 1, 1e6, "noises that a chain chooses its first from"),
-    WN_KERNEL_OPTIONS(struct options), WN_OPTIONS_END
+    WN_KERNEL_OPTIONS(struct options, "rbf"), WN_OPTIONS_END
 };
 
 struct chain {
@@ -186,10 +186,10 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
 }
 
 /* Evaluations are what the option says; a sampler that takes several for a velocity has fewer proposals. */
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct share s = share_of(values, steps, 1, (double)INFINITY);
-    (void)evals_per_step;
+    (void)evals_per_velocity;
     p->candidates = s.chains;
     p->nfe = s.chains * s.velocities;
     p->verifier_calls = s.chains * (s.velocities + 1);
@@ -202,11 +202,6 @@ static wn_status create(const wn_host *host, const void *values, void **self, wn
     WN_TRY(wn_kernel_check(o->kernel, o->scale, err));
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
 }
 
 static const wn_search search = {
@@ -226,7 +221,6 @@ static const wn_plugin plugin = {
     .options = options,
     .options_size = sizeof(struct options),
     .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

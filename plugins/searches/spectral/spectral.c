@@ -9,8 +9,9 @@
  *         mean, variance = theirs (unbiased, + 1e-7)
  *
  * Population 10, 5 elites that are kept across generations, 30 evaluations, 4 levels: the paper's. At FLUX's 128 x 128
- * latents that searches 1,024 of 262,144 numbers. Latents too small for 4 levels get fewer, so that a channel's band has 2 x 2
- * numbers at least. The transform is orthonormal, so a candidate drawn with mean 0 and variance 1 is a noise as any. */
+ * latents that searches 1,024 of 262,144 numbers. Latents too small for 4 levels get fewer, so that a channel's band
+ * has 2 x 2 numbers at least. The transform is orthonormal, so a candidate drawn with mean 0 and variance 1 is a noise
+ * as any. */
 #include <winnow/search.h>
 
 #include <explore/chance.h>
@@ -34,8 +35,7 @@ static const wn_option options[] = {
     WN_INT(struct options, evaluations, "30", 1, 1e6, "noises tried in all"),
     WN_INT(struct options, population, "10", 2, 4096, "noises in a generation"),
     WN_INT(struct options, elites, "5", 2, 4096, "best ones so far that the next generation is drawn around"),
-    WN_INT(struct options, levels, "4", 1, 16, "of the Haar transform; less where the latent is small"),
-    WN_OPTIONS_END
+    WN_INT(struct options, levels, "4", 1, 16, "of the Haar transform; less where the latent is small"), WN_OPTIONS_END
 };
 
 struct search {
@@ -125,7 +125,8 @@ static wn_status evolve(struct search *s, wn_error *err)
     for (uint64_t done = 0; done < all;) {
         const uint64_t left = all - done, most = (uint64_t)s->o->population, wanted = left < most ? left : most;
         uint64_t count = wanted;
-        while (count > 0 && !wn_purse_take(&s->purse, wn_price_advance(env, count, 0, env->steps, false), wn_price_nothing))
+        while (count > 0 &&
+               !wn_purse_take(&s->purse, wn_price_advance(env, count, 0, env->steps, false), wn_price_nothing))
             count--;
         if (count > 0)
             WN_TRY(try_generation(s, count, err));
@@ -141,7 +142,8 @@ static wn_status evolve(struct search *s, wn_error *err)
 
 static bool reserve(struct search *s)
 {
-    const uint64_t n = s->env->latent_values, elites = (uint64_t)s->o->elites, all = elites + (uint64_t)s->o->population;
+    const uint64_t n = s->env->latent_values, elites = (uint64_t)s->o->elites,
+                   all = elites + (uint64_t)s->o->population;
     s->base = malloc(n * sizeof *s->base);
     s->noise = malloc(n * sizeof *s->noise);
     s->mean = calloc(s->band.values, sizeof *s->mean);
@@ -174,25 +176,12 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return status;
 }
 
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     p->candidates = (uint64_t)o->evaluations;
     p->verifier_calls = p->candidates;
-    p->nfe = p->candidates * steps * evals_per_step;
-}
-
-static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
-{
-    (void)host;
-    (void)err;
-    *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
-    return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
+    p->nfe = p->candidates * steps * evals_per_velocity;
 }
 
 static const wn_search search = {
@@ -210,8 +199,6 @@ static const wn_plugin plugin = {
     .source = "Spectral Evolution Search 2026, arXiv 2602.03208",
     .options = options,
     .options_size = sizeof(struct options),
-    .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

@@ -33,7 +33,7 @@ static const wn_option options[] = { WN_INT(struct options, children, "20", 2, 4
                                             "steps between selections, B; SVDD 1, CoDe 5"),
                                      WN_NUMBER(struct options, temperature, "0", 0, 1e6,
                                                "of the choice, in units of the guide's score; 0 = the best is taken"),
-                                     WN_KERNEL_OPTIONS(struct options), WN_OPTIONS_END };
+                                     WN_KERNEL_OPTIONS(struct options, "cps"), WN_OPTIONS_END };
 
 struct search {
     const struct options *o;
@@ -119,13 +119,13 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return status;
 }
 
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     const uint64_t children = (uint64_t)o->children, block = (uint64_t)o->block;
     p->candidates = 1;
     p->verifier_calls = 1 + children * ((steps - 1 + block - 1) / block) + 1;
-    p->nfe = (1 + children * (steps - 1)) * evals_per_step;
+    p->nfe = (1 + children * (steps - 1)) * evals_per_velocity;
 }
 
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
@@ -135,11 +135,6 @@ static wn_status create(const wn_host *host, const void *values, void **self, wn
     WN_TRY(wn_kernel_check(o->kernel, o->scale, err));
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
 }
 
 static const wn_search search = {
@@ -159,7 +154,6 @@ static const wn_plugin plugin = {
     .options = options,
     .options_size = sizeof(struct options),
     .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

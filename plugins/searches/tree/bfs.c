@@ -1,8 +1,9 @@
 /* bfs.c - breadth first: at each level every sample has children in proportion to exp(lambda score).
  *
- * Zhang et al., "Inference-time Scaling of Diffusion Models through Classical Search", 2025, BFS-resample. The paper rounds
- * N softmax(tau r), so that the number of samples drifts; here the parts are apportioned and there are always N. Its tau
- * follows the schedule; here it is the constant lambda. N is 8, branching after 1/4, 2/4 and 3/4 of the way: as there. */
+ * Zhang et al., "Inference-time Scaling of Diffusion Models through Classical Search", 2025, BFS-resample. The paper
+ * rounds N softmax(tau r), so that the number of samples drifts; here the parts are apportioned and there are always N.
+ * Its tau follows the schedule; here it is the constant lambda. N is 8, branching after 1/4, 2/4 and 3/4 of the way: as
+ * there. */
 #include "tree.h"
 
 #include <explore/chance.h>
@@ -28,11 +29,11 @@ static wn_status branch(struct bfs *b, wn_error *err)
         b->weights[i] = b->o->lambda * b->samples.scores[i];
     wn_softmax(n, b->weights, b->weights);
     wn_apportion(n, b->weights, n, b->counts, b->rest);
-    wn_flock_clear(&b->children);
     for (uint64_t i = 0; i < n; i++)
         for (uint64_t k = 0; k < b->counts[i]; k++)
             WN_TRY(wn_flock_breed(&b->children, &b->samples, i, err));
     wn_flock_swap(&b->samples, &b->children);
+    wn_flock_clear(&b->children);
     return WN_OK;
 }
 

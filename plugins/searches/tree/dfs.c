@@ -2,8 +2,9 @@
  *
  * Zhang et al., "Inference-time Scaling of Diffusion Models through Classical Search", 2025, DFS: when the score of the
  * prediction at a level is below its threshold, noise is added up to an earlier level and sampling resumes from
- * there, until the sample's tries are used up; then it goes on whatever it scores. Hard prompts take more compute than easy
- * ones. Thresholds are the user's in the paper; here they are a quantile of what pilots score at the same level. */
+ * there, until the sample's tries are used up; then it goes on whatever it scores. Hard prompts take more compute than
+ * easy ones. Thresholds are the user's in the paper; here they are a quantile of what pilots score at the same level.
+ */
 #include "tree.h"
 
 #include <math.h>

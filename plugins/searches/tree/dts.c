@@ -8,8 +8,8 @@
  *     the leaf's value is its score; back up to the root: value = log(mean of children's exp(lambda value)) / lambda
  *
  * Values come from images, not from previews, so they are right however blurry the levels are, and get better with
- * every sample. Enough children are breadth x visits ^ widening; the defaults 2 and 0.5 are this plugin's own: at 0.8 the
- * root takes a fresh noise every time up to 32 samples, which is random search. */
+ * every sample. Enough children are breadth x visits ^ widening; the defaults 2 and 0.5 are this plugin's own: at 0.8
+ * the root takes a fresh noise every time up to 32 samples, which is random search. */
 #include "tree.h"
 
 #include <explore/chance.h>
@@ -20,8 +20,8 @@
 #include <string.h>
 
 struct node {
-    uint64_t parent; // of the root: itself, 0
-    uint64_t depth;  // 0 the root, then the levels, then leaves
+    uint64_t parent;  // of the root: itself, 0
+    uint64_t depth;   // 0 the root, then the levels, then leaves
     wn_sample sample; // at its level; 0 of root and leaves
     double value;
     uint64_t visits, children;
@@ -35,9 +35,9 @@ struct dts {
     uint64_t levels, points[WN_STOPS_MAX];
     struct node *nodes; // [1 + samples * (levels + 1)]
     uint64_t count;
-    uint64_t *children;         // [as nodes]: those of one node
-    double *values;             // [as nodes]: theirs
-    float *noise;               // [latent_values]
+    uint64_t *children; // [as nodes]: those of one node
+    double *values;     // [as nodes]: theirs
+    float *noise;       // [latent_values]
     uint64_t noises, stream, choices;
 };
 
@@ -63,7 +63,8 @@ static uint64_t select_child(struct dts *t, uint64_t node)
     for (uint64_t i = 0; i < n; i++)
         t->values[i] *= t->o->lambda;
     wn_softmax(n, t->values, t->values);
-    return t->children[wn_pick(n, t->values, wn_uniform(t->env->random_u64(t->env->ctx, WN_STREAM_CHOICES, t->choices++)))];
+    return t
+        ->children[wn_pick(n, t->values, wn_uniform(t->env->random_u64(t->env->ctx, WN_STREAM_CHOICES, t->choices++)))];
 }
 
 /* The node that gets a new child. One of the last level always does: its leaves have no children. */

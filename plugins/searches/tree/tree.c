@@ -10,7 +10,8 @@ static const wn_option options[] = {
     WN_ENUM(struct options, method, "\"bfs\"", "bfs|dfs|dts", "how the tree is searched"),
     WN_INT(struct options, samples, "8", 1, 4096, "images that are finished, beside the pilots of dfs"),
     WN_INT(struct options, levels, "3", 1, WN_STOPS_MAX, "points where the tree branches, evenly spread on the way"),
-    WN_NUMBER(struct options, lambda, "10", 0, 1e9, "bfs, dts: weight of the scores, in 1 / units of the guide's score"),
+    WN_NUMBER(struct options, lambda, "10", 0, 1e9,
+              "bfs, dts: weight of the scores, in 1 / units of the guide's score"),
     WN_INT(struct options, pilots, "4", 1, 4096, "dfs: plain samples that the thresholds are found with"),
     WN_NUMBER(struct options, quantile, "0.5", 0, 1, "dfs: of the pilots' scores at a level that is its threshold"),
     WN_NUMBER(struct options, back, "0.25", 0, 1, "dfs: share of the schedule that a backtrack leads back"),
@@ -18,7 +19,7 @@ static const wn_option options[] = {
     WN_ENUM(struct options, select, "\"sample\"", "sample|greedy", "dts: draw a child by its value, or take the best"),
     WN_NUMBER(struct options, breadth, "2", 0, 1e6, "dts: a node has breadth x visits ^ widening children"),
     WN_NUMBER(struct options, widening, "0.5", 0, 1, "dts: see breadth"),
-    WN_KERNEL_OPTIONS(struct options),
+    WN_KERNEL_OPTIONS(struct options, "cps"),
     WN_OPTIONS_END
 };
 
@@ -36,15 +37,15 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return strcmp(o->method, "dfs") == 0 ? tree_dfs(o, env, err) : tree_dts(o, env, err);
 }
 
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     if (strcmp(o->method, "bfs") == 0)
-        tree_bfs_plan(o, steps, evals_per_step, p);
+        tree_bfs_plan(o, steps, evals_per_velocity, p);
     else if (strcmp(o->method, "dfs") == 0)
-        tree_dfs_plan(o, steps, evals_per_step, p);
+        tree_dfs_plan(o, steps, evals_per_velocity, p);
     else
-        tree_dts_plan(o, steps, evals_per_step, p);
+        tree_dts_plan(o, steps, evals_per_velocity, p);
 }
 
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
@@ -54,11 +55,6 @@ static wn_status create(const wn_host *host, const void *values, void **self, wn
     WN_TRY(wn_kernel_check(o->kernel, o->scale, err));
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
 }
 
 static const wn_search search = {
@@ -78,7 +74,6 @@ static const wn_plugin plugin = {
     .options = options,
     .options_size = sizeof(struct options),
     .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

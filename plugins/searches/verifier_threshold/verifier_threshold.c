@@ -1,7 +1,7 @@
 /* verifier_threshold - goes on only when the preview is good enough; else tries again from the last gate.
  *
- * arXiv 2512.08985, 2025 ("verifier threshold"): at a gate, a preview whose score is above a threshold passes; of one that
- * fails the noise is drawn anew. An easy prompt takes few evaluations, a hard one many.
+ * arXiv 2512.08985, 2025 ("verifier threshold"): at a gate, a preview whose score is above a threshold passes; of one
+ * that fails the noise is drawn anew. An easy prompt takes few evaluations, a hard one many.
  *
  *     pilots: a few plain samples; a gate's threshold is a quantile of what they score there
  *     for each candidate:
@@ -10,8 +10,8 @@
  *         none in `tries`: the best of them
  *
  * The paper leaves open how its threshold is found. Scores have no common scale over guides, prompts and noise levels,
- * so here a pilot finds it, and its samples are candidates like all: 4 pilots, their upper quartile, 2 gates, from 0.3 of
- * the schedule on (before, predictions say little), 4 tries. */
+ * so here a pilot finds it, and its samples are candidates like all: 4 pilots, their upper quartile, 2 gates, from 0.3
+ * of the schedule on (before, predictions say little), 4 tries. */
 #include <winnow/search.h>
 
 #include <explore/kernel.h>
@@ -37,7 +37,7 @@ static const wn_option options[] = {
     WN_INT(struct options, gates, "2", 1, WN_STOPS_MAX, "points where a preview has to pass"),
     WN_NUMBER(struct options, first, "0.3", 0, 1, "where on the schedule the first gate is; the others follow evenly"),
     WN_INT(struct options, tries, "4", 1, 1e6, "at one gate; then the best of them goes on"),
-    WN_KERNEL_OPTIONS(struct options),
+    WN_KERNEL_OPTIONS(struct options, "cps"),
     WN_OPTIONS_END
 };
 
@@ -63,8 +63,8 @@ static wn_status try_once(struct search *s, uint64_t i, wn_error *err)
 {
     const wn_env *env = s->env;
     const uint64_t to = s->gates.points[i];
-    const struct wn_price price = i == 0 ? wn_price_advance(env, 1, 0, to, false)
-                                         : wn_price_kicks(env, 1, to - s->state.point, to, true);
+    const struct wn_price price =
+        i == 0 ? wn_price_advance(env, 1, 0, to, false) : wn_price_kicks(env, 1, to - s->state.point, to, true);
     bool is_better;
     if (!wn_purse_take(&s->purse, price, wn_price_advance(env, 1, to, env->steps, true)))
         return wn_fail(err, WN_E_BUDGET, "the budget ended at gate %llu", (unsigned long long)i + 1);
@@ -136,7 +136,7 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
 }
 
 /* At most: every gate takes all its tries. */
-static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn_search_plan *p)
+static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
     const struct wn_gates gates = gates_of(o, steps);
@@ -144,7 +144,7 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_step, wn
     const uint64_t last = gates.points[gates.count - 1];
     p->candidates = pilots + candidates;
     p->verifier_calls = pilots * (gates.count + 1) + candidates * (gates.count * tries + 1);
-    p->nfe = (pilots * steps + candidates * (tries * (last + 1) + steps - last - 1)) * evals_per_step;
+    p->nfe = (pilots * steps + candidates * (tries * (last + 1) + steps - last - 1)) * evals_per_velocity;
 }
 
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
@@ -154,11 +154,6 @@ static wn_status create(const wn_host *host, const void *values, void **self, wn
     WN_TRY(wn_kernel_check(o->kernel, o->scale, err));
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
-}
-
-static void destroy(void *self)
-{
-    (void)self;
 }
 
 static const wn_search search = {
@@ -178,7 +173,6 @@ static const wn_plugin plugin = {
     .options = options,
     .options_size = sizeof(struct options),
     .create = create,
-    .destroy = destroy,
     .vtable = &search,
 };
 

@@ -41,14 +41,21 @@ static int reserve(struct transcript *t)
 }
 
 wn_status transcript_add(struct transcript *t, const struct wn_frame *call, cJSON *answer, void *data,
-                         uint64_t data_bytes, wn_error *err)
+                         uint64_t data_bytes)
 {
+    const bool is_lost = data_bytes > TRANSCRIPT_MAX_BYTES - t->bytes;
     if (!reserve(t)) {
         cJSON_Delete(answer);
         free(data);
-        return wn_fail(err, WN_E_MEMORY, "no memory for a search of %llu calls", (unsigned long long)t->count);
+        return WN_E_MEMORY;
     }
-    t->entries[t->count++] = (struct transcript_entry){ transcript_hash(call), answer, data, data_bytes };
+    if (is_lost) {
+        free(data);
+        data = NULL;
+        data_bytes = 0;
+    }
+    t->entries[t->count++] = (struct transcript_entry){ transcript_hash(call), answer, data, data_bytes, is_lost };
+    t->bytes += data_bytes;
     t->next = t->count;
     return WN_OK;
 }

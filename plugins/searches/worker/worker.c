@@ -12,12 +12,13 @@
 
 #include <winnow/search.h>
 
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLES_MAX = 1 << 20 };
+enum { SAMPLES_MAX = 1 << 18, CALL_MAX_TEXT = 8 << 20 };
 
 struct idle {
     struct idle *next;
@@ -48,10 +49,25 @@ static wn_status get_u64(const cJSON *call, const char *key, uint64_t *value, wn
     const char *text;
     char *end;
     WN_TRY(wn_message_text(call, key, "", &text, err));
+    errno = 0;
     *value = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end)
+    if (*text < '0' || *text > '9' || *end || errno)
         return wn_fail(err, WN_E_ARG, "%s: \"%.40s\" is not a whole number of 64 bits in a string", key, text);
     return WN_OK;
+}
+
+/* A sample's handle has 64 bits as well. 0 where there is none. */
+static wn_status get_sample(const cJSON *call, const char *key, wn_sample *sample, wn_error *err)
+{
+    *sample = 0;
+    return cJSON_HasObjectItem(call, key) ? get_u64(call, key, sample, err) : WN_OK;
+}
+
+static void put_u64(cJSON *answer, const char *key, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    cJSON_AddStringToObject(answer, key, text);
 }
 
 static wn_status get_samples(struct run *r, const cJSON *call, uint64_t *count, wn_error *err)
@@ -67,7 +83,12 @@ static wn_status get_samples(struct run *r, const cJSON *call, uint64_t *count, 
     if (!r->samples || !r->scores)
         return wn_fail(err, WN_E_MEMORY, "no memory for %llu samples", (unsigned long long)*count);
     *count = 0;
-    cJSON_ArrayForEach(item, list) r->samples[(*count)++] = item->valuedouble >= 1 ? (wn_sample)item->valuedouble : 0;
+    cJSON_ArrayForEach(item, list)
+    {
+        if (!cJSON_IsString(item))
+            return wn_fail(err, WN_E_ARG, "samples is not a list of samples, which are decimal strings");
+        r->samples[(*count)++] = strtoull(item->valuestring, NULL, 10); /* env refuses what is none */
+    }
     return WN_OK;
 }
 
@@ -77,7 +98,7 @@ static wn_status get_samples(struct run *r, const cJSON *call, uint64_t *count, 
 struct call {
     const cJSON *message;
     const struct wn_frame *frame;
-    uint64_t sample;
+    wn_sample sample;
     uint64_t point;
     cJSON *answer; /* to be added to */
     void *data;    /* of the answer, owned by the call */
@@ -117,24 +138,21 @@ static wn_status call_noise(struct run *r, struct call *c, wn_error *err)
 static wn_status call_random(struct run *r, struct call *c, wn_error *err)
 {
     uint64_t stream, index;
-    char text[24];
     WN_TRY(get_u64(c->message, "stream", &stream, err));
     WN_TRY(get_u64(c->message, "index", &index, err));
-    snprintf(text, sizeof text, "%llu", (unsigned long long)r->env->random_u64(r->env->ctx, stream, index));
-    cJSON_AddStringToObject(c->answer, "value", text);
+    put_u64(c->answer, "value", r->env->random_u64(r->env->ctx, stream, index));
     return WN_OK;
 }
 
 static wn_status call_spawn(struct run *r, struct call *c, wn_error *err)
 {
-    uint64_t parent;
-    wn_sample made;
-    WN_TRY(wn_message_u64(c->message, "parent", 0, &parent, err));
+    wn_sample parent, made;
+    WN_TRY(get_sample(c->message, "parent", &parent, err));
     if (c->frame->data_bytes != r->env->latent_values * sizeof(float))
         return wn_fail(err, WN_E_ARG, "a noise of %llu bytes; a latent has %llu float32",
                        (unsigned long long)c->frame->data_bytes, (unsigned long long)r->env->latent_values);
     WN_TRY(r->env->spawn(r->env->ctx, c->frame->data, parent, &made, err));
-    cJSON_AddNumberToObject(c->answer, "sample", (double)made);
+    put_u64(c->answer, "sample", made);
     return WN_OK;
 }
 
@@ -142,7 +160,7 @@ static wn_status call_clone(struct run *r, struct call *c, wn_error *err)
 {
     wn_sample made;
     WN_TRY(r->env->clone(r->env->ctx, c->sample, &made, err));
-    cJSON_AddNumberToObject(c->answer, "sample", (double)made);
+    put_u64(c->answer, "sample", made);
     return WN_OK;
 }
 
@@ -189,13 +207,11 @@ static wn_status call_blend(struct run *r, struct call *c, wn_error *err)
 {
     uint64_t base, with, stream;
     double cosine;
-    char text[24];
     WN_TRY(get_u64(c->message, "base", &base, err));
     WN_TRY(get_u64(c->message, "with", &with, err));
     WN_TRY(wn_message_number(c->message, "cosine", 0, &cosine, err));
     WN_TRY(r->env->blend(r->env->ctx, base, with, cosine, &stream, err));
-    snprintf(text, sizeof text, "%llu", (unsigned long long)stream);
-    cJSON_AddStringToObject(c->answer, "value", text);
+    put_u64(c->answer, "value", stream);
     return WN_OK;
 }
 
@@ -237,7 +253,8 @@ static const struct {
     { "peek", call_peek },
     { "score", call_score },
     { "offer", call_offer },
-    { "cost", call_cost },       { "blend", call_blend },
+    { "cost", call_cost },
+    { "blend", call_blend },
 };
 
 enum { CALLS = sizeof calls / sizeof calls[0] };
@@ -246,7 +263,7 @@ static wn_status make_call(struct run *r, struct call *c, wn_error *err)
 {
     for (uint32_t i = 0; i < CALLS; i++)
         if (wn_message_is(c->message, calls[i].op)) {
-            WN_TRY(wn_message_u64(c->message, "sample", 0, &c->sample, err));
+            WN_TRY(get_sample(c->message, "sample", &c->sample, err));
             WN_TRY(wn_message_u64(c->message, "point", 0, &c->point, err));
             return calls[i].make(r, c, err);
         }
@@ -285,9 +302,12 @@ static wn_status answer_new(struct run *r, const cJSON *message, const struct wn
 {
     struct call c = { .message = message, .frame = frame };
     WN_TRY(find_answer(r, &c, err));
-    WN_TRY(transcript_add(&r->transcript, frame, c.answer, c.data, c.data_bytes, err)); /* takes both */
     const struct wn_part part = { c.data, c.data_bytes };
-    return wn_worker_send(r->worker, c.answer, &part, 1, err);
+    const wn_status status = wn_worker_send(r->worker, c.answer, &part, 1, err);
+    if (transcript_add(&r->transcript, frame, c.answer, c.data, c.data_bytes) != WN_OK) /* takes both */
+        return wn_fail(err, WN_E_MEMORY, "no memory for a search of %llu calls",
+                       (unsigned long long)r->transcript.count);
+    return status;
 }
 
 /* Noise is large, and a function of its stream: it is made again rather than kept. */
@@ -308,6 +328,12 @@ static wn_status answer(struct run *r, const cJSON *message, const struct wn_fra
     const struct transcript_entry *known = transcript_next(&r->transcript);
     if (!known)
         return answer_new(r, message, frame, err);
+    if (known->is_lost)
+        return wn_fail(
+            err, WN_E_DEVICE,
+            "its process has died, and it had looked at more states (%d MiB) than are kept to begin it again; "
+            "start the run again, which knows its scores",
+            TRANSCRIPT_MAX_BYTES >> 20);
     if (known->call != transcript_hash(frame))
         return wn_fail(err, WN_E_ARG,
                        "begun again after its process had died, the search makes another call than the first time "
@@ -319,12 +345,9 @@ static wn_status answer(struct run *r, const cJSON *message, const struct wn_fra
 
 static cJSON *make_request(const wn_env *env)
 {
-    cJSON *message = wn_message_new("run", 1), *sigma, *prompt = cJSON_AddObjectToObject(message, "prompt");
+    cJSON *message = wn_message_new("run", 1), *sigma;
     const int shape[3] = { (int)env->latent_channels, (int)env->latent_height, (int)env->latent_width };
-    cJSON_AddStringToObject(prompt, "text", env->prompt->text);
-    cJSON_AddStringToObject(prompt, "id", env->prompt->id);
-    cJSON_AddStringToObject(prompt, "category", env->prompt->category);
-    cJSON_AddRawToObject(prompt, "record", env->prompt->json);
+    cJSON_AddItemToObject(message, "prompt", wn_message_prompt(env->prompt));
     cJSON_AddNumberToObject(message, "steps", (double)env->steps);
     sigma = cJSON_AddArrayToObject(message, "sigma");
     for (uint64_t i = 0; i <= env->steps; i++)
@@ -340,7 +363,8 @@ static wn_status serve_one(struct run *r, int *is_done, wn_error *err)
 {
     cJSON *message;
     struct wn_frame frame;
-    WN_TRY(wn_worker_receive(r->worker, r->env->latent_values * sizeof(float), &message, &frame, err));
+    const struct wn_frame_limits limits = { CALL_MAX_TEXT, r->env->latent_values * sizeof(float) };
+    WN_TRY(wn_worker_receive(r->worker, limits, &message, &frame, err));
     *is_done = wn_message_is(message, "done") || wn_message_is(message, "error");
     wn_status status = WN_OK;
     if (wn_message_is(message, "error"))

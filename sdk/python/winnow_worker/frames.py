@@ -17,12 +17,16 @@ class Gone(Exception):
 
 
 class Stream:
-    """The two ends. Taking them over points standard output at standard error: nobody can print between frames."""
+    """The two ends. Taking them over points standard output at standard error and standard input at nothing: nobody prints, reads or
+    inherits what belongs to frames."""
 
     def __init__(self):
         self.input = os.dup(0)
         self.output = os.dup(1)
         os.dup2(2, 1)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
         self.writing = threading.Lock()
         threading.Thread(target=self._watch, daemon=True).start()
 

@@ -6,6 +6,7 @@
         def encode(self, prompt, canvas, sigmas): ...    # anything: it is handed to velocity
         def velocity(self, canvas, x, sigmas, conds): ...       # a list of latents -> a list of dx/dsigma
         def decode(self, canvas, x0, is_preview): ...           # a list of latents -> a list of RGB bytes
+        def forget(self, cond): ...                             # may be left out: the prompt is no longer in use
 
 A latent is float32 in a buffer ([channels, height / stride, width / stride]): numpy.frombuffer(x, "f4") reads it, and
 whatever has a buffer is a latent.
@@ -66,7 +67,9 @@ class _Sampler:
         return {"op": "encoded"}, []
 
     def _forget(self, request, data, canvas):
-        self.conds.pop(request["cond"], None)
+        cond = self.conds.pop(request["cond"], None)
+        if hasattr(self.made, "forget"):
+            self.made.forget(cond)
         return {"op": "forgotten"}, []
 
     def _latents(self, data, count):

@@ -25,10 +25,6 @@ class BudgetSpent(Exception):
     """The call would pass the budget; nothing was done. A search that lets it through has ended well."""
 
 
-class Stopped(Exception):
-    """The user interrupts, or the run cannot go on."""
-
-
 class Env:
     """What a search may do. Samples are numbers; points are places in sigma, 0 = noise, steps = image."""
 
@@ -43,7 +39,7 @@ class Env:
         stream.send({"op": op, **members}, parts)
         answer, data = stream.receive()
         if answer["op"] == "error":
-            raise {"budget": BudgetSpent, "cancelled": Stopped}.get(answer["code"], options.Refusal)(answer["message"])
+            raise BudgetSpent(answer["message"]) if answer["code"] == "budget" else options.Refusal(answer["message"], answer["code"])
         return answer, data
 
     def budget_left(self, currency="nfe"):
@@ -60,22 +56,22 @@ class Env:
         return int(self._ask("random", stream=str(stream), index=str(index))[0]["value"])
 
     def spawn(self, noise, parent=0):
-        return self._ask("spawn", [array.array("f", noise) if isinstance(noise, list) else noise], parent=parent)[0]["sample"]
+        return int(self._ask("spawn", [array.array("f", noise) if isinstance(noise, list) else noise], parent=str(parent))[0]["sample"])
 
     def clone(self, sample):
-        return self._ask("clone", sample=sample)[0]["sample"]
+        return int(self._ask("clone", sample=str(sample))[0]["sample"])
 
     def drop(self, sample):
-        self._ask("drop", sample=sample)
+        self._ask("drop", sample=str(sample))
 
     def advance(self, samples, point):
-        self._ask("advance", samples=list(samples), point=point)
+        self._ask("advance", samples=[str(sample) for sample in samples], point=point)
 
     def renoise(self, sample, point, stream):
-        self._ask("renoise", sample=sample, point=point, stream=str(stream))
+        self._ask("renoise", sample=str(sample), point=point, stream=str(stream))
 
     def kick(self, sample, point, stream, kernel=CPS, scale=0.5):
-        self._ask("kick", sample=sample, point=point, stream=str(stream), kernel=kernel, scale=scale)
+        self._ask("kick", sample=str(sample), point=point, stream=str(stream), kernel=kernel, scale=scale)
 
     def cost(self, start, end):
         """NFE of advancing one sample from point to point, when no velocity on the way is paid for yet."""
@@ -87,15 +83,15 @@ class Env:
 
     def peek(self, sample):
         """The state and its x0-prediction, each float32 in an array."""
-        data = array.array("f", bytes(self._ask("peek", sample=sample)[1]))
+        data = array.array("f", bytes(self._ask("peek", sample=str(sample))[1]))
         return data[:len(data) // 2], data[len(data) // 2:]
 
     def score(self, samples):
         """The guide's word on each, higher is better; NaN where it has none."""
-        return list(array.array("d", bytes(self._ask("score", samples=list(samples))[1])))
+        return list(array.array("d", bytes(self._ask("score", samples=[str(sample) for sample in samples])[1])))
 
     def offer(self, sample):
-        self._ask("offer", sample=sample)
+        self._ask("offer", sample=str(sample))
 
 
 class _Search:

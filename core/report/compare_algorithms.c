@@ -1,0 +1,180 @@
+/* compare_algorithms.c - which runs are one algorithm, and what to call it.
+ *
+ * An algorithm is all of a spec that decides what is done to a prompt: everything but names, prompts, judges, the engine
+ * and the seed. It is called by its search and by what tells it from the others; options count only among algorithms of
+ * the same search, because other searches have others.
+ */
+#include "report/comparison.h"
+
+#include "base/arena.h"
+
+#include <string.h>
+
+static const char *word_of(const struct tree_node *spec, const char *key)
+{
+    const struct tree_node *n = tree_get(tree_get(spec, "search"), key);
+    return n && n->type == TREE_STRING ? n->text : "";
+}
+
+static const char *const parts[] = { "noise", "canvas", "sampler", "search", "budget" };
+
+static const char *key_of(struct compare *c, const struct tree_node *spec)
+{
+    struct buffer text = BUFFER_INIT(16 << 20);
+    for (uint32_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        struct json_text j = json_begin(&text, 0);
+        const struct tree_node *n = tree_get(spec, parts[i]);
+        if (n)
+            tree_write(&j, n, true);
+        buffer_byte(&text, '\n');
+    }
+    compare_verifier_text(spec, word_of(spec, "guide"), &text);
+    const char *copy = text.failed ? NULL : arena_string(c->memory, buffer_string(&text));
+    buffer_free(&text);
+    return copy;
+}
+
+static wn_status add(struct compare *c, uint64_t run, const char *key, wn_error *err)
+{
+    struct compare_algorithm *a = c->algorithms;
+    while (a < c->algorithms + c->algorithm_count && strcmp(a->key, key) != 0)
+        a++;
+    if (a == c->algorithms + c->algorithm_count) {
+        c->algorithm_count++;
+        *a = (struct compare_algorithm){ .key = key, .spec = c->runs[run].spec, .search = word_of(c->runs[run].spec, "use"),
+                                         .guide = word_of(c->runs[run].spec, "guide") };
+        a->runs = arena_array(c->memory, c->run_count, sizeof *a->runs);
+        if (!a->runs)
+            return compare_no_memory(err);
+    }
+    for (uint64_t i = 0; i < a->run_count; i++)
+        if (strcmp(c->runs[a->runs[i]].seed, c->runs[run].seed) == 0)
+            return wn_fail(err, WN_E_ARG, "%s and %s are the same experiment, seed %s: together they would count it twice; leave "
+                           "one out", c->runs[a->runs[i]].directory, c->runs[run].directory, c->runs[run].seed);
+    a->runs[a->run_count++] = run;
+    c->runs[run].algorithm = (uint64_t)(a - c->algorithms);
+    return WN_OK;
+}
+
+/* ---- names ----------------------------------------------------------------------------------------------------- */
+
+static const struct tree_node *follow(const struct tree_node *root, const struct tree_node *leaf, const struct tree_node *top)
+{
+    if (leaf == top)
+        return root;
+    const struct tree_node *parent = leaf->parent ? follow(root, leaf->parent, top) : NULL;
+    return leaf->key ? tree_get(parent, leaf->key) : NULL;
+}
+
+static bool same_value(const struct tree_node *a, const struct tree_node *b)
+{
+    struct buffer x = BUFFER_INIT(1 << 20), y = BUFFER_INIT(1 << 20);
+    struct json_text i = json_begin(&x, 0), j = json_begin(&y, 0);
+    if (a && b)
+        tree_write(&i, a, true), tree_write(&j, b, true);
+    const bool same = a && b && strcmp(buffer_string(&x), buffer_string(&y)) == 0;
+    buffer_free(&x);
+    buffer_free(&y);
+    return same;
+}
+
+/* Whether the algorithms that could have it have another value there. */
+static bool tells_apart(const struct compare *c, const struct compare_algorithm *a, const struct tree_node *leaf,
+                        bool is_option)
+{
+    for (uint64_t i = 0; i < c->algorithm_count; i++) {
+        const struct compare_algorithm *b = &c->algorithms[i];
+        if (b != a && (!is_option || strcmp(a->search, b->search) == 0) &&
+            !same_value(leaf, follow(b->spec, leaf, a->spec)))
+            return true;
+    }
+    return false;
+}
+
+static void add_leaf(const struct tree_node *leaf, struct buffer *name)
+{
+    char show[64];
+    buffer_printf(name, ", %s=", leaf->key ? leaf->key : "value");
+    buffer_text(name, leaf->type == TREE_STRING ? leaf->text : tree_show(leaf, show));
+}
+
+/* Objects are gone through; a list is one value. The guide has its own place. */
+static void add_leaves(const struct compare *c, const struct compare_algorithm *a, const struct tree_node *node,
+                       bool is_option, struct buffer *name)
+{
+    for (const struct tree_node *n = node ? node->child : NULL; n; n = n->next)
+        if (n->type == TREE_OBJECT)
+            add_leaves(c, a, n, is_option, name);
+        else if (tells_apart(c, a, n, is_option))
+            add_leaf(n, name);
+}
+
+static void write_name(const struct compare *c, const struct compare_algorithm *a, struct buffer *name)
+{
+    buffer_text(name, a->search);
+    add_leaves(c, a, tree_get(tree_get(a->spec, "search"), "options"), true, name);
+    add_leaves(c, a, tree_get(a->spec, "canvas"), false, name);
+    add_leaves(c, a, tree_get(a->spec, "sampler"), false, name);
+    add_leaves(c, a, tree_get(a->spec, "budget"), false, name);
+    const struct tree_node *noise = tree_get(a->spec, "noise");
+    if (noise && tells_apart(c, a, noise, false))
+        add_leaf(noise, name);
+}
+
+static bool has_other_guides(const struct compare *c)
+{
+    for (uint64_t i = 1; i < c->algorithm_count; i++)
+        if (strcmp(c->algorithms[i].guide, c->algorithms[0].guide) != 0)
+            return true;
+    return false;
+}
+
+/* Two may still be called the same: guides of one name and other options. */
+static bool is_taken(const struct compare *c, uint64_t index)
+{
+    for (uint64_t i = 0; i < index; i++)
+        if (strcmp(c->algorithms[i].column, c->algorithms[index].column) == 0 &&
+            strcmp(c->algorithms[i].guide, c->algorithms[index].guide) == 0)
+            return true;
+    return false;
+}
+
+static wn_status name_all(struct compare *c, wn_error *err)
+{
+    const bool guides = has_other_guides(c);
+    for (uint64_t i = 0; i < c->algorithm_count; i++) {
+        struct compare_algorithm *a = &c->algorithms[i];
+        struct buffer name = BUFFER_INIT(1 << 16);
+        write_name(c, a, &name);
+        a->column = name.failed ? NULL : arena_string(c->memory, buffer_string(&name));
+        buffer_free(&name);
+        if (a->column && is_taken(c, i))
+            a->column = arena_printf(c->memory, "%s (%s)", a->column, c->runs[a->runs[0]].data->name);
+        a->name = a->column && guides ? arena_printf(c->memory, "%s, by %s", a->column, a->guide) : a->column;
+        if (!a->name)
+            return compare_no_memory(err);
+    }
+    return WN_OK;
+}
+
+wn_status compare_group(struct compare *c, wn_error *err)
+{
+    c->algorithms = arena_array(c->memory, c->run_count, sizeof *c->algorithms);
+    if (!c->algorithms)
+        return compare_no_memory(err);
+    for (uint64_t i = 0; i < c->run_count; i++) {
+        const char *key = key_of(c, c->runs[i].spec);
+        if (!key)
+            return compare_no_memory(err);
+        WN_TRY(add(c, i, key, err));
+    }
+    return name_all(c, err);
+}
+
+const struct compare_algorithm *compare_at(const struct compare *c, const char *guide, const char *column)
+{
+    for (uint64_t i = 0; i < c->algorithm_count; i++)
+        if (strcmp(c->algorithms[i].guide, guide) == 0 && strcmp(c->algorithms[i].column, column) == 0)
+            return &c->algorithms[i];
+    return NULL;
+}
