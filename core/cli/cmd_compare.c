@@ -40,8 +40,10 @@ static int run(struct cli *c)
     struct buffer text = BUFFER_INIT(1 << 28);
     struct compare *all = NULL;
     wn_error err = { 0 };
-    default_directory(c, directory);
-    snprintf(directory, sizeof directory, "%s", cli_value(c, "output", directory));
+    if (cli_value(c, "output", NULL))
+        snprintf(directory, sizeof directory, "%s", cli_value(c, "output", NULL));
+    else
+        default_directory(c, directory);
     wn_status status = compare_create(c->argument_count, (const char *const *)c->arguments, &all, &err);
     if (status == WN_OK)
         status = write_all(c, all, directory, &text, &err);

@@ -31,8 +31,8 @@ struct run {
     struct spec *spec;
     struct instances *instances;
     struct ledger *ledger;
-    struct choice *choice;
     const struct run_watch *watch; /* of a sweep; NULL: this run is all there is */
+    struct choice *choice;
 };
 
 /* ---- progress ---- */
@@ -163,6 +163,18 @@ static wn_status write_report(const struct run *r, wn_error *err)
     return report_table(r->spec->output, stdout, terminal_has_colour(stdout), err);
 }
 
+/* Where the pictures came from, in evaluations. */
+static void tell_sources(const struct run *r, const struct experiment_status *s)
+{
+    char line[300];
+    if (cli_flag(r->c, "quiet"))
+        return;
+    snprintf(line, sizeof line, "evaluations: %llu sampled, %llu from the ledger, %llu from the cache",
+             (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
+             (unsigned long long)s->nfe_cached);
+    terminal_message(line);
+}
+
 static int finish(const struct run *r, const struct experiment_result *result)
 {
     wn_error err = { 0 };
@@ -178,6 +190,7 @@ static int finish(const struct run *r, const struct experiment_result *result)
         return cli_fail(r->c, status, &err);
     if (result->done && !r->watch && !cli_flag(r->c, "quiet")) {
         fflush(stdout);
+        tell_sources(r, &result->status);
         snprintf(line, sizeof line, "report: %s/report.html", r->spec->output);
         terminal_message(line);
     }
@@ -248,9 +261,9 @@ static const struct cli_option options[] = {
     { "set", 's', "KEY=VALUE", "change a value of the spec: --set search.options.candidates=8" },
     { "output", 'o', "DIR", "the run's directory" },
     { "limit", 'n', "N", "only the first N prompts" },
-    { "pictures", 0, "HOW", "how a person is shown pictures: " PICTURES_CHOICES },
     { "dry-run", 0, NULL, "only say what it will take: points, evaluations, time, disk" },
     { "json", 0, NULL, "with --dry-run: as JSON" },
+    { "pictures", 0, "HOW", "how a person is shown pictures: " PICTURES_CHOICES },
     { "hash-weights", 0, NULL, "hash weight files of any size for the manifest" },
     { NULL, 0, NULL, NULL }
 };

@@ -5,28 +5,18 @@
 #include "base/image_file.h"
 #include "base/plain.h"
 #include "base/png.h"
-#include "cli/cli.h"
+#include "cli/verifiers.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    MAX_VERIFIERS = 64,
-    MAX_SETS = 256,
-    CHUNK = 32,
-    MAX_TEXT_BYTES = 256 << 20,
-    MAX_PNG_BYTES = 1 << 30,
-    LABEL_BYTES = 80
-};
+enum { CHUNK = 32, MAX_TEXT_BYTES = 256 << 20, MAX_PNG_BYTES = 1 << 30 };
 
 static const struct cli_option options[] = {
-    { "verifier", 0, "NAME", "verifier plugin; may be given several times" },
-    { "model", 0, "MODEL", "the verifiers' option \"model\": the n-th for the n-th --verifier" },
-    { "spec", 0, "SPEC", "take all verifiers of a spec" },
+    VERIFIERS_OPTIONS,
     { "prompt", 'p', "TEXT", "score against this; each picture's own recipe when not given" },
-    { "set", 0, "KEY=VALUE", "any other key of the spec: verifiers.v1.options.device=cpu for the first --verifier" },
     { "threads", 0, "N", "threads for computing; 0 = one for each processor" },
     { "json", 0, NULL, "print JSON" },
     { NULL, 0, NULL, NULL },
@@ -43,8 +33,8 @@ struct score {
     struct cli *cli;
     struct spec *spec;
     struct instances *instances;
-    char (*labels)[LABEL_BYTES]; // [verifier_count], each another
-    struct picture *pictures;    // [count]
+    char (*labels)[VERIFIERS_LABEL_BYTES]; // [verifier_count], each another
+    struct picture *pictures;              // [count]
     uint32_t count;
     uint32_t columns; /* metrics of all verifiers */
     double *values;   // [count][columns]
@@ -56,74 +46,7 @@ static const wn_verifier *vtable(const struct score *s, uint32_t v)
     return &s->instances->verifiers[v].verifier;
 }
 
-/* ---- the spec ---- */
-
-/* The key is a number, because a verifier may be a path, and may be given twice with different models. */
-static void put_verifier(struct json_text *j, uint32_t number, const char *name, const char *model)
-{
-    char key[16];
-    snprintf(key, sizeof key, "v%u", number);
-    json_key(j, key), json_object(j);
-    json_key(j, "use"), json_string(j, name);
-    json_key(j, "options"), json_object(j);
-    if (model)
-        json_key(j, "model"), json_string(j, model);
-    json_end(j), json_end(j);
-}
-
-static void write_spec(const struct score *s, struct buffer *text)
-{
-    const char *names[MAX_VERIFIERS], *models[MAX_VERIFIERS];
-    uint32_t count = cli_values(s->cli, "verifier", names, MAX_VERIFIERS);
-    uint32_t model_count = cli_values(s->cli, "model", models, MAX_VERIFIERS);
-    struct json_text j = json_begin(text, 2);
-    json_object(&j);
-    json_key(&j, "winnow"), json_u64(&j, 0);
-    json_key(&j, "verifiers"), json_object(&j);
-    for (uint32_t i = 0; i < count; i++)
-        put_verifier(&j, i + 1, names[i], i < model_count ? models[i] : NULL);
-    json_end(&j), json_end(&j);
-}
-
-static int load(struct score *s)
-{
-    struct buffer text = BUFFER_INIT(1 << 20);
-    struct spec_request request = { .path = cli_value(s->cli, "spec", NULL), .without_run = true };
-    if (!request.path && !cli_flag(s->cli, "verifier"))
-        return cli_usage(s->cli, "scored by what? give --verifier or --spec");
-    if (!request.path) {
-        write_spec(s, &text);
-        request.path = "command line";
-        request.text = buffer_string(&text);
-    }
-    int code = cli_load_spec(s->cli, &request, &s->spec);
-    buffer_free(&text);
-    return code;
-}
-
-/* Under which name a verifier's scores are shown: the spec's, else its plugin's, with a number where that is not the
- * first of its name. */
-static wn_status name_verifiers(struct score *s, wn_error *err)
-{
-    const struct spec *spec = s->spec;
-    s->labels = calloc(spec->verifier_count, sizeof *s->labels);
-    if (!s->labels)
-        return wn_fail(err, WN_E_MEMORY, "no memory for %u verifiers", spec->verifier_count);
-    for (uint32_t v = 0; v < spec->verifier_count; v++) {
-        const wn_plugin *plugin = spec->verifiers[v].plugin;
-        uint32_t same = 1;
-        char number[16] = "";
-        for (uint32_t i = 0; i < v; i++)
-            same += strcmp(spec->verifiers[i].plugin->name, plugin->name) == 0;
-        if (same > 1)
-            snprintf(number, sizeof number, "-%u", same);
-        if (cli_flag(s->cli, "spec"))
-            snprintf(s->labels[v], LABEL_BYTES, "%s", spec->verifiers[v].name);
-        else
-            snprintf(s->labels[v], LABEL_BYTES, "%s%s", plugin->name, number);
-    }
-    return WN_OK;
-}
+/* ---- the verifiers ---- */
 
 static int make_verifiers(struct score *s)
 {
@@ -131,12 +54,11 @@ static int make_verifiers(struct score *s)
     uint64_t threads = 0;
     if (!cli_u64(s->cli, "threads", 0, 1024, &threads))
         return EXIT_USAGE;
-    if (s->spec->verifier_count == 0)
-        return cli_usage(s->cli, "%s names no verifiers", s->spec->path);
     struct process *process = cli_process(s->cli, (uint32_t)threads);
     if (!process)
         return EXIT_FAILED;
-    wn_status status = name_verifiers(s, &err);
+    s->labels = verifiers_labels(s->cli, s->spec);
+    wn_status status = s->labels ? WN_OK : wn_fail(&err, WN_E_MEMORY, "no memory for names of verifiers");
     if (status == WN_OK)
         status = instances_create(s->spec, process, INSTANCES_VERIFIERS, &s->instances, &err);
     return status == WN_OK ? EXIT_FINE : cli_fail(s->cli, status, &err);
@@ -404,7 +326,7 @@ static int print(const struct score *s)
 static int score(struct score *s)
 {
     wn_error err = { 0 };
-    int code = load(s);
+    int code = verifiers_load(s->cli, &s->spec);
     if (code == EXIT_FINE)
         code = make_verifiers(s);
     if (code != EXIT_FINE)

@@ -5,8 +5,8 @@
 #include "cli/sweep.h"
 
 #include "base/arena.h"
-#include "base/clock.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "cli/run.h"
 #include "cli/terminal.h"
 #include "ledger/lock.h"
@@ -142,6 +142,8 @@ static int run_points(struct runner *r)
 {
     int worst = EXIT_FINE;
     wn_error err = { 0 };
+    if (!cli_value(r->c, "log-level", NULL)) /* each run's log.txt has all of it */
+        log_set_level(WN_LOG_WARN);
     const struct process *process = cli_process(r->c, 0);
     for (r->point = 0; process && r->point < r->sweep->count; r->point++) {
         struct sweep_entry *e = &r->file.entries[r->point];

@@ -27,12 +27,15 @@
 struct allotment;
 struct scoring;
 struct recorder;
+struct reuse;
 
 /* One column of a candidate's scores: a metric of the guide, or of a judge. The guide's come first. */
 struct column {
     uint32_t verifier; /* index into spec.verifiers */
     uint32_t metric;
 };
+
+struct quest;
 
 struct engine {
     const struct spec *spec;
@@ -58,8 +61,10 @@ struct engine {
     struct batcher *batcher;
     struct scoring *scoring;
     struct recorder *recorder;
+    struct reuse *reuse; /* NULL: the spec names no cache */
     struct stats stats;
     struct timeline *timeline;
+    struct quest *quest; /* NULL in a run */
     struct allotment *allotment; /* of the run's budget */
 
     pthread_mutex_t mutex;
@@ -68,6 +73,15 @@ struct engine {
     uint32_t failed_in_a_row; /* trials that the sampler failed, without one that went well between */
     uint32_t trials_with_best;
     double best_sum; /* of those trials' best offers */
+};
+
+/* A noise that a search made itself, no stream's: it is found again by running the search on what the ledger knows,
+ * until it spawns of it. Nothing is sampled but what the search looks at itself. */
+struct quest {
+    struct identity noise;
+    float *found; /* [values], the caller's to free; NULL until it was spawned */
+    uint64_t nfe; /* sampled, for what the search looked at */
+    const struct spec_budget *spent; /* [prompt]: by those before it, on which its part of a run's budget depends */
 };
 
 const wn_verifier *engine_verifier(const struct engine *e, uint32_t index);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "engine/allotment.h"
 #include "engine/recorder.h"
+#include "engine/reuse.h"
 #include "engine/scoring.h"
 #include "engine/trial.h"
 #include "spec/bounds.h"
@@ -203,6 +204,7 @@ static wn_status start_workers(struct engine *e, wn_error *err)
         .stopping = is_stopping,
         .arg = e,
     };
+    WN_TRY(reuse_create(e, &e->reuse, err));
     WN_TRY(recorder_create(e, &e->recorder, err));
     WN_TRY(scoring_create(e, &e->scoring, err));
     return batcher_create(&setup, &e->batcher, err);
@@ -239,6 +241,7 @@ static void take_down(struct experiment *x)
     batcher_destroy(e->batcher);
     scoring_destroy(e->scoring);
     recorder_destroy(e->recorder);
+    reuse_destroy(e->reuse);
     allotment_destroy(e->allotment);
     free(e->columns);
     free(x->sigma);
@@ -259,7 +262,7 @@ static void plan(struct experiment *x)
 /* Evaluations are what takes the time, and they come evenly: long before the first candidate there is a rate. */
 static double eta(const struct experiment *x, const struct experiment_status *s)
 {
-    const double left = x->planned_nfe - (double)s->nfe_sampled - (double)s->nfe_replayed;
+    const double left = x->planned_nfe - (double)s->nfe_sampled - (double)s->nfe_replayed - (double)s->nfe_cached;
     return s->nfe_sampled > 0 && isfinite(left) ? s->seconds / (double)s->nfe_sampled * fmax(left, 0) : (double)NAN;
 }
 
@@ -299,6 +302,10 @@ static void fill_status(struct experiment *x, struct experiment_status *out)
         .candidates_planned = x->planned,
         .nfe_sampled = items * e->info.evals_per_velocity,
         .nfe_replayed = atomic_load(&s->nfe_replayed),
+        .nfe_cached = atomic_load(&s->nfe_cached),
+        .candidates_replayed = atomic_load(&s->candidates_replayed),
+        .pictures_cached = atomic_load(&s->candidates_cached),
+        .scores_cached = atomic_load(&s->scores_cached),
         .best_mean = e->trials_with_best ? e->best_sum / e->trials_with_best : NAN,
         .seconds = clock_seconds() - x->started,
         .batch_fill = calls ? (double)items / ((double)calls * e->batch) : NAN,
@@ -371,13 +378,14 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
     const struct experiment_status *s = &result->status;
     engine_event(&x->engine, "stop",
                  "%u prompts done, %u failed of %u%s: %llu candidates, %llu of them recorded before; %llu evaluations "
-                 "sampled, %llu recorded before; %llu prompts encoded; %llu states on disk, %llu drawn again; batches "
+                 "sampled, %llu recorded before, %llu from the cache (%llu pictures, %llu scores); %llu prompts "
+                 "encoded; %llu states on disk, %llu drawn again; batches "
                  "%.0f %% full; %.1f s",
                  s->prompts_done, s->prompts_failed, s->prompt_count, result->interrupted ? ", interrupted" : "",
-                 (unsigned long long)s->candidates_done,
-                 (unsigned long long)atomic_load(&x->engine.stats.candidates_replayed),
+                 (unsigned long long)s->candidates_done, (unsigned long long)s->candidates_replayed,
                  (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
-                 (unsigned long long)atomic_load(&x->engine.stats.encodes),
+                 (unsigned long long)s->nfe_cached, (unsigned long long)s->pictures_cached,
+                 (unsigned long long)s->scores_cached, (unsigned long long)atomic_load(&x->engine.stats.encodes),
                  (unsigned long long)atomic_load(&x->engine.stats.states_spilled),
                  (unsigned long long)atomic_load(&x->engine.stats.states_dropped),
                  s->nfe_sampled ? 100 * s->batch_fill : 0.0, s->seconds);
@@ -397,13 +405,15 @@ static void tell_busy(struct experiment *x, double seconds)
         engine_event(&x->engine, "busy", "%s of %.1f s", text, seconds);
 }
 
-wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
-                         struct ledger *ledger, void (*report_status)(void *arg, const struct experiment_status *s),
-                         void *arg, struct experiment_result *result, wn_error *err)
+/* With nothing in it but what it shares. */
+static struct experiment *create(const struct spec *spec, struct instances *instances, struct process *process,
+                                 struct ledger *ledger, wn_error *err)
 {
     struct experiment *x = calloc(1, sizeof *x);
-    if (!x)
-        return wn_fail(err, WN_E_MEMORY, "no memory for an experiment");
+    if (!x) {
+        wn_fail(err, WN_E_MEMORY, "no memory for an experiment");
+        return NULL;
+    }
     struct engine *e = &x->engine;
     e->spec = spec;
     e->instances = instances;
@@ -414,6 +424,55 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
     pthread_mutex_init(&e->mutex, NULL);
     pthread_cond_init(&x->ended, NULL);
     x->started = clock_seconds();
+    return x;
+}
+
+/* The run's failure comes before `status`. */
+static wn_status destroy(struct experiment *x, wn_status status, wn_error *err)
+{
+    struct engine *e = &x->engine;
+    if (e->failure.code != WN_OK)
+        status = (*err = e->failure).code;
+    pthread_mutex_destroy(&e->mutex);
+    pthread_cond_destroy(&x->ended);
+    free(x);
+    return status;
+}
+
+wn_status experiment_seek(const struct spec *spec, struct instances *instances, struct process *process,
+                          struct ledger *ledger, uint32_t prompt, struct quest *quest, wn_error *err)
+{
+    struct experiment *x = create(spec, instances, process, ledger, err);
+    if (!x)
+        return err->code;
+    x->engine.quest = quest;
+    wn_status status = set_up(x, err);
+    for (uint32_t i = 0; i < prompt && status == WN_OK; i++)
+        allotment_end(x->engine.allotment, i, &quest->spent[i]);
+    if (status == WN_OK)
+        status = trial_run(&x->engine, prompt, err);
+    take_down(x);
+    quest->nfe = atomic_load(&x->engine.stats.velocity_items) * x->engine.info.evals_per_velocity;
+    timeline_destroy(x->engine.timeline);
+    status = destroy(x, status, err);
+    if (quest->found)
+        return WN_OK;
+    return status != WN_OK && status != WN_E_BUDGET
+               ? status
+               : wn_fail(err, WN_E_MISSING,
+                         "search %s made other noises than in the run: none of them is %s; it must be the same build, "
+                         "with the same options",
+                         spec->search.plugin->name, quest->noise.text);
+}
+
+wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
+                         struct ledger *ledger, void (*report_status)(void *arg, const struct experiment_status *s),
+                         void *arg, struct experiment_result *result, wn_error *err)
+{
+    struct experiment *x = create(spec, instances, process, ledger, err);
+    if (!x)
+        return err->code;
+    struct engine *e = &x->engine;
     wn_status status = set_up(x, err);
     if (status == WN_OK) {
         plan(x);
@@ -430,10 +489,5 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
         result->timeline = e->timeline;
     else
         timeline_destroy(e->timeline);
-    if (e->failure.code != WN_OK)
-        status = (*err = e->failure).code;
-    pthread_mutex_destroy(&e->mutex);
-    pthread_cond_destroy(&x->ended);
-    free(x);
-    return status;
+    return destroy(x, status, err);
 }

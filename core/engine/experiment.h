@@ -19,6 +19,9 @@ struct experiment_status {
     uint64_t candidates_done, candidates_planned;
     uint64_t nfe_sampled;  /* evaluations really made by this process */
     uint64_t nfe_replayed; /* answered from the ledger */
+    uint64_t nfe_cached;   /* answered from the cache that the spec names */
+    uint64_t candidates_replayed;
+    uint64_t pictures_cached, scores_cached;
     double best_mean;      /* mean of the trials' best guide scores so far; NaN at first */
     double seconds;
     double batch_fill;  /* mean items of a velocity call / engine.batch */
@@ -38,5 +41,12 @@ struct experiment_result {
 wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
                          struct ledger *ledger, void (*report_status)(void *arg, const struct experiment_status *s),
                          void *arg, struct experiment_result *result, wn_error *err);
+
+struct quest;
+
+/* Looks for a noise that the search on a prompt makes itself; see engine.h. The ledger is only read. WN_E_MISSING when
+ * the search ends without it. */
+wn_status experiment_seek(const struct spec *spec, struct instances *instances, struct process *process,
+                          struct ledger *ledger, uint32_t prompt, struct quest *quest, wn_error *err);
 
 #endif

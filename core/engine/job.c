@@ -67,11 +67,13 @@ void job_queue_close(struct job_queue *q)
 struct job *job_create(struct set *set, uint32_t entry, uint32_t score_count, uint32_t lanes)
 {
     const size_t links = LINK_FIRST_LANE + (size_t)lanes;
-    struct job *job = calloc(1, sizeof *job + score_count * sizeof *job->scores + links * sizeof(struct job *));
+    struct job *job = calloc(1, sizeof *job + score_count * (sizeof *job->scores + sizeof *job->is_known) +
+                                    links * sizeof(struct job *));
     if (!job)
         return NULL;
     job->scores = (struct ledger_score *)(job + 1);
     job->next = (struct job **)(job->scores + score_count);
+    job->is_known = (bool *)(job->next + links);
     job->score_count = score_count;
     for (uint32_t i = 0; i < score_count; i++)
         job->scores[i].value = NAN;
@@ -116,17 +118,18 @@ void job_free(struct job *job)
 
 /* Whether the picture of this candidate is worth keeping: all are where the spec says so, else the first finished one
  * and each that beats all before it, or is compared, since the next comparison may turn out otherwise. So the first and
- * the winner always have one. */
+ * the winner always have one. The first prompts keep what unfinished samples were scored by, to show their search. */
 static bool keeps_picture(struct trial *t, const struct entry *entry)
 {
+    const struct spec_engine *wish = &t->engine->spec->engine;
     if (!entry->is_finished)
-        return false;
+        return t->index < wish->save_previews;
     const bool is_first = !t->has_picture;
     const bool is_best = entry->score > t->best_picture || (isnan(t->best_picture) && !isnan(entry->score));
     t->has_picture = true;
     if (is_best)
         t->best_picture = entry->score;
-    return is_first || is_best || t->engine->guide_is_comparative || t->engine->spec->engine.save_images;
+    return is_first || is_best || t->engine->guide_is_comparative || wish->save_images;
 }
 
 /* Behind an entry that was lost nobody knows which pictures are the best so far. Recorded all the same, a candidate

@@ -17,6 +17,7 @@ struct job {
     atomic_uint holders;
     atomic_bool is_discarded; /* failed or interrupted: not to be recorded */
     bool keeps_picture;
+    bool is_cached; /* its image came from the cache */
     bool has_room;  /* its image counts as alive, or its place is reserved */
     wn_image image; /* rgb is the job's own */
     struct ledger_candidate record;
@@ -24,6 +25,7 @@ struct job {
     uint32_t score_count;
     struct ledger_score *scores; /* [score_count]: the columns, of which an unfinished sample has the guide's; without a
                                   * metric where the verifier failed */
+    bool *is_known;              /* [score_count]: from the cache, nobody is asked */
     struct job **next;           /* one link for each queue */
 };
 

@@ -170,11 +170,27 @@ static void let_go(struct lane *l, struct job *job, wn_status status, const wn_e
         set_guide_done(job->set, job);
 }
 
+/* Lets go of those whose scores the cache knew; how many are left to be asked about. */
+static uint32_t pass_known(struct lane *l, uint32_t count)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct job *job = l->request.jobs[i];
+        if (job->is_known[l->setup.first_column])
+            let_go(l, job, WN_OK, NULL);
+        else
+            l->request.jobs[n++] = job;
+    }
+    return n;
+}
+
 static void serve_jobs(struct lane *l, uint32_t count)
 {
     wn_error err;
     wn_fail(&err, WN_E_CANCELLED, "the run was interrupted");
     const bool stops = engine_is_stopping(l->setup.engine);
+    if (count == 0)
+        return;
     const wn_status status = stops ? WN_E_CANCELLED : score_jobs(l, 0, count);
     for (uint32_t i = 0; i < count; i++)
         let_go(l, l->request.jobs[i], status, &err);
@@ -223,7 +239,7 @@ static void *lane_main(void *arg)
         if (l->is_comparative)
             serve_set(l, l->request.jobs[0]->set);
         else
-            serve_jobs(l, count);
+            serve_jobs(l, pass_known(l, count));
     }
     return NULL;
 }

@@ -1,6 +1,7 @@
 #include "engine/recorder.h"
 
 #include "engine/job.h"
+#include "engine/reuse.h"
 #include "ledger/recipe.h"
 
 #include <stdlib.h>
@@ -40,6 +41,7 @@ static uint64_t keep_scores(struct ledger_score *scores, uint64_t count)
 
 static wn_status record(struct recorder *r, const struct job *job, wn_error *err)
 {
+    reuse_keep(r->engine->reuse, job);
     const uint64_t score_count = keep_scores(job->scores, job->score_count);
     WN_TRY(encode_picture(r, job, err));
     const void *png = r->png.size > 0 ? r->png.data : NULL;

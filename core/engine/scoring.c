@@ -317,6 +317,14 @@ void scoring_push(struct scoring *s, uint32_t count, struct job *const *jobs)
     job_queue_push(&s->queue, count, jobs);
 }
 
+void scoring_push_image(struct scoring *s, struct job *job)
+{
+    if (!s->engine->has_comparative)
+        wait_for_room(s, 1);
+    job->has_room = true;
+    dispatch(s, 1, &job);
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
 /* Verifiers that are joined through inputs share a lock: an input is [serial] too, and may be called by several. Inputs

@@ -24,6 +24,8 @@ wn_status scoring_reserve(struct scoring *s, uint32_t count, wn_error *err);
 uint32_t scoring_set_max(const struct scoring *s); /* the most that can be reserved */
 /* Samples that have arrived where their jobs are scored. [any] */
 void scoring_push(struct scoring *s, uint32_t count, struct job *const *jobs);
+/* A job whose image came from the cache; waits until there is room for one more. [any] */
+void scoring_push_image(struct scoring *s, struct job *job);
 /* A job whose sample never arrived. [any] */
 void scoring_fail(struct scoring *s, struct job *job, wn_status status, const wn_error *err);
 void scoring_image_gone(struct scoring *s); /* an image was freed. [any] */

@@ -14,6 +14,9 @@ struct stats {
     atomic_uint_least64_t encodes;
     atomic_uint_least64_t candidates_done;     /* scored by the guide, from the ledger or anew */
     atomic_uint_least64_t candidates_replayed; /* those from the ledger */
+    atomic_uint_least64_t nfe_cached;          /* answered from the cache */
+    atomic_uint_least64_t candidates_cached;   /* those, finished and not, each picture counted */
+    atomic_uint_least64_t scores_cached;       /* words of verifiers that came from there */
     atomic_uint_least64_t candidates_unjudged; /* interrupted before a judge had seen them: not recorded */
     atomic_uint_least64_t states_spilled;      /* to disk, for want of memory */
     atomic_uint_least64_t states_dropped;      /* for the same, to be drawn again */

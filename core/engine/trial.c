@@ -22,7 +22,7 @@ static uint64_t prompt_seed(uint64_t seed, const char *id)
 }
 
 /* The torch modes promise that stream k is what others draw for seed + k, the same for every prompt. */
-static struct noise_source source_of(const struct spec *spec, const wn_prompt *prompt)
+struct noise_source trial_noise(const struct spec *spec, const wn_prompt *prompt)
 {
     const uint64_t own = prompt_seed(spec->seed, prompt->id);
     const uint64_t seed = spec->noise == SPEC_NOISE_PHILOX ? own : spec->seed;
@@ -50,7 +50,7 @@ static struct trial *create(struct engine *e, uint32_t index)
     t->index = index;
     t->arena = arena;
     t->prompt = &e->spec->prompts[index];
-    t->noise = source_of(e->spec, t->prompt);
+    t->noise = trial_noise(e->spec, t->prompt);
     t->noise.blends = &t->blends;
     t->conditioning = (struct conditioning){ .prompt = t->prompt, .noise = &t->noise };
     t->context =
@@ -125,7 +125,7 @@ static wn_status search(struct trial *t, wn_error *err)
     const struct instance *search = &t->engine->instances->search;
     const wn_search *vtable = search->use->plugin->vtable;
     const wn_status status = vtable->run(search->self, &t->env, err);
-    if (status == WN_E_CANCELLED && !engine_is_stopping(t->engine)) {
+    if (status == WN_E_CANCELLED && !engine_is_stopping(t->engine) && !t->engine->quest) {
         const wn_error inner = *err;
         return wn_fail(err, WN_E_INTERNAL, "a plugin says that it was cancelled, which nobody did: %.900s",
                        inner.message);

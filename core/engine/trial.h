@@ -107,6 +107,9 @@ struct trial {
  * WN_E_BUDGET), WN_E_CANCELLED, or the failure of the trial. [any] */
 wn_status trial_run(struct engine *e, uint32_t index, wn_error *err);
 
+/* Where the noises of a prompt come from; blends are the caller's to add. [any] */
+struct noise_source trial_noise(const struct spec *spec, const wn_prompt *prompt);
+
 /* The guide failed on a candidate of the trial: all may go well without its word, but not if it never speaks. [any] */
 void trial_note_guide_fault(struct trial *t, const wn_error *err);
 

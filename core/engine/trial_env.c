@@ -150,6 +150,20 @@ static void find_origin(const struct trial *t, struct sample *s)
         s->stream = t->origins[slot].stream_plus_1 - 1;
 }
 
+/* The noise that is looked for is all that anybody wants of the search. */
+static wn_status end_quest(const struct trial *t, const struct sample *s, const float *noise, wn_error *err)
+{
+    struct quest *q = t->engine->quest;
+    const size_t bytes = t->engine->solver.values * sizeof *noise;
+    if (!q || strcmp(q->noise.text, s->noise.text) != 0)
+        return WN_OK;
+    q->found = malloc(bytes);
+    if (!q->found)
+        return wn_fail(err, WN_E_MEMORY, "no memory for a noise of %llu bytes", (unsigned long long)bytes);
+    memcpy(q->found, noise, bytes);
+    return wn_fail(err, WN_E_CANCELLED, "the noise was found");
+}
+
 static wn_status env_spawn(void *ctx, const float *noise, wn_sample parent, wn_sample *out, wn_error *err)
 {
     struct trial *t = ctx;
@@ -169,7 +183,7 @@ static wn_status env_spawn(void *ctx, const float *noise, wn_sample parent, wn_s
     s->parent = parent_id;
     s->origin = origin;
     find_origin(t, s);
-    if (state_create(t, s, noise, err) != WN_OK) {
+    if (end_quest(t, s, noise, err) != WN_OK || state_create(t, s, noise, err) != WN_OK) {
         free_slot(t, s);
         return err->code;
     }

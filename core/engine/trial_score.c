@@ -5,6 +5,7 @@
  * Where verifiers compare, a set is answered as a whole or not at all. A comparative guide's word on a candidate that
  * it has seen before, among others, is kept under the metric's name with the set's number. */
 #include "engine/job.h"
+#include "engine/reuse.h"
 #include "engine/scoring.h"
 
 #include <math.h>
@@ -20,9 +21,11 @@ struct asked {
     uint32_t first; /* of the call's samples with this id; its own place, unless it is a twin */
     uint32_t place; /* where the n-th distinct id of the call stands first, n being this one's index */
     bool is_finished;
-    bool was_seen;    /* scored by this trial before this call, or a twin */
-    bool wants_score; /* new to this trial, or to be compared again */
-    bool is_answered; /* by the ledger */
+    bool was_seen;          /* scored by this trial before this call, or a twin */
+    bool wants_score;       /* new to this trial, or to be compared again */
+    bool is_answered;       /* by the ledger */
+    bool is_cached;         /* its picture is in the cache, as far as is known */
+    uint64_t unsampled_nfe; /* of one that nobody answered */
     uint64_t nfe_total;
     double seconds;              /* of an answered one: sampling and decoding */
     struct ledger_score *scores; /* [score_count] as the ledger has them */
@@ -180,6 +183,9 @@ static void take_answers(struct call *c)
         entry->score = a->is_answered ? e->guide_sign * a->scores[0].value : seen_find(&t->seen, &a->id)->score;
         if (entry->is_done)
             stats_add(&e->stats.nfe_replayed, a->sample->unsampled_nfe);
+        else
+            a->is_cached = reuse_knows(e->reuse, a->id.text, a->is_finished);
+        a->unsampled_nfe = a->sample->unsampled_nfe;
         a->sample->unsampled_nfe = 0;
         if (!a->is_answered)
             continue;
@@ -236,10 +242,10 @@ static void discard_jobs(struct set *set)
             job_free(set->entries[i].job);
 }
 
-static wn_status make_jobs(struct call *c, struct set *set, uint32_t *task_count, wn_error *err)
+static wn_status make_jobs(struct call *c, struct set *set, uint32_t *job_count, wn_error *err)
 {
     bool has_judged = false;
-    *task_count = 0;
+    *job_count = 0;
     for (uint32_t i = 0; i < c->count; i++) {
         if (c->entries[i].is_done)
             continue;
@@ -248,11 +254,11 @@ static wn_status make_jobs(struct call *c, struct set *set, uint32_t *task_count
             return err->code;
         }
         has_judged |= c->entries[i].is_judged;
-        c->tasks[(*task_count)++] = &c->entries[i].job->task;
+        (*job_count)++;
     }
     set->judges = has_judged ? scoring_comparative_judges(c->trial->engine->scoring) : 0;
-    set->undecoded = *task_count;
-    set->remaining = *task_count + set->judges;
+    set->undecoded = *job_count;
+    set->remaining = *job_count + set->judges;
     return WN_OK;
 }
 
@@ -270,7 +276,7 @@ static wn_status reserve_images(struct set *set, uint32_t job_count, wn_error *e
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
-/* The samples that nobody knows the score of get a state to start from. */
+/* The samples that are to be carried get a state to start from; those in the cache are not. */
 static wn_status own_states(struct call *c, wn_error *err)
 {
     struct sample **samples = calloc(c->count, sizeof(struct sample *));
@@ -278,7 +284,7 @@ static wn_status own_states(struct call *c, wn_error *err)
     wn_status status = samples && wants_velocity ? WN_OK : WN_E_MEMORY;
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->count && status == WN_OK; i++)
-        if (!c->entries[i].is_done) {
+        if (!c->entries[i].is_done && !c->asked[i].is_cached) {
             wants_velocity[n] = !c->asked[i].is_finished;
             samples[n++] = c->asked[i].sample;
         }
@@ -289,17 +295,77 @@ static wn_status own_states(struct call *c, wn_error *err)
     return status;
 }
 
+/* In a quest: what the guide said of nobody else, it did not say in the run either; what is not recorded ends it. */
+static wn_status sample_nothing(struct call *c, wn_error *err)
+{
+    const struct trial *t = c->trial;
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct entry *entry = &c->entries[i];
+        if (!entry->is_done && !ledger_find(t->engine->ledger, t->index, c->asked[i].id.text, 0, NULL, NULL))
+            return wn_fail(err, WN_E_MISSING,
+                           "the noise is one that the search made of scores, and the ledger has no candidate %s, whose "
+                           "score came before: continue the run to its end, then replay",
+                           c->asked[i].id.text);
+        if (!entry->is_done)
+            entry->score = NAN;
+        entry->is_done = true;
+    }
+    return WN_OK;
+}
+
+/* One picture at a time, as there is room for it. One that was there a moment ago and is gone, or is damaged, is made
+ * the usual way: alone, since this is rare. */
+static void bring_cached(struct call *c, struct set *set, struct wave *late)
+{
+    struct engine *e = c->trial->engine;
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct asked *a = &c->asked[i];
+        struct job *job = a->is_cached ? set->entries[i].job : NULL;
+        wn_error err = { 0 };
+        bool wants_velocity = !a->is_finished;
+        if (!job)
+            continue;
+        if (reuse_load(e->reuse, job)) {
+            stats_add(&e->stats.nfe_cached, a->unsampled_nfe);
+            stats_add(&e->stats.candidates_cached, 1);
+            scoring_push_image(e->scoring, job);
+        } else if (state_own(c->trial, 1, &a->sample, &wants_velocity, &err) == WN_OK) {
+            late->tasks[late->count++] = &job->task;
+        } else {
+            scoring_fail(e->scoring, job, err.code, &err);
+        }
+    }
+}
+
+static void start(struct call *c, struct set *set, struct wave *wave)
+{
+    for (uint32_t i = 0; i < c->count; i++)
+        if (set->entries[i].job && !c->asked[i].is_cached)
+            wave->tasks[wave->count++] = &set->entries[i].job->task;
+    if (wave->count > 0)
+        batcher_submit(c->trial->engine->batcher, wave);
+}
+
 static wn_status sample_and_score(struct call *c, wn_error *err)
 {
     struct trial *t = c->trial;
     struct set set = { .trial = t, .count = c->count, .entries = c->entries };
     struct wave wave = { .tasks = c->tasks };
+    uint32_t job_count;
+    if (t->engine->quest)
+        return sample_nothing(c, err);
     WN_TRY(own_states(c, err));
-    WN_TRY(make_jobs(c, &set, &wave.count, err));
-    WN_TRY(reserve_images(&set, wave.count, err));
+    WN_TRY(make_jobs(c, &set, &job_count, err));
+    WN_TRY(reserve_images(&set, job_count, err));
     set_decide(&set); /* those before the first job */
-    if (wave.count > 0) {
-        batcher_submit(t->engine->batcher, &wave);
+    if (job_count > 0) {
+        set_hold(&set);
+        start(c, &set, &wave);
+        struct wave late = { .tasks = c->tasks + wave.count };
+        bring_cached(c, &set, &late);
+        if (late.count > 0)
+            batcher_submit(t->engine->batcher, &late);
+        set_release(&set);
         trial_wait(t, &set.remaining);
     }
     t->budget.seconds += set.seconds;

@@ -9,9 +9,16 @@
 struct cJSON;
 
 /* Sets the manifest's "report":
- *   { "name", "search", "pool_is_iid", "guide_compares", "metrics": [ { "verifier", "metric", "role": "guide|judge|other",
- *     "higher_is_better" } ] }
- * The guide's first metric comes first, then the judges' in the spec's order, then what else is recorded. */
+ *   { "name", "search", "pool_is_iid", "guide_compares", "plan": { "prompts", "candidates", "nfe" },
+ *     "metrics": [ { "verifier", "metric", "role": "guide|judge|other", "higher_is_better" } ] }
+ * plan: how many prompts, and what each takes at most (null = no bound); an older run has none.
+ * The guide's first metric comes first, then the judges' in the spec's order, those of "rescored", then what else is
+ * recorded. */
 void facts_put(struct cJSON *manifest, const struct spec *spec, const struct instances *instances);
+
+/* Enters a verifier under a name into "rescored" and "report", as a judge. start: the run's last. *is_new: it was not
+ * there. WN_E_ARG when the name is another verifier's. */
+wn_status facts_admit(struct cJSON *manifest, const struct cJSON *start, const char *name,
+                      const struct instance *verifier, bool *is_new, wn_error *err);
 
 #endif

@@ -18,7 +18,7 @@ struct ledger {
     char *run_dir;
     int lock;
     struct store *store;
-    struct writer *writer;
+    struct writer *writer; /* NULL: only read */
     pthread_rwlock_t index_lock;
     struct index *index;
 };
@@ -61,7 +61,14 @@ static wn_status close_parts(struct ledger *l, wn_error *err)
     return status == WN_OK ? closed : status;
 }
 
-wn_status ledger_open(const char *run_dir, const char *spec_hash, struct ledger **out, wn_error *err)
+static wn_status open_to_read(struct ledger *l, wn_error *err)
+{
+    WN_TRY(store_open_reading(l->run_dir, &l->store, err));
+    return store_load(l->store, l->index, err);
+}
+
+/* spec_hash: NULL to read only. */
+static wn_status open_ledger(const char *run_dir, const char *spec_hash, struct ledger **out, wn_error *err)
 {
     struct ledger *l = calloc(1, sizeof *l);
     if (!l)
@@ -70,8 +77,11 @@ wn_status ledger_open(const char *run_dir, const char *spec_hash, struct ledger 
     l->run_dir = strdup(run_dir);
     l->index = index_create();
     pthread_rwlock_init(&l->index_lock, NULL);
-    wn_status status =
-        l->run_dir && l->index ? open_parts(l, spec_hash, err) : wn_fail(err, WN_E_MEMORY, "no memory for a ledger");
+    wn_status status = WN_OK;
+    if (!l->run_dir || !l->index)
+        status = wn_fail(err, WN_E_MEMORY, "no memory for a ledger");
+    else
+        status = spec_hash ? open_parts(l, spec_hash, err) : open_to_read(l, err);
     if (status == WN_OK) {
         *out = l;
         return WN_OK;
@@ -79,6 +89,16 @@ wn_status ledger_open(const char *run_dir, const char *spec_hash, struct ledger 
     wn_error ignored;
     close_parts(l, &ignored);
     return status;
+}
+
+wn_status ledger_open(const char *run_dir, const char *spec_hash, struct ledger **out, wn_error *err)
+{
+    return open_ledger(run_dir, spec_hash, out, err);
+}
+
+wn_status ledger_open_reading(const char *run_dir, struct ledger **out, wn_error *err)
+{
+    return open_ledger(run_dir, NULL, out, err);
 }
 
 wn_status ledger_close(struct ledger *l, wn_error *err)
@@ -106,7 +126,7 @@ static wn_status check_names(const char *prompt_id, const struct ledger_candidat
 
 wn_status ledger_trial(struct ledger *l, const struct ledger_trial *t, wn_error *err)
 {
-    return writer_push(l->writer, op_trial(t), err);
+    return l->writer ? writer_push(l->writer, op_trial(t), err) : WN_OK;
 }
 
 static bool index_all(struct ledger *l, const struct ledger_candidate *c, uint64_t count,
@@ -124,6 +144,8 @@ wn_status ledger_record(struct ledger *l, const char *prompt_id, const struct le
                         uint64_t png_bytes, uint64_t score_count, const struct ledger_score *scores, wn_error *err)
 {
     char image[160];
+    if (!l->writer)
+        return WN_OK;
     WN_TRY(check_names(prompt_id, c, err));
     snprintf(image, sizeof image, "images/%s/%s.png", prompt_id, c->id);
     WN_TRY(writer_push(l->writer, op_candidate(png ? image : NULL, c, png, png_bytes, score_count, scores), err));
@@ -134,12 +156,12 @@ wn_status ledger_record(struct ledger *l, const char *prompt_id, const struct le
 
 wn_status ledger_offer(struct ledger *l, uint64_t trial, uint64_t ordinal, const char *candidate, wn_error *err)
 {
-    return writer_push(l->writer, op_offer(trial, ordinal, candidate), err);
+    return l->writer ? writer_push(l->writer, op_offer(trial, ordinal, candidate), err) : WN_OK;
 }
 
 wn_status ledger_event(struct ledger *l, const char *kind, const char *text, wn_error *err)
 {
-    return writer_push(l->writer, op_event(kind, text), err);
+    return l->writer ? writer_push(l->writer, op_event(kind, text), err) : WN_OK;
 }
 
 bool ledger_find(struct ledger *l, uint64_t trial, const char *candidate, uint64_t count, struct ledger_score *scores,
@@ -161,12 +183,12 @@ uint64_t ledger_candidates(struct ledger *l)
 
 wn_status ledger_flush(struct ledger *l, wn_error *err)
 {
-    return writer_flush(l->writer, err);
+    return l->writer ? writer_flush(l->writer, err) : WN_OK;
 }
 
 wn_status ledger_health(struct ledger *l, wn_error *err)
 {
-    return writer_health(l->writer, err);
+    return l->writer ? writer_health(l->writer, err) : WN_OK;
 }
 
 /* ---- reading ---- */

@@ -69,6 +69,9 @@ struct ledger_score {
 /* Opens or makes run_dir/ledger.db for writing. A run of another spec_hash is refused with WN_E_ARG naming both hashes
  * and the remedy. Existing rows stay: that is resume. */
 wn_status ledger_open(const char *run_dir, const char *spec_hash, struct ledger **out, wn_error *err);
+/* The same to look things up in, whoever writes at the time: nothing is made or locked, and what is recorded, offered
+ * or told is forgotten. WN_E_MISSING: no run there. */
+wn_status ledger_open_reading(const char *run_dir, struct ledger **out, wn_error *err);
 /* Commits what is queued, checkpoints, gives up the lock. */
 wn_status ledger_close(struct ledger *l, wn_error *err); /* NULL is fine */
 

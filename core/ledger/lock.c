@@ -66,3 +66,17 @@ void lock_release(int fd)
     (void)!ftruncate(fd, 0);
     close(fd);
 }
+
+bool lock_is_held(const char *run_dir)
+{
+    char path[FILE_PATH_SIZE];
+    struct flock all = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+    wn_error ignored;
+    if (path_join(path, run_dir, "lock", &ignored) != WN_OK)
+        return false;
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const bool is_held = file >= 0 && fcntl(file, F_OFD_GETLK, &all) == 0 && all.l_type != F_UNLCK;
+    if (file >= 0)
+        close(file);
+    return is_held;
+}

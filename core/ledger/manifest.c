@@ -77,7 +77,7 @@ static void put_devices(cJSON *start, const struct manifest_start *m)
 
 /* ---- plugins ---- */
 
-static wn_status put_plugin(cJSON *plugins, const struct spec_use *use, wn_error *err)
+static wn_status put_plugin(cJSON *plugins, const struct spec_use *use, const char *identity, wn_error *err)
 {
     char hex[65];
     if (!use->plugin || !use->module)
@@ -90,18 +90,21 @@ static wn_status put_plugin(cJSON *plugins, const struct spec_use *use, wn_error
     cJSON_AddStringToObject(plugin, "version", use->plugin->version);
     cJSON_AddStringToObject(plugin, "path", use->module->path);
     cJSON_AddStringToObject(plugin, "sha256", hex);
+    if (identity && *identity)
+        cJSON_AddStringToObject(plugin, "identity", identity);
     return WN_OK;
 }
 
-static wn_status put_plugins(cJSON *start, const struct spec *spec, wn_error *err)
+static wn_status put_plugins(cJSON *start, const struct spec *spec, const struct instances *instances, wn_error *err)
 {
     cJSON *plugins = cJSON_AddArrayToObject(start, "plugins");
-    WN_TRY(put_plugin(plugins, &spec->sampler, err));
-    WN_TRY(put_plugin(plugins, &spec->search, err));
+    WN_TRY(put_plugin(plugins, &spec->sampler, NULL, err));
+    WN_TRY(put_plugin(plugins, &spec->search, NULL, err));
     for (uint32_t i = 0; i < spec->search.part_count; i++)
-        WN_TRY(put_plugin(plugins, &spec->search.parts[i], err));
+        WN_TRY(put_plugin(plugins, &spec->search.parts[i], NULL, err));
     for (uint32_t i = 0; i < spec->verifier_count; i++)
-        WN_TRY(put_plugin(plugins, &spec->verifiers[i], err));
+        WN_TRY(put_plugin(plugins, &spec->verifiers[i], instances->verifiers ? instances->verifiers[i].identity : NULL,
+                          err));
     return WN_OK;
 }
 
@@ -167,12 +170,25 @@ static wn_status hash_file(const struct manifest_start *m, const cJSON *starts, 
     return sha256_file(path, hex, hash_progress, &hashing, err);
 }
 
-static wn_status put_file(cJSON *files, const char *path, const struct manifest_start *m, const cJSON *starts,
+/* One name for a file, wherever it is looked at from; a link stays one, for hubs name files by the links' targets. */
+static void canonical(const char *name, char path[FILE_PATH_SIZE])
+{
+    char directory[FILE_PATH_SIZE];
+    const char *slash = strrchr(name, '/');
+    path_directory(directory, name);
+    char *real = realpath(directory, NULL);
+    if (!real || snprintf(path, FILE_PATH_SIZE, "%s/%s", real, slash ? slash + 1 : name) >= FILE_PATH_SIZE)
+        snprintf(path, FILE_PATH_SIZE, "%s", name);
+    free(real);
+}
+
+static wn_status put_file(cJSON *files, const char *name, const struct manifest_start *m, const cJSON *starts,
                           wn_error *err)
 {
     struct stat st;
-    char hex[65];
+    char hex[65], path[FILE_PATH_SIZE];
     const char *from;
+    canonical(name, path);
     if (stat(path, &st) != 0)
         return wn_fail(err, WN_E_IO, "cannot stat %s, which a plugin uses: %s", path, strerror(errno));
     cJSON *file = cJSON_CreateObject();
@@ -206,22 +222,32 @@ static bool differ(const cJSON *a, const cJSON *b, const char *key)
     return !cJSON_Compare(cJSON_GetObjectItemCaseSensitive(a, key), cJSON_GetObjectItemCaseSensitive(b, key), true);
 }
 
-WN_PRINTF(3, 4) static wn_status warn(struct ledger *ledger, wn_error *err, const char *format, ...)
+struct changes {
+    struct ledger *ledger;          /* which is told of each, as the log is; NULL: */
+    struct manifest_change *change; /* the first is only noted */
+};
+
+WN_PRINTF(3, 4) static wn_status warn(const struct changes *c, wn_error *err, const char *format, ...)
 {
     char text[1500];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (!c->ledger) {
+        if (!*c->change->first)
+            snprintf(c->change->first, sizeof c->change->first, "%.390s", text);
+        return WN_OK;
+    }
     log_line(WN_LOG_WARN, text);
-    return ledger_event(ledger, "warning", text, err);
+    return ledger_event(c->ledger, "warning", text, err);
 }
 
-static wn_status compare_file(const cJSON *old, const cJSON *file, struct ledger *ledger, wn_error *err)
+static wn_status compare_file(const cJSON *old, const cJSON *file, const struct changes *c, wn_error *err)
 {
     const char *path = text_of(file, "path"), *hash = text_of(file, "sha256"), *old_hash = text_of(old, "sha256");
     if (!old)
-        return warn(ledger, err, "%s is in use now and was not at the last start: scores may mix", path);
+        return warn(c, err, "%s is in use now and was not at the last start: scores may mix", path);
     if (differ(old, file, "bytes") || (*hash && *old_hash && strcmp(hash, old_hash) != 0))
         return wn_fail(err, WN_E_ARG,
                        "%s has changed since the last start (%.16s, %.0f bytes; now %.16s, %.0f bytes) and the run's "
@@ -231,27 +257,27 @@ static wn_status compare_file(const cJSON *old, const cJSON *file, struct ledger
                        *hash ? hash : "not hashed",
                        cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(file, "bytes")));
     if (!*hash && differ(old, file, "modified"))
-        return warn(ledger, err, "%s was written since the last start (%s, now %s): if it changed, scores mix", path,
+        return warn(c, err, "%s was written since the last start (%s, now %s): if it changed, scores mix", path,
                     text_of(old, "modified"), text_of(file, "modified"));
     return WN_OK;
 }
 
-static wn_status compare_files(const cJSON *last, const cJSON *now, struct ledger *ledger, wn_error *err)
+static wn_status compare_files(const cJSON *last, const cJSON *now, const struct changes *c, wn_error *err)
 {
     const cJSON *file;
     cJSON_ArrayForEach(file, list_of(now, "files"))
-        WN_TRY(compare_file(counterpart(list_of(last, "files"), "path", file), file, ledger, err));
+        WN_TRY(compare_file(counterpart(list_of(last, "files"), "path", file), file, c, err));
     return WN_OK;
 }
 
-static wn_status compare_plugins(const cJSON *last, const cJSON *now, struct ledger *ledger, wn_error *err)
+static wn_status compare_plugins(const cJSON *last, const cJSON *now, const struct changes *c, wn_error *err)
 {
     const cJSON *plugin;
     cJSON_ArrayForEach(plugin, list_of(now, "plugins"))
     {
         const cJSON *old = counterpart(list_of(last, "plugins"), "use", plugin);
         if (old && differ(old, plugin, "sha256"))
-            WN_TRY(warn(ledger, err,
+            WN_TRY(warn(c, err,
                         "%s: plugin %s %s (%.16s) is another build than at the last start, %s (%.16s): scores may mix",
                         text_of(plugin, "use"), text_of(plugin, "name"), text_of(plugin, "version"),
                         text_of(plugin, "sha256"), text_of(old, "version"), text_of(old, "sha256")));
@@ -259,16 +285,43 @@ static wn_status compare_plugins(const cJSON *last, const cJSON *now, struct led
     return WN_OK;
 }
 
-static wn_status compare_builds(const cJSON *last, const cJSON *now, struct ledger *ledger, wn_error *err)
+static wn_status compare_builds(const cJSON *last, const cJSON *now, const struct changes *c, wn_error *err)
 {
     const cJSON *old = list_of(last, "winnow"), *build = list_of(now, "winnow");
     if (!differ(old, build, "version") && !differ(old, build, "commit"))
         return WN_OK;
-    return warn(ledger, err, "winnow %s (%s) goes on with a run of winnow %s (%s): results may mix",
+    return warn(c, err, "winnow %s (%s) goes on with a run of winnow %s (%s): results may mix",
                 text_of(build, "version"), text_of(build, "commit"), text_of(old, "version"), text_of(old, "commit"));
 }
 
+/* Not where a run goes on, which may move: the devices that are open now and were not, or are driven otherwise. */
+static wn_status compare_devices(const cJSON *last, const cJSON *now, const struct changes *c, wn_error *err)
+{
+    const cJSON *device;
+    cJSON_ArrayForEach(device, list_of(now, "devices"))
+    {
+        const cJSON *old = counterpart(list_of(last, "devices"), "name", device);
+        if (!old || differ(old, device, "driver") || differ(old, device, "paths"))
+            WN_TRY(warn(c, err, "device %s (%s) computes now, not %s (%s)", text_of(device, "name"),
+                        text_of(device, "driver"), old ? text_of(old, "name") : "the run's",
+                        old ? text_of(old, "driver") : "another"));
+    }
+    return WN_OK;
+}
+
 /* ---- the whole ---- */
+
+/* What a replay must know to read the spec without its files. */
+static void put_place(cJSON *root, const struct spec *spec)
+{
+    const char *directory = spec->directory ? spec->directory : ".";
+    char *path = realpath(directory, NULL);
+    cJSON_DeleteItemFromObjectCaseSensitive(root, "directory");
+    cJSON_AddStringToObject(root, "directory", path ? path : directory);
+    cJSON_DeleteItemFromObjectCaseSensitive(root, "prompts");
+    cJSON_AddNumberToObject(root, "prompts", spec->prompt_count);
+    free(path);
+}
 
 static wn_status fill(cJSON *start, const struct manifest_start *m, const cJSON *starts, wn_error *err)
 {
@@ -277,21 +330,30 @@ static wn_status fill(cJSON *start, const struct manifest_start *m, const cJSON 
     cJSON_AddNumberToObject(start, "threads", m->threads);
     put_build(start);
     put_devices(start, m);
-    WN_TRY(put_plugins(start, m->spec, err));
+    WN_TRY(put_plugins(start, m->spec, m->instances, err));
     cJSON *files = cJSON_AddArrayToObject(start, "files");
     for (uint32_t i = 0; i < m->instances->file_count; i++)
         WN_TRY(put_file(files, m->instances->files[i], m, starts, err));
     return WN_OK;
 }
 
+static const cJSON *last_of(const cJSON *starts)
+{
+    return cJSON_GetArrayItem(starts, cJSON_GetArraySize(starts) - 1);
+}
+
+static wn_status compare_all(const cJSON *last, const cJSON *now, const struct changes *c, wn_error *err)
+{
+    WN_TRY(compare_files(last, now, c, err));
+    WN_TRY(compare_plugins(last, now, c, err));
+    return compare_builds(last, now, c, err);
+}
+
 static wn_status compare(const cJSON *starts, const cJSON *now, struct ledger *ledger, wn_error *err)
 {
-    const cJSON *last = cJSON_GetArrayItem(starts, cJSON_GetArraySize(starts) - 1);
-    if (!last || !ledger || ledger_candidates(ledger) == 0)
-        return WN_OK;
-    WN_TRY(compare_files(last, now, ledger, err));
-    WN_TRY(compare_plugins(last, now, ledger, err));
-    return compare_builds(last, now, ledger, err);
+    const struct changes c = { .ledger = ledger };
+    const cJSON *last = last_of(starts);
+    return last && ledger && ledger_candidates(ledger) > 0 ? compare_all(last, now, &c, err) : WN_OK;
 }
 
 static cJSON *fresh(const char *spec_hash)
@@ -351,11 +413,56 @@ wn_status manifest_append(const char *run_dir, const struct manifest_start *m, w
         status = compare(starts, start, m->ledger, err);
     if (status == WN_OK && m->spec->search.plugin)
         facts_put(root, m->spec, m->instances);
+    if (status == WN_OK)
+        put_place(root, m->spec);
     if (status == WN_OK && cJSON_AddItemToArray(starts, start)) {
         start = NULL;
         status = save(path, root, err);
     }
     cJSON_Delete(start);
+    cJSON_Delete(root);
+    return status;
+}
+
+wn_status manifest_compare(const char *run_dir, const struct manifest_start *now, struct manifest_change *change,
+                           wn_error *err)
+{
+    char path[FILE_PATH_SIZE];
+    const struct changes c = { .change = change };
+    cJSON *root = NULL, *start = cJSON_CreateObject();
+    change->first[0] = '\0';
+    wn_status status =
+        start ? path_join(path, run_dir, "manifest.json", err) : wn_fail(err, WN_E_MEMORY, "no memory for a manifest");
+    if (status == WN_OK)
+        status = load(path, now->spec->hash, &root, err);
+    const cJSON *starts = cJSON_GetObjectItemCaseSensitive(root, "starts");
+    if (status == WN_OK && !last_of(starts))
+        status = wn_fail(err, WN_E_MISSING, "%s does not say with what the run was made", path);
+    if (status == WN_OK)
+        status = fill(start, now, starts, err);
+    if (status == WN_OK)
+        status = compare_all(last_of(starts), start, &c, err);
+    if (status == WN_OK)
+        status = compare_devices(last_of(starts), start, &c, err);
+    cJSON_Delete(start);
+    cJSON_Delete(root);
+    return status;
+}
+
+wn_status manifest_admit(const char *run_dir, const char *spec_hash, const char *name, const struct instance *verifier,
+                         wn_error *err)
+{
+    char path[FILE_PATH_SIZE];
+    cJSON *root = NULL;
+    bool is_new = false;
+    WN_TRY(path_join(path, run_dir, "manifest.json", err));
+    wn_status status = load(path, spec_hash, &root, err);
+    if (status == WN_OK && !last_of(list_of(root, "starts")))
+        status = wn_fail(err, WN_E_MISSING, "%s does not say with what the run was made", path);
+    if (status == WN_OK)
+        status = facts_admit(root, last_of(list_of(root, "starts")), name, verifier, &is_new, err);
+    if (status == WN_OK && is_new)
+        status = save(path, root, err);
     cJSON_Delete(root);
     return status;
 }

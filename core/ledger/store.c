@@ -189,6 +189,22 @@ wn_status store_open(const char *path, const char *spec_hash, struct store **out
     return status;
 }
 
+wn_status store_open_reading(const char *run_dir, struct store **out, wn_error *err)
+{
+    struct store *s = calloc(1, sizeof *s);
+    if (!s || !(s->path = strdup(run_dir))) {
+        free(s);
+        return wn_fail(err, WN_E_MEMORY, "no memory to open the ledger of %s", run_dir);
+    }
+    if (ledger_read(run_dir, &s->db, err) == WN_OK) {
+        *out = s;
+        return WN_OK;
+    }
+    wn_error ignored;
+    store_close(s, &ignored);
+    return err->code;
+}
+
 wn_status store_close(struct store *s, wn_error *err)
 {
     wn_status status = WN_OK;

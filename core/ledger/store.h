@@ -9,6 +9,8 @@ struct store;
 
 /* Opens or makes the database and checks that it is a ledger of spec_hash. */
 wn_status store_open(const char *path, const char *spec_hash, struct store **out, wn_error *err);
+/* The database of a run, for store_load alone. */
+wn_status store_open_reading(const char *run_dir, struct store **out, wn_error *err);
 /* Checkpoints and closes. NULL is fine. */
 wn_status store_close(struct store *s, wn_error *err);
 

@@ -51,12 +51,6 @@ static wn_status create_one(struct host_shared *s, const struct spec_use *use, s
     return wn_fail(err, status, "%s: %s", label, why.message);
 }
 
-static wn_status create_sampler(struct host_shared *s, const struct spec *spec, struct instance *sampler, wn_error *err)
-{
-    WN_TRY(create_one(s, &spec->sampler, sampler, err));
-    return host_check_sampler(spec, sampler, err);
-}
-
 /* The vtable as this instance has it. */
 static wn_status describe_verifier(struct instance *v, wn_error *err)
 {
@@ -101,7 +95,7 @@ static void write_identity(struct json_text *j, const struct spec_use *use, cons
     json_end(j), json_end(j);
 }
 
-static wn_status identify_verifier(struct host_shared *s, struct instance *v, wn_error *err)
+static wn_status identify(struct host_shared *s, struct instance *v, wn_error *err)
 {
     struct buffer text = BUFFER_INIT(2 * TREE_MAX_BYTES);
     struct json_text j = json_begin(&text, 0);
@@ -116,11 +110,18 @@ static wn_status identify_verifier(struct host_shared *s, struct instance *v, wn
     return status;
 }
 
+static wn_status create_sampler(struct host_shared *s, const struct spec *spec, struct instance *sampler, wn_error *err)
+{
+    WN_TRY(create_one(s, &spec->sampler, sampler, err));
+    WN_TRY(identify(s, sampler, err));
+    return host_check_sampler(spec, sampler, err);
+}
+
 static wn_status create_verifier(struct host_shared *s, const struct spec_use *use, struct instance *v, wn_error *err)
 {
     WN_TRY(create_one(s, use, v, err));
     WN_TRY(describe_verifier(v, err));
-    return identify_verifier(s, v, err);
+    return identify(s, v, err);
 }
 
 static wn_status create_all(struct host_shared *s, const struct spec *spec, uint32_t which, struct instances *all,

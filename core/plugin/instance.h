@@ -28,7 +28,7 @@ struct instance {
     wn_host host;
     void *self;
     wn_verifier verifier; /* a verifier's vtable, with the metrics, flags and limits of this instance */
-    char identity[65];    /* a verifier's: see wn_verifier_ref */
+    char identity[65];    /* a verifier's, see wn_verifier_ref; a sampler's is made in the same way */
 };
 
 struct instances {

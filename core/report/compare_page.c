@@ -29,7 +29,7 @@ static const char style[] =
     ".key.dashed{border-top-style:dashed}.plots{grid-template-columns:repeat(auto-fit,minmax(25rem,1fr))}"
     ".wide tbody tr:last-child td{border-top:0;font-weight:inherit}.wide tbody tr.none td{color:var(--soft)}"
     "td.best{font-weight:700}td.sure{font-weight:650}th.group,td.group{padding-left:2.2rem}h3{margin-top:1.6rem}"
-    "th.mid{text-align:center;padding-left:2.2rem}";
+    "th.mid{padding-left:2.2rem}.pairs{font-size:.92rem}.pairs td:first-child{min-width:15rem}";
 
 /* ---- top ------------------------------------------------------------------------------------------------------- */
 
@@ -121,7 +121,7 @@ static void write_sentence(const struct compare *c, struct buffer *out)
 
 static void write_top(const struct compare *c, struct buffer *out)
 {
-    buffer_printf(out, "%s%s%s</style></head><body><header><p class=\"soft\">winnow compare</p><h1>", head, page_style, style);
+    buffer_printf(out, "%s%s%s%s</style></head><body><header><p class=\"soft\">winnow compare</p><h1>", head, page_style, page_style_figures, style);
     for (uint64_t i = 0; i < c->algorithm_count && i < 3; i++) {
         buffer_text(out, i ? " &middot; " : "");
         html_text(out, c->algorithms[i].name);
@@ -176,6 +176,17 @@ static void write_algorithms(const struct compare *c, struct buffer *out)
 
 /* ---- curves ---------------------------------------------------------------------------------------------------- */
 
+/* A metric may guide some algorithms and judge others. */
+static const char *role_of(const struct compare *c, uint64_t metric)
+{
+    uint64_t guided = 0;
+    for (uint64_t i = 0; i < c->algorithm_count; i++) {
+        const struct compare_run *r = &c->runs[c->algorithms[i].runs[0]];
+        guided += r->metric_of[metric] == 0;
+    }
+    return guided == 0 ? "judge" : guided == c->algorithm_count ? "guide" : "guide of some, judge of others";
+}
+
 static void write_curves(const struct compare *c, int currency, struct buffer *out)
 {
     static const char *const titles[] = { "Against evaluations", "Against seconds", "Against verifier calls" };
@@ -191,8 +202,7 @@ static void write_curves(const struct compare *c, int currency, struct buffer *o
     for (uint64_t m = 0; m < c->metric_count; m++) {
         buffer_text(out, "<figure class=\"plot\"><figcaption>");
         html_text(out, c->metrics[m].title);
-        buffer_printf(out, " <span class=\"role\">%s</span></figcaption>",
-                      c->metrics[m].role == DATA_GUIDE ? "guide" : "judge");
+        buffer_printf(out, " <span class=\"role\">%s</span></figcaption>", role_of(c, m));
         compare_plot(c, currency, m, out);
         buffer_text(out, "</figure>");
     }
@@ -217,12 +227,10 @@ static void write_difference(const struct data_metric *m, const struct compare_d
     show_gain(m, d->mean.mean, gain);
     show_gain(m, d->mean.low, low);
     show_gain(m, d->mean.high, high);
-    buffer_printf(out, "<td class=\"n group%s%s\">%s</td><td class=\"n\">", sure ? " sure" : "", sure ? up ? " up" : " down" : "",
-                  gain);
-    if (isnan(d->mean.low))
-        buffer_text(out, "-</td><td class=\"n\">");
-    else
-        buffer_printf(out, "%s to %s</td><td class=\"n\">", low, high);
+    buffer_printf(out, "<td class=\"n group%s%s\">%s", sure ? " sure" : "", sure ? up ? " up" : " down" : "", gain);
+    if (!isnan(d->mean.low))
+        buffer_printf(out, " [%s, %s]", low, high);
+    buffer_text(out, "</td><td class=\"n\">");
     write_p(d->p_holm, out);
     buffer_text(out, "</td>");
 }
@@ -232,12 +240,9 @@ static void write_pairs(const struct compare *c, uint64_t metric, struct buffer 
     static const int order[COMPARE_PLACES] = { COMPARE_AT_END, COMPARE_NFE, COMPARE_SECONDS, COMPARE_CALLS };
     buffer_text(out, "<h3>");
     html_text(out, c->metrics[metric].title);
-    buffer_text(out, "</h3><div class=\"wide\"><table><thead><tr><th></th><th class=\"mid\" colspan=\"3\">at the end</th>"
-                     "<th class=\"mid\" colspan=\"3\">at equal evaluations</th><th class=\"mid\" colspan=\"3\">at equal seconds</th>"
-                     "<th class=\"mid\" colspan=\"3\">at equal verifier calls</th></tr><tr><th>pair</th>");
-    for (int i = 0; i < COMPARE_PLACES; i++)
-        buffer_text(out, "<th class=\"n group\">difference</th><th class=\"n\">95 % interval</th><th class=\"n\">p</th>");
-    buffer_text(out, "</tr></thead><tbody>");
+    buffer_text(out, "</h3><div class=\"wide pairs\"><table><thead><tr><th>pair</th><th class=\"n\">at the end</th><th class=\"n\">p</th>"
+                     "<th class=\"n\">at equal evaluations</th><th class=\"n\">p</th><th class=\"n\">at equal seconds</th>"
+                     "<th class=\"n\">p</th><th class=\"n\">at equal verifier calls</th><th class=\"n\">p</th></tr></thead><tbody>");
     for (uint64_t i = 0; i < c->pair_count; i++) {
         const struct compare_pair *p = &c->pairs[i];
         buffer_text(out, "<tr><td>");

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { COLUMN = 26, NAME_MOST = 44, TITLE_SIZE = 512, MOST_PAIRS = 15 };
+enum { COLUMN = 26, NAME_MOST = 44, TITLE_SIZE = 512, MOST_PAIRS = 6 };
 
 /* Names come from specs and manifests, which may be a stranger's. */
 static const char *plain(const char *text, char title[TITLE_SIZE])
@@ -88,45 +88,82 @@ static void write_baseline(const struct compare *c, int width, struct buffer *ou
     buffer_byte(out, '\n');
 }
 
-static void write_difference(const struct compare *c, const struct compare_pair *p, uint64_t metric, bool colour,
+static const int places[] = { COMPARE_AT_END, COMPARE_NFE, COMPARE_SECONDS };
+enum { SHOWN_PLACES = 3, DIFFERENCE = 36 };
+
+static void write_difference(const struct compare *c, const struct compare_pair *p, uint64_t metric, int place, bool colour,
                              struct buffer *out)
 {
-    static const char *const places[COMPARE_PLACES] = { "equal NFE", "equal seconds", "equal calls", "end" };
-    static const int shown[] = { COMPARE_AT_END, COMPARE_NFE, COMPARE_SECONDS };
-    for (uint32_t i = 0; i < sizeof shown / sizeof *shown; i++) {
-        const struct compare_difference *d = compare_difference_of(c, p, metric, shown[i]);
-        char gain[SHOW_SIZE], low[SHOW_SIZE], high[SHOW_SIZE];
-        const bool bold = colour && d->p_holm < 0.05;
-        show_gain(&c->metrics[metric], d->mean.mean, gain);
-        show_gain(&c->metrics[metric], d->mean.low, low);
-        show_gain(&c->metrics[metric], d->mean.high, high);
-        buffer_printf(out, "    %-14s%s%12s%s  [%s, %s]  p = %.2g (Holm %.2g)\n", places[shown[i]], bold ? "\033[1m" : "", gain,
-                      bold ? "\033[0m" : "", low, high, d->p, d->p_holm);
+    const struct compare_difference *d = compare_difference_of(c, p, metric, place);
+    char gain[SHOW_SIZE], low[SHOW_SIZE], high[SHOW_SIZE], text[4 * SHOW_SIZE];
+    show_gain(&c->metrics[metric], d->mean.mean, gain);
+    show_gain(&c->metrics[metric], d->mean.low, low);
+    show_gain(&c->metrics[metric], d->mean.high, high);
+    snprintf(text, sizeof text, "%s [%s, %s] p %.2g", gain, low, high, d->p_holm);
+    buffer_text(out, colour && d->p_holm < 0.05 ? "\033[1m" : "");
+    write_right(text, DIFFERENCE, out);
+    buffer_text(out, colour && d->p_holm < 0.05 ? "\033[0m" : "");
+}
+
+static void pair_name(const struct compare *c, const struct compare_pair *p, char name[TITLE_SIZE])
+{
+    snprintf(name, TITLE_SIZE, "%.200s less %.200s", c->algorithms[p->right].name, c->algorithms[p->left].name);
+}
+
+/* With many algorithms, those against the first. */
+static bool is_shown(const struct compare *c, const struct compare_pair *p)
+{
+    return c->pair_count <= MOST_PAIRS || p->left == 0;
+}
+
+static int pair_width(const struct compare *c)
+{
+    char name[TITLE_SIZE];
+    int width = 10;
+    for (uint64_t i = 0; i < c->pair_count; i++) {
+        pair_name(c, &c->pairs[i], name);
+        if (is_shown(c, &c->pairs[i]) && characters(name) > width)
+            width = characters(name);
+    }
+    return width;
+}
+
+static void write_pairs(const struct compare *c, uint64_t metric, bool colour, struct buffer *out)
+{
+    char name[TITLE_SIZE];
+    const int width = pair_width(c);
+    buffer_text(out, colour ? "\n\033[1m" : "\n");
+    write_left(c->metrics[metric].title, width, out);
+    write_right("at the end", DIFFERENCE, out);
+    write_right("at equal NFE", DIFFERENCE, out);
+    write_right("at equal seconds", DIFFERENCE, out);
+    buffer_text(out, colour ? "\033[0m\n" : "\n");
+    for (uint64_t i = 0; i < c->pair_count; i++) {
+        if (!is_shown(c, &c->pairs[i]))
+            continue;
+        pair_name(c, &c->pairs[i], name);
+        write_left(name, width, out);
+        for (int k = 0; k < SHOWN_PLACES; k++)
+            write_difference(c, &c->pairs[i], metric, places[k], colour, out);
+        buffer_byte(out, '\n');
     }
 }
 
-static void write_pairs(const struct compare *c, bool colour, struct buffer *out)
+static void write_differences(const struct compare *c, bool colour, struct buffer *out)
 {
-    char left[TITLE_SIZE], right[TITLE_SIZE], metric[TITLE_SIZE];
-    uint64_t written = 0;
-    for (uint64_t i = 0; i < c->pair_count; i++) {
-        const struct compare_pair *p = &c->pairs[i];
-        if (c->pair_count > MOST_PAIRS && p->left != 0)
-            continue;
-        for (uint64_t m = 0; m < c->metric_count; m++) {
-            buffer_printf(out, "%s less %s, %s\n", plain(c->algorithms[p->right].name, right),
-                          plain(c->algorithms[p->left].name, left), plain(c->metrics[m].title, metric));
-            write_difference(c, p, m, colour, out);
-        }
-        written++;
-    }
-    if (written < c->pair_count)
-        buffer_printf(out, "(against the first only; all %llu pairs stand on the page)\n", (unsigned long long)c->pair_count);
+    if (!c->pair_count)
+        return;
+    buffer_text(out, "Paired differences with 95 % intervals; p of a sign-flip test, made larger for the number of pairs (Holm)\n");
+    for (uint64_t m = 0; m < c->metric_count; m++)
+        write_pairs(c, m, colour, out);
+    if (c->pair_count > MOST_PAIRS)
+        buffer_printf(out, "(against the first; all %llu pairs stand on the page)\n", (unsigned long long)c->pair_count);
 }
 
 void compare_table(const struct compare *c, bool use_colour, struct buffer *out)
 {
     const int width = name_width(c);
+    char title[TITLE_SIZE];
     buffer_printf(out, "%llu runs, %llu algorithm%s, %llu prompts done in all of %llu; means for each prompt with 95 %% intervals\n\n",
                   (unsigned long long)c->run_count, (unsigned long long)c->algorithm_count,
                   c->algorithm_count == 1 ? "" : "s", (unsigned long long)c->prompt_count,
@@ -136,10 +173,10 @@ void compare_table(const struct compare *c, bool use_colour, struct buffer *out)
     for (uint64_t i = 0; i < c->algorithm_count; i++)
         write_algorithm(c, &c->algorithms[i], width, out);
     buffer_byte(out, '\n');
-    write_pairs(c, use_colour, out);
+    write_differences(c, use_colour, out);
     for (uint64_t i = 0; i < c->left_out_count; i++)
-        buffer_printf(out, "%s%s%s", i ? ", " : "not in all runs, or not the same verifier there: ", c->left_out[i],
-                      i + 1 < c->left_out_count ? "" : "\n");
+        buffer_printf(out, "%s%s%s", i ? ", " : "\nnot in all runs, or not the same verifier there: ",
+                      plain(c->left_out[i], title), i + 1 < c->left_out_count ? "" : "\n");
     if (c->skipped_points)
         buffer_printf(out, "%llu points of the sweep have not begun\n", (unsigned long long)c->skipped_points);
 }

@@ -200,6 +200,7 @@ static wn_status candidate_row(struct data *d, sqlite3_stmt *s, void *arg, wn_er
     c->image = text_at(d, s, 8);
     c->offer = number_at(s, 9);
     c->last_offer = number_at(s, 10);
+    c->seconds = sqlite3_column_double(s, 11);
     c->values = arena_array(d->memory, d->metric_count, sizeof *c->values);
     for (uint64_t i = 0; c->values && i < d->metric_count; i++)
         c->values[i] = NAN;
@@ -212,6 +213,8 @@ static wn_status score_row(struct data *d, sqlite3_stmt *s, void *arg, wn_error 
     const char *verifier = (const char *)sqlite3_column_text(s, 0), *metric = (const char *)sqlite3_column_text(s, 1);
 
     (void)err;
+    if (verifier && strcmp(verifier, d->metrics[0].verifier) == 0)
+        c->seconds += sqlite3_column_double(s, 3);
     for (uint64_t i = 0; verifier && metric && i < d->metric_count; i++) {
         struct data_metric *m = &d->metrics[i];
         if (strcmp(m->verifier, verifier) != 0 || strcmp(m->name, metric) != 0)
@@ -229,10 +232,11 @@ static wn_status read_scores(struct sqlite3 *db, struct data *d, const struct da
 {
     for (uint64_t i = 0; i < t->candidate_count; i++) {
         sqlite3_stmt *s;
-        WN_TRY(prepare(db, d, "SELECT verifier, metric, value FROM scores WHERE trial=?1 AND candidate=?2", &s, err));
+        WN_TRY(prepare(db, d, "SELECT verifier, metric, value, seconds FROM scores WHERE trial=?1 AND candidate=?2", &s, err));
         sqlite3_bind_int64(s, 1, (sqlite3_int64)t->id);
         sqlite3_bind_text(s, 2, t->candidates[i].id, -1, SQLITE_STATIC);
         WN_TRY(each_row(db, d, s, &t->candidates[i], score_row, err));
+        t->candidates[i].seconds += i > 0 ? t->candidates[i - 1].seconds : 0;
     }
     return WN_OK;
 }
@@ -245,7 +249,7 @@ static wn_status read_trial(struct sqlite3 *db, struct data *d, struct data_tria
         db, d,
         "SELECT id, ordinal, point, finished, parent, lineage, nfe, nfe_total, image, (SELECT min(ordinal) FROM offers"
         " WHERE offers.trial=c.trial AND offers.candidate=c.id), (SELECT max(ordinal) FROM offers WHERE"
-        " offers.trial=c.trial AND offers.candidate=c.id) FROM candidates c WHERE trial=?1 ORDER BY ordinal, id",
+        " offers.trial=c.trial AND offers.candidate=c.id), sample_seconds + decode_seconds FROM candidates c WHERE trial=?1 ORDER BY ordinal, id",
         &s, err));
     sqlite3_bind_int64(s, 1, (sqlite3_int64)t->id);
     WN_TRY(each_row(db, d, s, t, candidate_row, err));

@@ -29,6 +29,7 @@ struct data_candidate {
     const char *lineage; /* JSON, or "" */
     uint64_t nfe;
     uint64_t nfe_total;
+    double seconds; /* of model, decoder and guide, of all candidates up to this one */
     const char *image; /* relative to the run, "" = none */
     uint64_t offer;    /* 1.. in order of offers, 0 = never offered; the first */
     uint64_t last_offer;

@@ -5,6 +5,7 @@
 #include "base/png.h"
 #include "base/utf8.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,8 +99,9 @@ static void shrink(uint8_t *rgb, uint32_t width, uint32_t small_width, uint32_t 
             }
 }
 
-/* file: replaced by a PNG of at most HTML_WIDE_PX when its picture is larger */
-static wn_status fit(const char *path, struct buffer *file, struct html_picture *p, wn_error *err)
+/* file: replaced by a PNG of at most `most_px` a side when its picture is larger, or when it shall be bare of text */
+static wn_status fit(const char *path, struct buffer *file, uint32_t most_px, bool is_bare, struct html_picture *p,
+                     wn_error *err)
 {
     uint8_t *rgb = NULL;
     uint32_t longer, factor;
@@ -108,30 +110,44 @@ static wn_status fit(const char *path, struct buffer *file, struct html_picture 
 
     WN_TRY(png_decode(path, file->data, file->size, &p->width_px, &p->height_px, &rgb, err));
     longer = p->width_px > p->height_px ? p->width_px : p->height_px;
-    factor = (longer + HTML_WIDE_PX - 1) / HTML_WIDE_PX;
+    factor = (longer + most_px - 1) / most_px;
     small = (wn_image){ p->width_px / factor, p->height_px / factor, rgb };
-    if (factor < 2 || small.width_px == 0 || small.height_px == 0) {
+    if ((factor < 2 && !is_bare) || small.width_px == 0 || small.height_px == 0) {
         free(rgb);
         return WN_OK;
     }
-    shrink(rgb, p->width_px, small.width_px, small.height_px, factor);
+    if (factor > 1)
+        shrink(rgb, p->width_px, small.width_px, small.height_px, factor);
     buffer_clear(file);
     status = png_encode(&small, NULL, 0, file, err);
     free(rgb);
     return status;
 }
 
-wn_status html_picture(struct buffer *out, const char *path, struct html_picture *picture, wn_error *err)
+static wn_status embed(struct buffer *out, const char *path, uint32_t most_px, bool is_bare,
+                       struct html_picture *picture, wn_error *err)
 {
     struct buffer file = BUFFER_INIT(FILE_MAX);
     wn_status status = buffer_read_file(&file, path, err);
 
     if (status == WN_OK)
-        status = fit(path, &file, picture, err);
+        status = fit(path, &file, most_px, is_bare, picture, err);
     if (status == WN_OK) {
         buffer_text(out, "data:image/png;base64,");
         html_base64(out, file.data, file.size);
     }
     buffer_free(&file);
     return status;
+}
+
+wn_status html_picture(struct buffer *out, const char *path, struct html_picture *picture, wn_error *err)
+{
+    return embed(out, path, HTML_WIDE_PX, false, picture, err);
+}
+
+wn_status html_thumbnail(struct buffer *out, const char *path, uint32_t most_px, wn_error *err)
+{
+    struct html_picture picture;
+
+    return embed(out, path, most_px, true, &picture, err);
 }

@@ -15,6 +15,9 @@ struct html_picture {
 };
 wn_status html_picture(struct buffer *out, const char *path, struct html_picture *picture, wn_error *err);
 
+/* Appends a picture of at most `most_px` a side, a few kilobytes, without the recipe that a file carries. */
+wn_status html_thumbnail(struct buffer *out, const char *path, uint32_t most_px, wn_error *err);
+
 void html_base64(struct buffer *out, const void *data, uint64_t bytes);
 
 #endif

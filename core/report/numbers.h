@@ -11,7 +11,7 @@
 #include "report/stats.h"
 
 struct numbers_point {
-    uint64_t x; /* n, or evaluations of the model for one prompt */
+    uint64_t x; /* n, or what one prompt cost: evaluations of the model, verifier calls, microseconds */
     struct stats_interval y;
 };
 
@@ -23,6 +23,10 @@ struct numbers_curve {
     uint64_t best_of_count;
     struct numbers_point *against_nfe; /* best so far, in the order in which the candidates came */
     uint64_t against_nfe_count;
+    struct numbers_point *against_calls; /* none where the guide compares: see rows.h */
+    uint64_t against_calls_count;
+    struct numbers_point *against_seconds; /* of model, decoder and guide; differ from run to run */
+    uint64_t against_seconds_count;
     /* The gain of searching: from the first candidate to the pick of all; n = 1 to the largest n where curves are
      * exact. */
     struct stats_interval from, to, gain;
@@ -33,6 +37,7 @@ struct numbers_category {
     const char *name;
     uint64_t prompts;  /* with a trial that is done */
     double *from, *to; /* [curve_count]; NaN when none counts */
+    struct stats_interval *gain;
 };
 
 struct numbers {

@@ -1,8 +1,12 @@
-/* page.c - the page from top to bottom: what was run, what came of it, the curves, the pictures, the small print. */
+/* page.c - the page from top to bottom: what was run, what came of it, the curves, the doubts, the pictures, the small
+ * print.
+ */
 #include "report/page.h"
 
 #include "report/html.h"
 #include "report/show.h"
+
+#include <math.h>
 
 static const char head[] = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
                            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
@@ -49,6 +53,14 @@ static void write_tile(const struct data *d, const struct numbers_curve *c, stru
         m->role == DATA_GUIDE ? "guide: what the search climbs" : "judge: the search never sees it", from, to, gain);
 }
 
+void page_tiles(const struct data *d, const struct numbers *n, struct buffer *out)
+{
+    buffer_text(out, "<div class=\"tiles\">");
+    for (uint64_t i = 0; i < n->curve_count; i++)
+        write_tile(d, &n->curves[i], out);
+    buffer_text(out, "</div>");
+}
+
 /* The curve to put into one sentence: a judge's, one of yes and no if there is; else the guide's. */
 static const struct numbers_curve *headline(const struct data *d, const struct numbers *n)
 {
@@ -82,56 +94,47 @@ static void write_sentence(const struct data *d, const struct numbers *n, struct
     buffer_printf(out, " from %s to %s: %s.</p>", from, to, gain);
 }
 
-static int direction(const struct data *d, const struct numbers_curve *c)
-{
-    if (!show_is_certain(&c->gain))
-        return 0;
-    return (c->gain.mean > 0) == d->metrics[c->metric].higher_is_better ? 1 : -1;
-}
-
-/* A search that climbs its guide while a judge falls has found the guide's weakness, not better pictures. */
-static void write_warning(const struct data *d, const struct numbers *n, struct buffer *out)
-{
-    for (uint64_t i = 1; i < n->curve_count; i++) {
-        if (direction(d, &n->curves[0]) <= 0 || direction(d, &n->curves[i]) >= 0)
-            continue;
-        buffer_text(out, "<p class=\"bad\">");
-        html_text(out, d->metrics[n->curves[i].metric].title);
-        buffer_text(out, " gets worse while the guide improves: the search exploits its guide.</p>");
-    }
-}
-
-static void write_top(const struct data *d, const struct numbers *n, struct buffer *out)
+static void write_top(const struct data *d, const struct numbers *n, const struct checks *k, struct buffer *out)
 {
     buffer_text(out, head);
     html_text(out, d->name);
-    buffer_printf(out,
-                  " - winnow</title><style>%s</style></head><body><header><p class=\"soft\">winnow report</p><h1><bdi>",
-                  page_style);
+    buffer_printf(
+        out, " - winnow</title><style>%s%s</style></head><body><header><p class=\"soft\">winnow report</p><h1><bdi>",
+        page_style, page_style_figures);
     html_text(out, d->name);
     buffer_text(out, "</bdi></h1>");
     write_facts(d, n, out);
     write_sentence(d, n, out);
-    write_warning(d, n, out);
-    buffer_text(out, "<div class=\"tiles\">");
-    for (uint64_t i = 0; i < n->curve_count; i++)
-        write_tile(d, &n->curves[i], out);
-    buffer_text(out, "</div></header>");
+    page_warnings(d, n, k, out);
+    page_tiles(d, n, out);
+    buffer_text(out, "</header>");
 }
 
 /* ---- categories ---- */
 
-static void write_cells(const struct data *d, const struct numbers *n, const double *from, const double *to,
+static void write_gain(const struct data_metric *m, const struct stats_interval *gain, struct buffer *out)
+{
+    char mean[SHOW_SIZE], low[SHOW_SIZE], high[SHOW_SIZE];
+
+    show_gain(m, gain->mean, mean);
+    show_bound(m, gain->low, low);
+    show_bound(m, gain->high, high);
+    buffer_printf(out, "<td class=\"n gain\">%s", mean);
+    if (!isnan(gain->low))
+        buffer_printf(out, "<br><small>%s to %s</small>", low, high);
+    buffer_text(out, "</td>");
+}
+
+static void write_cells(const struct data *d, const struct numbers *n, const struct numbers_category *c,
                         struct buffer *out)
 {
     for (uint64_t i = 0; i < n->curve_count; i++) {
         const struct data_metric *m = &d->metrics[n->curves[i].metric];
-        char a[SHOW_SIZE], b[SHOW_SIZE], gain[SHOW_SIZE];
-        show_value(m, from[i], a);
-        show_value(m, to[i], b);
-        show_gain(m, to[i] - from[i], gain);
-        buffer_printf(out, "<td class=\"n group\">%s</td><td class=\"n\">%s</td><td class=\"n gain\">%s</td>", a, b,
-                      gain);
+        char a[SHOW_SIZE], b[SHOW_SIZE];
+        show_value(m, c->from[i], a);
+        show_value(m, c->to[i], b);
+        buffer_printf(out, "<td class=\"n group\">%s</td><td class=\"n\">%s</td>", a, b);
+        write_gain(m, &c->gain[i], out);
     }
     buffer_text(out, "</tr>");
 }
@@ -141,22 +144,21 @@ static void write_all_row(const struct data *d, const struct numbers *n, struct 
     buffer_printf(out, "<tr><td>all</td><td class=\"n\">%llu</td>", (unsigned long long)n->done);
     for (uint64_t i = 0; i < n->curve_count; i++) {
         const struct numbers_curve *c = &n->curves[i];
-        char a[SHOW_SIZE], b[SHOW_SIZE], gain[SHOW_SIZE];
+        char a[SHOW_SIZE], b[SHOW_SIZE];
         show_value(&d->metrics[c->metric], c->from.mean, a);
         show_value(&d->metrics[c->metric], c->to.mean, b);
-        show_gain(&d->metrics[c->metric], c->gain.mean, gain);
-        buffer_printf(out, "<td class=\"n group\">%s</td><td class=\"n\">%s</td><td class=\"n gain\">%s</td>", a, b,
-                      gain);
+        buffer_printf(out, "<td class=\"n group\">%s</td><td class=\"n\">%s</td>", a, b);
+        write_gain(&d->metrics[c->metric], &c->gain, out);
     }
     buffer_text(out, "</tr>");
 }
 
 static void write_categories(const struct data *d, const struct numbers *n, struct buffer *out)
 {
-    buffer_text(
-        out,
-        "<section><h2>By category</h2><p class=\"soft\">Without search, with it, and the gain; means over prompts.</p>"
-        "<div class=\"wide\"><table><thead><tr><th>category</th><th class=\"n\">prompts</th>");
+    buffer_text(out, "<section><h2>By category</h2><p class=\"soft\">Without search, with it, and the gain with its 95 "
+                     "% interval; means over prompts."
+                     "</p>"
+                     "<div class=\"wide\"><table><thead><tr><th>category</th><th class=\"n\">prompts</th>");
     for (uint64_t i = 0; i < n->curve_count; i++) {
         buffer_text(out, "<th class=\"n\" colspan=\"3\">");
         html_text(out, d->metrics[n->curves[i].metric].title);
@@ -167,7 +169,7 @@ static void write_categories(const struct data *d, const struct numbers *n, stru
         buffer_text(out, "<tr><td>");
         html_text(out, n->categories[i].name[0] ? n->categories[i].name : "(none)");
         buffer_printf(out, "</td><td class=\"n\">%llu</td>", (unsigned long long)n->categories[i].prompts);
-        write_cells(d, n, n->categories[i].from, n->categories[i].to, out);
+        write_cells(d, n, &n->categories[i], out);
     }
     write_all_row(d, n, out);
     buffer_text(out, "</tbody></table></div></section>");
@@ -182,10 +184,13 @@ static void write_text(const char *title, const char *text, struct buffer *out)
     buffer_text(out, "</pre></details>");
 }
 
-wn_status page_write(const struct data *d, const struct numbers *n, struct buffer *out, wn_error *err)
+wn_status page_write(const struct data *d, const struct numbers *n, const struct checks *k, struct buffer *out,
+                     wn_error *err)
 {
-    write_top(d, n, out);
+    write_top(d, n, k, out);
     page_curves(d, n, out);
+    page_checks(d, n, k, out);
+    page_tree(d, out);
     page_gallery(d, out);
     write_categories(d, n, out);
     buffer_text(out, "<section><h2>How it was made</h2>");
@@ -193,6 +198,7 @@ wn_status page_write(const struct data *d, const struct numbers *n, struct buffe
     write_text("Versions, hashes, machine", d->manifest, out);
     buffer_text(
         out, "<p class=\"soft\">Intervals are 95 % bootstrap intervals over prompts. The numbers of this page stand in "
-             "<code>summary.json</code>, every candidate in <code>results.jsonl</code>.</p></section></body></html>\n");
+             "<code>summary.json</code> and <code>times.json</code>, every candidate in "
+             "<code>results.jsonl</code>.</p></section></body></html>\n");
     return buffer_status(out, "report.html", err);
 }

@@ -16,15 +16,19 @@ static wn_status place(const char *run_dir, const char *name, const struct buffe
     return file_write(path, b->data, b->size, err);
 }
 
-static wn_status write_files(const struct data *d, const struct numbers *n, struct buffer *b, wn_error *err)
+static wn_status write_files(const struct data *d, const struct numbers *n, const struct checks *k, struct buffer *b,
+                             wn_error *err)
 {
     results_lines(d, b);
     WN_TRY(place(d->directory, "results.jsonl", b, err));
     buffer_clear(b);
-    results_summary(d, n, b);
+    results_summary(d, n, k, b);
     WN_TRY(place(d->directory, "summary.json", b, err));
     buffer_clear(b);
-    WN_TRY(page_write(d, n, b, err));
+    results_times(d, n, b);
+    WN_TRY(place(d->directory, "times.json", b, err));
+    buffer_clear(b);
+    WN_TRY(page_write(d, n, k, b, err));
     return place(d->directory, "report.html", b, err);
 }
 
@@ -33,13 +37,17 @@ wn_status report_write(const char *run_dir, wn_error *err)
     struct buffer b = BUFFER_INIT(REPORT_MAX);
     struct data *d = NULL;
     struct numbers *n = NULL;
+    struct checks *k = NULL;
     wn_status status = data_load(run_dir, &d, err);
 
     if (status == WN_OK)
         status = numbers_compute(d, &n, err);
     if (status == WN_OK)
-        status = write_files(d, n, &b, err);
+        status = checks_compute(d, n, &k, err);
+    if (status == WN_OK)
+        status = write_files(d, n, k, &b, err);
     buffer_free(&b);
+    checks_free(k);
     numbers_free(n);
     data_free(d);
     return status;

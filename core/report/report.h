@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* Writes run_dir/results.jsonl, summary.json and report.html from ledger.db, spec.resolved.json and manifest.json; each
+/* Writes run_dir/results.jsonl, summary.json, times.json and report.html from ledger.db, spec.resolved.json and manifest.json; each
  * is written beside and renamed. results.jsonl and summary.json hold no times: equal runs give equal files. */
 wn_status report_write(const char *run_dir, wn_error *err);
 

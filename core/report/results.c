@@ -1,4 +1,4 @@
-/* results.c - results.jsonl and summary.json. */
+/* results.c - results.jsonl, summary.json and times.json. */
 #include "report/results.h"
 
 #include "base/json_text.h"
@@ -113,6 +113,7 @@ static void write_curve(struct json_text *j, const struct data *d, const struct 
     if (c->best_of)
         write_points(j, "best_of", "n", c->best_of_count, c->best_of);
     write_points(j, "against_nfe", "nfe", c->against_nfe_count, c->against_nfe);
+    write_points(j, "against_calls", "calls", c->against_calls_count, c->against_calls);
     json_end(j);
 }
 
@@ -143,6 +144,9 @@ static void write_category(struct json_text *j, const struct data *d, const stru
         write_metric(j, &d->metrics[n->curves[i].metric]);
         key_number(j, "from", c->from[i]);
         key_number(j, "to", c->to[i]);
+        json_key(j, "gain"), json_object(j);
+        write_interval(j, &c->gain[i]);
+        json_end(j);
         json_end(j);
     }
     json_end(j);
@@ -161,7 +165,7 @@ static void write_counts(struct json_text *j, const struct numbers *n)
     json_end(j);
 }
 
-void results_summary(const struct data *d, const struct numbers *n, struct buffer *out)
+void results_summary(const struct data *d, const struct numbers *n, const struct checks *k, struct buffer *out)
 {
     struct json_text j = json_begin(out, 2);
 
@@ -180,6 +184,41 @@ void results_summary(const struct data *d, const struct numbers *n, struct buffe
     json_key(&j, "categories"), json_array(&j);
     for (uint64_t i = 0; i < n->category_count; i++)
         write_category(&j, d, n, &n->categories[i]);
+    json_end(&j);
+    results_checks(d, n, k, &j);
+    json_end(&j);
+    buffer_byte(out, '\n');
+}
+
+static void write_time_curve(struct json_text *j, const struct data *d, const struct numbers_curve *c)
+{
+    json_object(j);
+    write_metric(j, &d->metrics[c->metric]);
+    json_key(j, "against_seconds"), json_array(j);
+    for (uint64_t i = 0; i < c->against_seconds_count; i++) {
+        json_object(j);
+        key_number(j, "seconds", (double)c->against_seconds[i].x / 1e6);
+        write_interval(j, &c->against_seconds[i].y);
+        json_end(j);
+    }
+    json_end(j);
+    json_end(j);
+}
+
+void results_times(const struct data *d, const struct numbers *n, struct buffer *out)
+{
+    struct json_text j = json_begin(out, 2);
+    double seconds = 0;
+
+    for (uint64_t i = 0; i < d->trial_count; i++)
+        seconds += d->trials[i].seconds;
+    json_object(&j);
+    key_string(&j, "name", d->name);
+    key_string(&j, "search", d->search);
+    key_number(&j, "seconds", seconds);
+    json_key(&j, "curves"), json_array(&j);
+    for (uint64_t i = 0; i < n->curve_count; i++)
+        write_time_curve(&j, d, &n->curves[i]);
     json_end(&j);
     json_end(&j);
     buffer_byte(out, '\n');

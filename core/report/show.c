@@ -31,6 +31,14 @@ void show_gain(const struct data_metric *m, double gain, char *text)
         snprintf(text, SHOW_SIZE, "%+.*f", decimals_of(m), gain);
 }
 
+void show_bound(const struct data_metric *m, double bound, char *text)
+{
+    if (m->is_yes_or_no)
+        snprintf(text, SHOW_SIZE, "%+.0f", 100 * bound);
+    else
+        show_gain(m, bound, text);
+}
+
 void show_interval(const struct data_metric *m, const struct stats_interval *i, char *text)
 {
     char mean[SHOW_SIZE], low[SHOW_SIZE], high[SHOW_SIZE];
@@ -60,15 +68,6 @@ void show_count(uint64_t count, char *text)
 bool show_is_certain(const struct stats_interval *gain)
 {
     return gain->low > 0 || gain->high < 0;
-}
-
-/* A gain without its unit, which its mean already has. */
-static void show_bound(const struct data_metric *m, double bound, char *text)
-{
-    if (m->is_yes_or_no)
-        snprintf(text, SHOW_SIZE, "%+.0f", 100 * bound);
-    else
-        show_gain(m, bound, text);
 }
 
 void show_gain_interval(const struct data_metric *m, const struct stats_interval *gain, char *text)

@@ -10,6 +10,7 @@ enum { SHOW_SIZE = 64, SHOW_LONG_SIZE = 256 };
  * size; NaN is "-". */
 void show_value(const struct data_metric *m, double value, char *text);
 void show_gain(const struct data_metric *m, double gain, char *text); /* "+33 points", "+0.021" */
+void show_bound(const struct data_metric *m, double bound, char *text); /* a gain without its unit: "+33" */
 void show_interval(const struct data_metric *m, const struct stats_interval *i, char *text); /* "61 % [48 %, 74 %]" */
 void show_count(uint64_t count, char *text);                                                 /* "1,920" */
 

@@ -23,6 +23,10 @@ struct svg_plot {
     const void *arg;
 };
 
+/* Several curves in one frame: the first one's axes, each in its own tone. describe names a curve too: its text stands
+ * at the curve's end, right of the frame, and is kept from other curves'. All have one first and one last x. */
+void svg_write_several(struct buffer *out, const struct svg_plot *plots, uint64_t count);
+
 void svg_write(struct buffer *out, const struct svg_plot *plot);
 
 /* The least step of 1, 2 or 5 times a power of ten that cuts [low, high] into at most `most` parts. */

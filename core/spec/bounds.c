@@ -55,7 +55,9 @@ struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_veloc
 struct spec_disk spec_disk(const struct spec *spec, const struct spec_bounds *each)
 {
     const double raw = 3.0 * spec->canvas.width_px * spec->canvas.height_px;
-    const double images = spec->prompt_count * (spec->engine.save_images ? each->candidates : KEPT);
+    const double images = (double)spec->prompt_count * (spec->engine.save_images ? each->candidates : KEPT) +
+                          fmin((double)spec->engine.save_previews, (double)spec->prompt_count) *
+                              fmax(each->verifier_calls - each->candidates, 0);
     return (struct spec_disk){ images, images * (PNG_SHARE * raw + PNG_OVERHEAD) +
                                            spec->prompt_count * each->candidates * LEDGER_BYTES };
 }

@@ -207,9 +207,15 @@ static void load_engine(struct loader *l)
     struct tree_node *resolved = load_resolved(l, l->resolved, "engine");
     options_check_keys(object, &table, 1, NULL, &l->problems);
     struct shape_engine *e = load_bind(l, table, sizeof *e, object, l->root, "engine", resolved);
-    if (e)
-        l->spec->engine = (struct spec_engine){ (uint32_t)e->batch, (uint32_t)e->live, (uint32_t)e->threads,
-                                                or_infinite(e->state_memory * (1 << 20)), e->save_images != 0 };
+    if (e && e->cache)
+        l->spec->engine = (struct spec_engine){ .batch = (uint32_t)e->batch,
+                                                .live = (uint32_t)e->live,
+                                                .threads = (uint32_t)e->threads,
+                                                .state_memory = or_infinite(e->state_memory * (1 << 20)),
+                                                .save_images = e->save_images != 0,
+                                                .save_previews = (uint64_t)e->save_previews,
+                                                .cache = e->cache,
+                                                .cache_bytes = (uint64_t)(e->cache_size * (1 << 20)) };
 }
 
 static void load_prompts(struct loader *l)
@@ -318,7 +324,8 @@ static bool prepare(struct loader *l, const struct spec_request *request)
         return false;
     s->memory = l->arena;
     s->path = strcmp(request->path, "-") == 0 ? "" : arena_string(l->arena, request->path);
-    s->directory = source_directory(l->arena, request->path);
+    s->directory = request->directory ? arena_string(l->arena, request->directory)
+                                      : source_directory(l->arena, request->path);
     return s->path && s->directory;
 }
 

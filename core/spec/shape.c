@@ -75,6 +75,13 @@ const wn_option shape_engine_options[] = {
               "MiB for the states of samples at rest; beyond, those used longest ago wait on disk; 0 = no limit"),
     WN_BOOL(struct shape_engine, save_images, "true",
             "keep every finished candidate's image, not only each prompt's first and every new best"),
+    WN_INT(struct shape_engine, save_previews, "1", 0, 1e9,
+           "prompts, the first so many, that also keep the images by which unfinished samples were scored"),
+    WN_STRING(struct shape_engine, cache, "\"\"",
+              "directory, relative to the working directory, in which runs that name it share pictures and scores, so "
+              "that nothing is sampled twice; none when not given"),
+    WN_NUMBER(struct shape_engine, cache_size, "16384", 0, 1e9,
+              "MiB that the cache may take; beyond, what was used longest ago is forgotten; 0 = no limit"),
     WN_OPTIONS_END
 };
 

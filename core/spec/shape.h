@@ -58,6 +58,9 @@ struct shape_engine {
     int64_t threads;
     double state_memory;
     int32_t save_images;
+    int64_t save_previews;
+    const char *cache;
+    double cache_size;
 };
 
 struct shape_sweep {

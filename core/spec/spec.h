@@ -55,6 +55,9 @@ struct spec_engine {
     uint32_t threads; /* 0 = all processors */
     double state_memory; /* bytes for states at rest; +infinity = no limit */
     bool save_images; /* every finished candidate's PNG, or only the first and every new best */
+    uint64_t save_previews; /* prompts, the first so many, that keep the pictures of unfinished samples too */
+    const char *cache;    /* directory shared with other runs; "" = none */
+    uint64_t cache_bytes; /* that it may take; 0 = no limit */
 };
 
 struct spec {
@@ -96,6 +99,7 @@ struct spec_request {
     const char *const *set;     /* "a.b=VALUE" overrides in order */
     uint32_t set_count;
     const char *output;         /* --output, or NULL */
+    const char *directory;      /* where relative names start; NULL: the spec file's */
     const struct sweep_changes *changes; /* of one point of a sweep, laid over all of that; or NULL */
     bool without_run;           /* only sampler and verifiers are used: either, search, prompts, ... may be absent */
 };

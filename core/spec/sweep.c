@@ -27,7 +27,8 @@ static const char *place_of(struct arena *arena, const struct tree_node *value)
 {
     char pointer[300];
     tree_pointer(value, NULL, pointer, sizeof pointer);
-    return arena_printf(arena, "%s:%u:%u: %s", value->source, value->line, value->column, pointer);
+    return value->line ? arena_printf(arena, "%s:%u:%u: %s", value->source, value->line, value->column, pointer)
+                       : arena_printf(arena, "%s: %s", value->source, pointer);
 }
 
 static bool name_it(struct loader *l, const char *name)

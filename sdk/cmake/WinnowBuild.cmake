@@ -65,6 +65,10 @@ pkg_check_modules(LAPACKE IMPORTED_TARGET lapacke)
 if(NOT LAPACKE_FOUND)
   message(NOTICE "winnow: no LAPACKE: no bayesian search (package liblapacke-dev)")
 endif()
+pkg_check_modules(MHD IMPORTED_TARGET libmicrohttpd>=0.9.72)
+if(NOT MHD_FOUND)
+  message(NOTICE "winnow: no libmicrohttpd 0.9.72 or later: no winnow watch (package libmicrohttpd-dev)")
+endif()
 
 add_custom_target(winnow-plugins) # all of them
 

@@ -4,6 +4,7 @@
 #include <explore/chance.h>
 #include <explore/directions.h>
 #include <explore/flock.h>
+#include <explore/kernel.h>
 #include <explore/schedule.h>
 
 enum { N = 4096 };
@@ -171,6 +172,19 @@ static void check_points(void)
     CHECK_INT(stops[0], 0);
 }
 
+/* ---- kernels --- */
+
+static void check_kernels(void)
+{
+    wn_error err;
+    CHECK_INT(wn_kernel_of("cps", 0).kind, WN_KERNEL_CPS);
+    CHECK_NEAR(wn_kernel_of("grpo", 0).scale, 0.7, 0);
+    CHECK_NEAR(wn_kernel_of("rbf_vp", 2).scale, 2, 0);
+    CHECK_OK(wn_kernel_check("rbf", 3, &err), err);
+    CHECK_INT(wn_kernel_check("cps", 1.5, &err), WN_E_ARG);
+    CHECK_CONTAINS(err.message, "scale 1.5 of kernel cps");
+}
+
 /* ---- purse ----------------------------------------------------------------------------------------------------- */
 
 static double left_of[5];
@@ -241,6 +255,7 @@ int main(void)
     check_band(1, 1, 9, 3, 1, 9);
     check_haar();
     check_points();
+    check_kernels();
     check_purse();
     return CHECK_DONE();
 }

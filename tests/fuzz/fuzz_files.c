@@ -4,6 +4,8 @@
  * Each round takes a good file, damages it in one to four places (a byte, a stretch cut out or doubled, a token that
  * means something to the format) and opens it; what opens is used. WINNOW_FUZZ_ROUNDS sets the rounds for each reader
  * (default 1500), WINNOW_FUZZ_SEED the first seed; a failure prints the seed that repeats it.
+ *
+ * Built with clang and WINNOW_LIBFUZZER=ON this is a libFuzzer target instead.
  */
 #include "../weights/files.h"
 
@@ -22,86 +24,6 @@ struct bytes {
     unsigned char data[FILE_MAX];
     size_t size;
 };
-
-static uint64_t state;
-
-static uint32_t below(size_t n)
-{
-    state = state * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
-    return n ? (uint32_t)((state >> 33) % n) : 0;
-}
-
-/* ---- damage ---- */
-
-static void splice(struct bytes *b, size_t at, size_t removed, const void *inserted, size_t n)
-{
-    if (removed > b->size - at)
-        removed = b->size - at;
-    if (b->size - removed + n > FILE_MAX)
-        return;
-    memmove(b->data + at + n, b->data + at + removed, b->size - at - removed);
-    memcpy(b->data + at, inserted, n);
-    b->size += n - removed;
-}
-
-static void insert_token(struct bytes *b, size_t at)
-{
-    static const char *const tokens[] = { "{",
-                                          "}",
-                                          "[",
-                                          "]",
-                                          ",",
-                                          ":",
-                                          "\"",
-                                          "\\",
-                                          "\\u0000",
-                                          "\\ud800",
-                                          "null",
-                                          "-1",
-                                          "1e999",
-                                          "18446744073709551616",
-                                          "9007199254740993",
-                                          "\xff\xfe",
-                                          "\n",
-                                          " ",
-                                          "</w>",
-                                          "\"a\":",
-                                          "\"shape\"",
-                                          "..",
-                                          "/",
-                                          "0.5",
-                                          "\xef\xbb\xbf",
-                                          "\x80\x80\x80\x80\x10" };
-    const char *token = tokens[below(sizeof tokens / sizeof tokens[0])];
-    splice(b, at, 0, token, strlen(token));
-}
-
-static void damage(struct bytes *b)
-{
-    unsigned char copy[64];
-    for (uint32_t times = 1 + below(4); times > 0; times--) {
-        size_t at = below(b->size + 1), n = 1 + below(sizeof copy - 1);
-        switch (below(5)) {
-        case 0:
-            insert_token(b, at);
-            break;
-        case 1:
-            splice(b, at, n, "", 0);
-            break;
-        case 2:
-            b->size = below(4) ? b->size : at;
-            break;
-        case 3: /* double a stretch somewhere else */
-            n = at + n > b->size ? b->size - at : n;
-            memcpy(copy, b->data + at, n);
-            splice(b, below(b->size + 1), 0, copy, n);
-            break;
-        default:
-            copy[0] = (unsigned char)(below(3) ? b->data[at % (b->size + 1)] ^ 1u << below(8) : below(256));
-            splice(b, at, at < b->size, copy, 1);
-        }
-    }
-}
 
 /* ---- readers ---- */
 
@@ -249,13 +171,6 @@ static void use_t5(wn_error *err)
 
 /* ---- good files ---- */
 
-static struct bytes text_seed(const char *text)
-{
-    struct bytes b = { .size = strlen(text) };
-    memcpy(b.data, text, b.size);
-    return b;
-}
-
 static struct bytes file_seed(const char *path)
 {
     struct bytes b = { .size = 0 };
@@ -287,6 +202,144 @@ static const char merges[] = "#version: 0.2\nl o\nlo w</w>\ne r</w>\n";
 
 static const char pieces[] =
     "[UNK]\n[CLS]\n[SEP]\n[PAD]\n[MASK]\nwant\n##want\n##ed\nwa\nun\nrunn\n##ing\n,\nlow\n\xe4\xb8\xad\n";
+
+#ifdef WINNOW_LIBFUZZER
+/* The first byte says which reader the rest goes to; the good files that some of them want lie there from the start. */
+static const struct {
+    const char *file;
+    void (*use)(wn_error *err);
+} readers[] = {
+    { "f/model.safetensors", use_safetensors },
+    { "f/model.safetensors.index.json", use_weights },
+    { "f/config.json", use_config },
+    { "f/preprocessor_config.json", use_preprocess },
+    { "f/text", use_clip_text },
+    { "f/text", use_wordpiece_text },
+    { "f/vocab.txt", use_wordpiece },
+    { "f/vocab.json", use_clip },
+    { "f/merges.txt", use_clip },
+    { "f/list.txt", use_clip_list },
+    { "f/spiece.model", use_t5 },
+};
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+static void lay_out(void)
+{
+    if (*folder)
+        return;
+    scratch_make(folder);
+    mkdir(in_folder("f"), 0700);
+    mkdir(in_folder("good"), 0700);
+    write_bytes("f/one.safetensors", safetensors_seed().data, safetensors_seed().size);
+    write_text("good/vocab.json", vocab);
+    write_text("good/merges.txt", merges);
+    write_text("good/vocab.txt", pieces);
+    write_text("f/vocab.json", vocab);
+    write_text("f/merges.txt", merges);
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+    wn_error err = { 0 };
+    lay_out();
+    if (size == 0 || size > FILE_MAX)
+        return 0;
+    const size_t reader = data[0] % (sizeof readers / sizeof readers[0]);
+    write_bytes(readers[reader].file, data + 1, size - 1);
+    readers[reader].use(&err);
+    if (check_failures)
+        abort();
+    return 0;
+}
+#else
+
+static uint64_t state;
+
+static uint32_t below(size_t n)
+{
+    state = state * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
+    return n ? (uint32_t)((state >> 33) % n) : 0;
+}
+
+/* ---- damage ---- */
+
+static void splice(struct bytes *b, size_t at, size_t removed, const void *inserted, size_t n)
+{
+    if (removed > b->size - at)
+        removed = b->size - at;
+    if (b->size - removed + n > FILE_MAX)
+        return;
+    memmove(b->data + at + n, b->data + at + removed, b->size - at - removed);
+    memcpy(b->data + at, inserted, n);
+    b->size += n - removed;
+}
+
+static void insert_token(struct bytes *b, size_t at)
+{
+    static const char *const tokens[] = { "{",
+                                          "}",
+                                          "[",
+                                          "]",
+                                          ",",
+                                          ":",
+                                          "\"",
+                                          "\\",
+                                          "\\u0000",
+                                          "\\ud800",
+                                          "null",
+                                          "-1",
+                                          "1e999",
+                                          "18446744073709551616",
+                                          "9007199254740993",
+                                          "\xff\xfe",
+                                          "\n",
+                                          " ",
+                                          "</w>",
+                                          "\"a\":",
+                                          "\"shape\"",
+                                          "..",
+                                          "/",
+                                          "0.5",
+                                          "\xef\xbb\xbf",
+                                          "\x80\x80\x80\x80\x10" };
+    const char *token = tokens[below(sizeof tokens / sizeof tokens[0])];
+    splice(b, at, 0, token, strlen(token));
+}
+
+static void damage(struct bytes *b)
+{
+    unsigned char copy[64];
+    for (uint32_t times = 1 + below(4); times > 0; times--) {
+        size_t at = below(b->size + 1), n = 1 + below(sizeof copy - 1);
+        switch (below(5)) {
+        case 0:
+            insert_token(b, at);
+            break;
+        case 1:
+            splice(b, at, n, "", 0);
+            break;
+        case 2:
+            b->size = below(4) ? b->size : at;
+            break;
+        case 3: /* double a stretch somewhere else */
+            n = at + n > b->size ? b->size - at : n;
+            memcpy(copy, b->data + at, n);
+            splice(b, below(b->size + 1), 0, copy, n);
+            break;
+        default:
+            copy[0] = (unsigned char)(below(3) ? b->data[at % (b->size + 1)] ^ 1u << below(8) : below(256));
+            splice(b, at, at < b->size, copy, 1);
+        }
+    }
+}
+
+static struct bytes text_seed(const char *text)
+{
+    struct bytes b = { .size = strlen(text) };
+    memcpy(b.data, text, b.size);
+    return b;
+}
 
 /* ---- rounds ---- */
 
@@ -346,3 +399,4 @@ int main(void)
     scratch_remove(folder);
     return CHECK_DONE();
 }
+#endif

@@ -213,6 +213,48 @@ static void opinions(void)
 
 /* ---- the page ---- */
 
+static void check_tree(const char *directory, const char *sql, int pictures, const char *said)
+{
+    char *text;
+
+    change(directory, sql);
+    text = read_all(directory, "report.html");
+    CHECK_INT(count_of(text, "<image "), pictures);
+    CHECK_INT(count_of(text, ">winner</text>"), 1);
+    CHECK_INT(count_of(text, "nan"), 0);
+    CHECK(strstr(text, said));
+    free(text);
+}
+
+/* One prompt's search: deep and narrow, flat and wide, with unfinished ones, and with no family at all. */
+static void trees(void)
+{
+    char directory[128];
+    char *text;
+    struct fixture f = { directory, 1, 40, false, false };
+
+    snprintf(directory, sizeof directory, "%s/tree", scratch);
+    make(&f);
+    check_tree(directory,
+               "UPDATE candidates SET parent = (SELECT id FROM candidates p WHERE p.trial = candidates.trial AND"
+               " p.ordinal = candidates.ordinal - 1)",
+               21, ">19 later generations are not shown<");
+    check_tree(directory,
+               "UPDATE scores SET value = 9 WHERE metric = 'score' AND candidate = (SELECT id FROM candidates"
+               " WHERE ordinal = 40)",
+               23, ">17 generations are not shown<");
+    check_tree(directory,
+               "UPDATE candidates SET parent = (SELECT id FROM candidates p WHERE p.trial = candidates.trial AND"
+               " p.ordinal = 1) WHERE ordinal > 1",
+               1 + 11, "+ 28 more");
+    check_tree(directory, "UPDATE candidates SET finished = 0, point = 4 WHERE ordinal BETWEEN 2 AND 5", 1 + 11,
+               "Broken frames");
+    change(directory, "UPDATE candidates SET parent = NULL");
+    text = read_all(directory, "report.html");
+    CHECK(!strstr(text, "seen from above"));
+    free(text);
+}
+
 static void hostile_text_is_inert(void)
 {
     static const char *const never[] = { "<script", "<img src=x", "</title></pre>", "\xe2\x80\xae", "\x1b", "\x7f",
@@ -229,14 +271,14 @@ static void hostile_text_is_inert(void)
     CHECK_CONTAINS(text, "[U+202E]desrever [U+001B][31m [U+007F] \xef\xbf\xbd \xe4\xb8\xad");
     CHECK_CONTAINS(text, "default-src 'none'");
     CHECK_INT(count_of(text, "<img alt=\"\" class=\"small\" src=\"data:image/png;base64,iVBORw0KGgo"), 2 * 6);
-    CHECK_INT(count_of(text, "<svg"), 6);
+    CHECK_INT(count_of(text, "<svg"), 4 * 3 + 2); /* best of n and three currencies, two judges against the guide */
     CHECK_INT(count_of(text, "nan"), 0);
     free(text);
 }
 
 static void again_gives_the_same(void)
 {
-    static const char *const names[] = { "results.jsonl", "summary.json", "report.html" };
+    static const char *const names[] = { "results.jsonl", "summary.json", "times.json", "report.html" };
     char directory[128];
 
     snprintf(directory, sizeof directory, "%s/iid", scratch);
@@ -440,6 +482,7 @@ int main(void)
     derived_pool();
     opinions();
     hostile_text_is_inert();
+    trees();
     again_gives_the_same();
     table_is_aligned();
     order_of_offers();

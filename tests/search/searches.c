@@ -172,6 +172,20 @@ static void check_heun(const struct known *k)
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM trials WHERE ended = 'finished'"), PROMPTS);
 }
 
+/* Schedules that leave hardly any room between noise and image. */
+static void check_short(const struct known *k)
+{
+    for (int steps = 1; steps <= 2; steps++) {
+        char set[32];
+        const char *const sets[] = { set, NULL };
+        struct harness_run run = { .spec = spec_of(k), .set = sets, .directory = harness_directory("searches", "short") };
+        snprintf(set, sizeof set, "canvas.steps=%d", steps);
+        execute(&run);
+        CHECK_INT(harness_number(run.directory, "SELECT count(DISTINCT trial) FROM offers"), PROMPTS);
+        CHECK(harness_number(run.directory, "SELECT max(nfe) FROM trials") <= (double)run.plan.nfe);
+    }
+}
+
 /* ---- how it is executed ---------------------------------------------------------------------------------------- */
 
 static char *trace_of(const struct known *k, const char *const *set)
@@ -245,6 +259,7 @@ int main(int argc, char **argv)
             continue;
         check_whole(k);
         check_heun(k);
+        check_short(k);
         check_trace(k);
         check_budgets(k);
         check_seconds(k);

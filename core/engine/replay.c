@@ -1,0 +1,229 @@
+/* What was made is known by its id, a hash of model, canvas, schedule, prompt, noise and moves: it is computed again
+ * from what is here before anything is sampled, so that nothing else can pass for the candidate. */
+#include "engine/replay.h"
+
+#include "base/image_file.h"
+#include "engine/experiment.h"
+#include "engine/lineage.h"
+#include "engine/trial.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct made {
+    const struct replay *r;
+    const wn_sampler *sampler;
+    void *self;
+    const wn_prompt *prompt;
+    wn_sampler_info info;
+    struct solver solver;
+    float *sigma;
+    struct noise_source source;
+    struct lineage lineage;
+    struct walk walk;
+    float *v; /* as the sampler gives it; the walk keeps a copy where it needs one */
+    float *z; /* scratch */
+    struct replay_result *result;
+};
+
+static const char *id_of(const struct made *m)
+{
+    return m->r->candidate->id;
+}
+
+static wn_status no_memory(const struct made *m, wn_error *err)
+{
+    return wn_fail(err, WN_E_MEMORY, "no memory to make candidate %s", id_of(m));
+}
+
+wn_status replay_needs_search(const struct ledger_candidate *c, bool *needs, wn_error *err)
+{
+    struct lineage lineage;
+    const wn_status status = lineage_read(c->lineage, &lineage, err);
+    *needs = !lineage.has_stream;
+    lineage_finish(&lineage);
+    return status;
+}
+
+/* ---- ground ---------------------------------------------------------------------------------------------------- */
+
+static wn_status describe(struct made *m, wn_error *err)
+{
+    const struct spec *spec = m->r->spec;
+    uint64_t positions;
+    m->info.struct_size = sizeof m->info;
+    WN_TRY(m->sampler->describe(m->self, &m->info, err));
+    m->info.model_key[sizeof m->info.model_key - 1] = '\0';
+    snprintf(m->result->model_key, sizeof m->result->model_key, "%s", m->info.model_key);
+    positions =
+        (spec->canvas.width_px / m->info.latent_stride_px) * (spec->canvas.height_px / m->info.latent_stride_px);
+    m->solver = (struct solver){ .method = (enum spec_solver)spec->solver, .steps = spec->canvas.steps };
+    if (__builtin_mul_overflow(positions, m->info.latent_channels, &m->solver.values) || m->solver.values > 1u << 28)
+        return wn_fail(err, WN_E_MEMORY, "a latent of %llu x %llu values is too large",
+                       (unsigned long long)m->info.latent_channels, (unsigned long long)positions);
+    return WN_OK;
+}
+
+static wn_status make_ground(struct made *m, wn_error *err)
+{
+    const struct spec *spec = m->r->spec;
+    WN_TRY(describe(m, err));
+    WN_TRY(lineage_read(m->r->candidate->lineage, &m->lineage, err));
+    m->source = trial_noise(spec, m->prompt);
+    m->source.blends = &m->lineage.blends;
+    m->sigma = calloc((size_t)spec->canvas.steps + 1, sizeof *m->sigma);
+    m->walk.x = calloc(m->solver.values, sizeof *m->walk.x);
+    m->walk.v = calloc(m->solver.values, sizeof *m->walk.v);
+    m->v = calloc(m->solver.values, sizeof *m->v);
+    m->z = calloc(m->solver.values, sizeof *m->z);
+    m->solver.sigma = m->sigma;
+    if (!m->sigma || !m->walk.x || !m->walk.v || !m->v || !m->z)
+        return no_memory(m, err);
+    return m->sampler->schedule(m->self, &spec->canvas, m->sigma, err);
+}
+
+/* The moves lead from point to point of this schedule, as the engine lets them. */
+static wn_status take_moves(struct made *m, wn_error *err)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < m->lineage.move_count; i++) {
+        const struct move *move = &m->lineage.moves[i];
+        const bool leads_back = move->kind == MOVE_RENOISE;
+        if (move->point > m->solver.steps || (leads_back ? move->point >= at : move->point <= at))
+            return wn_fail(err, WN_E_FORMAT, "lineage: move %u leads from point %u to %u of %u", i + 1, at, move->point,
+                           m->solver.steps);
+        WN_TRY(walk_append(&m->walk, *move, err));
+        at = move->point;
+    }
+    return WN_OK;
+}
+
+static wn_status check_identity(const struct made *m, wn_error *err)
+{
+    const struct spec *spec = m->r->spec;
+    const struct identity context =
+        identity_context(spec, m->info.model_key, m->sampler->canvas_options, m->sigma, m->prompt->text);
+    const struct identity id =
+        identity_candidate(&context, &m->lineage.noise, &m->source, m->lineage.move_count, m->lineage.moves);
+    if (strcmp(id.text, id_of(m)) == 0)
+        return WN_OK;
+    return wn_fail(err, WN_E_ARG,
+                   "candidate %s cannot be made here: model %s with the run's spec and prompt makes %s of its lineage; "
+                   "put back what the run was made with (manifest.json says it)",
+                   id_of(m), m->info.model_key, id.text);
+}
+
+/* ---- noise ----------------------------------------------------------------------------------------------------- */
+
+static wn_status seek_noise(struct made *m, wn_error *err)
+{
+    const struct replay *r = m->r;
+    struct quest quest = { .noise = m->lineage.noise, .spent = r->spent };
+    m->result->was_sought = true;
+    WN_TRY(experiment_seek(r->spec, r->instances, r->process, r->ledger, (uint32_t)r->candidate->trial, &quest, err));
+    m->result->nfe += quest.nfe;
+    memcpy(m->walk.x, quest.found, m->solver.values * sizeof *m->walk.x);
+    free(quest.found);
+    return WN_OK;
+}
+
+static wn_status draw_noise(struct made *m, wn_error *err)
+{
+    noise_source_fill(&m->source, m->lineage.stream, m->walk.x, m->solver.values);
+    const struct identity noise = identity_noise(m->walk.x, m->solver.values);
+    if (strcmp(noise.text, m->lineage.noise.text) == 0)
+        return WN_OK;
+    return wn_fail(err, WN_E_ARG,
+                   "stream %llu gives noise %s, the candidate's was %s: the run drew it on another machine",
+                   (unsigned long long)m->lineage.stream, noise.text, m->lineage.noise.text);
+}
+
+/* ---- the walk -------------------------------------------------------------------------------------------------- */
+
+static wn_status name_error(const struct made *m, const char *what, wn_error *err)
+{
+    const wn_error inner = *err;
+    return wn_fail(err, inner.code, "%s: %s: %.900s", m->r->spec->sampler.plugin->name, what, inner.message);
+}
+
+static wn_status ask(const struct made *m, const wn_cond *cond, float sigma, wn_error *err)
+{
+    const wn_velocity_item item = { .x = m->walk.x, .v = m->v, .cond = cond, .sigma = sigma };
+    if (atomic_load(&m->r->process->cancelled))
+        return wn_fail(err, WN_E_CANCELLED, "interrupted at point %u of %u; nothing was written", m->walk.point,
+                       m->solver.steps);
+    const wn_status status = m->sampler->velocity(m->self, &m->r->spec->canvas, 1, &item, err);
+    return status == WN_OK || status == WN_E_CANCELLED ? status : name_error(m, "velocity", err);
+}
+
+static wn_status carry(struct made *m, const wn_cond *cond, wn_error *err)
+{
+    const bool want_velocity = !m->r->candidate->finished;
+    float sigma;
+    while (solver_wants(&m->solver, &m->source, &m->walk, want_velocity, m->z, &sigma)) {
+        WN_TRY(ask(m, cond, sigma, err));
+        solver_take(&m->solver, &m->source, &m->walk, m->v, m->z);
+        m->result->nfe += m->info.evals_per_velocity;
+    }
+    return WN_OK;
+}
+
+static wn_status walk(struct made *m, wn_error *err)
+{
+    const wn_canvas *canvas = &m->r->spec->canvas;
+    wn_cond *cond = NULL;
+    if (m->sampler->encode(m->self, m->prompt, canvas, m->sigma, &cond, err) != WN_OK)
+        return name_error(m, "encoding the prompt", err);
+    const wn_status status = carry(m, cond, err);
+    m->sampler->cond_free(m->self, cond);
+    return status;
+}
+
+static wn_status decode(struct made *m, wn_error *err)
+{
+    const wn_canvas *canvas = &m->r->spec->canvas;
+    const bool is_finished = m->r->candidate->finished;
+    const bool has_preview = (m->info.flags & WN_SAMPLER_PREVIEW) != 0;
+    uint8_t *rgb = malloc((size_t)canvas->width_px * canvas->height_px * 3);
+    const float *x0 = m->z;
+    if (!rgb)
+        return no_memory(m, err);
+    m->result->image = (wn_image){ canvas->width_px, canvas->height_px, rgb };
+    solver_x0(&m->solver, &m->walk, m->z);
+    const int32_t quality = is_finished || !has_preview ? WN_QUALITY_FULL : WN_QUALITY_PREVIEW;
+    return m->sampler->decode(m->self, canvas, 1, &x0, quality, &rgb, err) == WN_OK ? WN_OK
+                                                                                    : name_error(m, "decoding", err);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------- */
+
+static wn_status make(struct made *m, wn_error *err)
+{
+    WN_TRY(make_ground(m, err));
+    WN_TRY(take_moves(m, err));
+    WN_TRY(check_identity(m, err));
+    WN_TRY(m->lineage.has_stream ? draw_noise(m, err) : seek_noise(m, err));
+    WN_TRY(walk(m, err));
+    return decode(m, err);
+}
+
+wn_status replay_run(const struct replay *r, struct replay_result *result, wn_error *err)
+{
+    struct made m = {
+        .r = r,
+        .sampler = r->spec->sampler.plugin->vtable,
+        .self = r->instances->sampler.self,
+        .prompt = &r->spec->prompts[r->candidate->trial],
+        .result = result,
+    };
+    *result = (struct replay_result){ 0 };
+    const wn_status status = make(&m, err);
+    if (status != WN_OK)
+        image_free(&result->image);
+    walk_finish(&m.walk);
+    lineage_finish(&m.lineage);
+    free(m.sigma);
+    free(m.v);
+    free(m.z);
+    return status;
+}

@@ -1,0 +1,35 @@
+/* replay.h - makes one candidate of a run again, from its lineage.
+ *
+ * A noise that is a stream's is drawn; one that the search made itself is found by running the search again on what the
+ * ledger knows (experiment_seek). Then the moves are carried out by the engine's solver, one velocity at a time: the
+ * same bits as in the run, which depend on no batch.
+ */
+#ifndef WINNOW_ENGINE_REPLAY_H
+#define WINNOW_ENGINE_REPLAY_H
+
+#include "ledger/ledger.h"
+#include "plugin/instance.h"
+
+struct replay {
+    const struct spec *spec;     /* the run's; prompts[candidate->trial] is the candidate's */
+    struct instances *instances; /* the sampler; the search and the guide too, where replay_needs_search says so */
+    struct process *process;
+    struct ledger *ledger;
+    const struct ledger_candidate *candidate;
+    const struct spec_budget *spent; /* [candidate->trial]: what the prompts before it did, where the search is made */
+};
+
+struct replay_result {
+    wn_image image;  /* image_free() it; of an unfinished candidate the preview that was scored */
+    uint64_t nfe;    /* really spent */
+    bool was_sought; /* the noise, by running the search */
+    char model_key[72];
+};
+
+/* Whether the noise is one that the search made. */
+wn_status replay_needs_search(const struct ledger_candidate *c, bool *needs, wn_error *err);
+
+/* WN_E_ARG: what the spec, the model and the lineage make has another id than the candidate. WN_E_CANCELLED. */
+wn_status replay_run(const struct replay *r, struct replay_result *result, wn_error *err);
+
+#endif

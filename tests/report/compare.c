@@ -1,0 +1,419 @@
+/* compare.c - comparisons of made-up runs: every number against its definition worked out here from the same scores,
+ * what is refused, and a page on which a stranger's text stays text. */
+#include "report/compare.h"
+
+#include "../ledger/scratch.h"
+#include "base/files.h"
+#include "ledger/ledger.h"
+#include "ledger/sweep_file.h"
+#include "report/paired.h"
+
+#include <cjson/cJSON.h>
+
+enum { PROMPTS = 7, CANDIDATES = 6 };
+
+static char scratch[64];
+static wn_error err;
+
+/* ---- runs ------------------------------------------------------------------------------------------------------ */
+
+struct made {
+    const char *folder, *search, *guide, *judge;
+    int seed, nfe; /* nfe: of a candidate */
+    int prompts;
+    const char *prompt_prefix;
+    double scale; /* option of the judge's verifier */
+    double lift;  /* added to each later candidate */
+};
+
+static const struct made standard = { "", "random", "clip", "says", 1, 10, PROMPTS, "prompt", 1, 0.1 };
+
+static double noise(int a, int b, int c)
+{
+    const unsigned h = ((unsigned)a * 2654435761u) ^ ((unsigned)b * 40503u + 77u) ^ ((unsigned)c * 9176u + 5u);
+    return (double)(h * 2246822519u >> 8) / 16777216.0 - 0.5;
+}
+
+/* The scores that a run's candidate has; the tests work everything out from these. */
+static double guide_score(const struct made *m, int prompt, int k)
+{
+    return noise(m->seed, prompt, k) + m->lift * k;
+}
+
+static double judge_score(const struct made *m, int prompt, int k)
+{
+    return 0.5 * guide_score(m, prompt, k) + 0.2 * noise(m->seed + 50, prompt, k);
+}
+
+static void directory_of(const struct made *m, char path[FILE_PATH_SIZE])
+{
+    CHECK_OK(path_join(path, scratch, m->folder, &err), err);
+}
+
+static void write_text(const char *directory, const char *name, const char *text)
+{
+    char path[FILE_PATH_SIZE];
+    CHECK_OK(path_join(path, directory, name, &err), err);
+    CHECK_OK(file_write(path, text, strlen(text), &err), err);
+}
+
+static void write_files(const struct made *m, const char *directory)
+{
+    char text[2048];
+    snprintf(text, sizeof text,
+             "{\"report\": {\"name\": \"<b>%s</b>\", \"search\": \"%s\", \"pool_is_iid\": false, \"metrics\": ["
+             "{\"verifier\": \"%s\", \"metric\": \"score\", \"role\": \"guide\", \"higher_is_better\": true},"
+             "{\"verifier\": \"%s\", \"metric\": \"score\", \"role\": \"judge\", \"higher_is_better\": true}]}}",
+             m->folder, m->search, m->guide, m->judge);
+    write_text(directory, "manifest.json", text);
+    snprintf(text, sizeof text,
+             "{\"winnow\": 0, \"name\": \"x\", \"seed\": %d, \"canvas\": {\"steps\": %d}, \"verifiers\": {\"clip\": {\"use\": "
+             "\"c\", \"options\": {}}, \"says\": {\"use\": \"s\", \"options\": {\"scale\": %g}}}, \"search\": {\"use\": "
+             "\"%s\", \"guide\": \"%s\", \"options\": {\"note\": \"<script>alert(1)</script>\"}}, \"engine\": {\"batch\": %d}}",
+             m->seed, m->nfe, m->scale, m->search, m->guide, m->seed);
+    write_text(directory, "spec.resolved.json", text);
+}
+
+static void record(struct ledger *l, const struct made *m, int prompt, int k)
+{
+    char prompt_id[32];
+    const struct ledger_score scores[] = { { m->guide, "score", guide_score(m, prompt, k), 0.25 },
+                                           { m->judge, "score", judge_score(m, prompt, k), 100 } };
+    struct ledger_candidate c = { .trial = (uint64_t)prompt, .ordinal = (uint64_t)k + 1, .point = 10, .finished = true,
+                                  .lineage = "{}", .nfe = (uint64_t)m->nfe, .nfe_total = (uint64_t)(k + 1) * (uint64_t)m->nfe,
+                                  .sample_seconds = 0.5, .decode_seconds = 0.25 };
+    snprintf(c.id, sizeof c.id, "%08x%024x", (unsigned)prompt, (unsigned)k);
+    snprintf(prompt_id, sizeof prompt_id, "p%d", prompt);
+    CHECK_OK(ledger_record(l, prompt_id, &c, NULL, 0, 2, scores, &err), err);
+    CHECK_OK(ledger_offer(l, c.trial, c.ordinal, c.id, &err), err);
+}
+
+static void make(const struct made *m)
+{
+    char directory[FILE_PATH_SIZE], id[32], text[128];
+    struct ledger *l;
+    directory_of(m, directory);
+    CHECK_OK(dir_make(directory, &err), err);
+    write_files(m, directory);
+    CHECK_OK(ledger_open(directory, "0123", &l, &err), err);
+    for (int i = 0; i < m->prompts; i++) {
+        const wn_prompt prompt = { text, id, i % 2 ? "<i>odd</i>" : "even", "{}" };
+        struct ledger_trial t = { (uint64_t)i, &prompt, "open", "", 0, 0, 0 };
+        snprintf(id, sizeof id, "p%d", i);
+        snprintf(text, sizeof text, "%s %d", m->prompt_prefix, i);
+        CHECK_OK(ledger_trial(l, &t, &err), err);
+        for (int k = 0; k < CANDIDATES; k++)
+            record(l, m, i, k);
+        t.state = "done";
+        t.nfe = CANDIDATES * (uint64_t)m->nfe;
+        CHECK_OK(ledger_trial(l, &t, &err), err);
+    }
+    CHECK_OK(ledger_close(l, &err), err);
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------------- */
+
+static struct compare *compare(uint64_t count, const char *const *folders)
+{
+    static char paths[4][FILE_PATH_SIZE];
+    const char *directories[4];
+    struct compare *c = NULL;
+    for (uint64_t i = 0; i < count; i++) {
+        CHECK_OK(path_join(paths[i], scratch, folders[i], &err), err);
+        directories[i] = paths[i];
+    }
+    (void)compare_create(count, directories, &c, &err);
+    return c;
+}
+
+static cJSON *json_of(const struct compare *c)
+{
+    struct buffer text = BUFFER_INIT(1 << 24);
+    compare_json(c, &text);
+    cJSON *root = cJSON_Parse(buffer_string(&text));
+    CHECK(root != NULL);
+    buffer_free(&text);
+    return root;
+}
+
+static const char *string_in(const cJSON *object, const char *key)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(object, key));
+    return text ? text : "";
+}
+
+static double number_in(const cJSON *object, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItem(object, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
+}
+
+static const cJSON *difference(const cJSON *root, const char *metric, const char *at)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "differences"))
+    {
+        if (strcmp(string_in(item, "metric"), metric) == 0 && strcmp(string_in(item, "at"), at) == 0)
+            return item;
+    }
+    return NULL;
+}
+
+/* ---- numbers --------------------------------------------------------------------------------------------------- */
+
+/* The judge's score of what the guide prefers among the first n. */
+static double judged_best(const struct made *m, int prompt, int n)
+{
+    int best = 0;
+    for (int k = 1; k < n; k++)
+        if (guide_score(m, prompt, k) > guide_score(m, prompt, best))
+            best = k;
+    return judge_score(m, prompt, best);
+}
+
+static double mean_of(int count, const double *d)
+{
+    double sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += d[i];
+    return sum / count;
+}
+
+/* Two algorithms, seeds 1 and 2 in both and 3 in one: differences are of the common seeds. b's candidates cost twice the
+ * evaluations, so at equal evaluations it has half of them; they take the same seconds. */
+static void test_numbers(void)
+{
+    struct made a[2] = { standard, standard }, b[3] = { standard, standard, standard };
+    static const char *const folders[] = { "a1", "a2", "b1", "b2" };
+    double end[PROMPTS], equal[PROMPTS];
+    for (int s = 0; s < 2; s++) {
+        a[s].folder = folders[s], a[s].seed = s + 1;
+        b[s].folder = folders[2 + s], b[s].seed = s + 1;
+        b[s].search = "climb", b[s].nfe = 20, b[s].lift = 0.2;
+        make(&a[s]);
+        make(&b[s]);
+    }
+    for (int p = 0; p < PROMPTS; p++) {
+        end[p] = equal[p] = 0;
+        for (int s = 0; s < 2; s++) {
+            end[p] += 0.5 * (judged_best(&b[s], p, CANDIDATES) - judged_best(&a[s], p, CANDIDATES));
+            equal[p] += 0.5 * (judged_best(&b[s], p, CANDIDATES / 2) - judged_best(&a[s], p, CANDIDATES));
+        }
+    }
+    struct compare *c = compare(4, folders);
+    CHECK(c != NULL);
+    cJSON *root = c ? json_of(c) : NULL;
+    const cJSON *at_end = difference(root, "says.score", "end"), *at_nfe = difference(root, "says.score", "equal_nfe");
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(root, "algorithms")), 2);
+    CHECK_STR(string_in(at_end, "left"), "random, steps=10");
+    CHECK_STR(string_in(at_end, "right"), "climb, steps=20");
+    CHECK_NEAR(number_in(at_end, "mean"), mean_of(PROMPTS, end), 1e-12);
+    CHECK_NEAR(number_in(at_end, "p"), paired_p(PROMPTS, end), 1e-12);
+    CHECK_NEAR(number_in(at_end, "p_holm"), paired_p(PROMPTS, end), 1e-12); /* a family of one */
+    CHECK_INT(number_in(at_end, "common_seeds"), 2);
+    CHECK_INT(number_in(at_end, "rows"), PROMPTS);
+    CHECK(number_in(at_end, "lo") < number_in(at_end, "mean") && number_in(at_end, "mean") < number_in(at_end, "hi"));
+    CHECK_NEAR(number_in(at_nfe, "mean"), mean_of(PROMPTS, equal), 1e-12);
+    CHECK_NEAR(number_in(difference(root, "says.score", "equal_seconds"), "mean"), mean_of(PROMPTS, end), 1e-12);
+    CHECK_NEAR(number_in(difference(root, "says.score", "equal_verifier_calls"), "mean"), mean_of(PROMPTS, end), 1e-12);
+    cJSON_Delete(root);
+    compare_free(c);
+}
+
+/* Seconds are sampling, decoding and the guide's, never a judge's; calls are the guide's. */
+static void test_curves(void)
+{
+    static const char *const folders[] = { "a1", "b1" };
+    static const struct { const char *against; double first, last; } axes[] = {
+        { "nfe", 10, 10 * CANDIDATES }, { "seconds", 1, CANDIDATES }, { "verifier_calls", 1, CANDIDATES }
+    };
+    struct made a = standard;
+    struct compare *c = compare(2, folders);
+    cJSON *root = c ? json_of(c) : NULL;
+    const cJSON *item;
+    int seen = 0;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "curves"))
+    {
+        for (int i = 0; i < 3; i++) {
+            const cJSON *points = cJSON_GetObjectItem(item, "points");
+            const int n = cJSON_GetArraySize(points);
+            double rows[PROMPTS];
+            if (strcmp(string_in(item, "against"), axes[i].against) != 0 ||
+                strcmp(string_in(item, "algorithm"), "random, steps=10") != 0 ||
+                strcmp(string_in(item, "metric"), "says.score") != 0)
+                continue;
+            seen++;
+            CHECK_INT(n, CANDIDATES);
+            CHECK_NEAR(number_in(cJSON_GetArrayItem(points, 0), "x"), axes[i].first, 1e-12);
+            CHECK_NEAR(number_in(cJSON_GetArrayItem(points, n - 1), "x"), axes[i].last, 1e-12);
+            for (int k = 0; k < n; k++) {
+                for (int p = 0; p < PROMPTS; p++)
+                    rows[p] = judged_best(&a, p, k + 1);
+                CHECK_NEAR(number_in(cJSON_GetArrayItem(points, k), "mean"), mean_of(PROMPTS, rows), 1e-12);
+            }
+        }
+    }
+    CHECK_INT(seen, 3);
+    cJSON_Delete(root);
+    compare_free(c);
+}
+
+static void test_categories(void)
+{
+    static const char *const folders[] = { "a1", "b1" };
+    struct made a = standard;
+    struct compare *c = compare(2, folders);
+    cJSON *root = c ? json_of(c) : NULL;
+    const cJSON *odd = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "categories"), 1), *cell;
+    double sum = 0;
+    for (int p = 1; p < PROMPTS; p += 2)
+        sum += judged_best(&a, p, CANDIDATES);
+    CHECK_STR(string_in(odd, "category"), "<i>odd</i>");
+    CHECK_INT(number_in(odd, "prompts"), 3);
+    cell = cJSON_GetArrayItem(cJSON_GetObjectItem(odd, "cells"), 1);
+    CHECK_STR(string_in(cell, "verifier"), "clip");
+    CHECK_STR(string_in(cell, "algorithm"), "random, steps=10");
+    CHECK_STR(string_in(cell, "metric"), "says.score");
+    CHECK_NEAR(number_in(cell, "with_search"), sum / 3, 1e-12);
+    cJSON_Delete(root);
+    compare_free(c);
+}
+
+/* One prompt: seeds are what varies. */
+static void test_one_prompt(void)
+{
+    struct made m = standard;
+    static const char *const folders[] = { "one_a1", "one_a2", "one_b1", "one_b2" };
+    double d[2];
+    m.prompts = 1;
+    for (int i = 0; i < 4; i++) {
+        m.folder = folders[i], m.seed = 1 + i % 2;
+        m.search = i < 2 ? "random" : "climb", m.lift = i < 2 ? 0.1 : 0.3;
+        make(&m);
+        d[i % 2] = i < 2 ? -judged_best(&m, 0, CANDIDATES) : d[i % 2] + judged_best(&m, 0, CANDIDATES);
+    }
+    struct compare *c = compare(4, folders);
+    cJSON *root = c ? json_of(c) : NULL;
+    const cJSON *at_end = difference(root, "says.score", "end");
+    CHECK_INT(number_in(at_end, "rows"), 2);
+    CHECK_NEAR(number_in(at_end, "mean"), mean_of(2, d), 1e-12);
+    CHECK_NEAR(number_in(at_end, "lo"), fmin(d[0], d[1]), 1e-12);
+    cJSON_Delete(root);
+    compare_free(c);
+}
+
+/* ---- refusals -------------------------------------------------------------------------------------------------- */
+
+static void refused(const char *other, const char *a, const char *b, const char *why)
+{
+    const char *folders[] = { "a1", other };
+    struct compare *c = compare(2, folders);
+    CHECK(c == NULL);
+    CHECK(err.code != WN_OK);
+    CHECK_CONTAINS(err.message, a);
+    CHECK_CONTAINS(err.message, b);
+    CHECK_CONTAINS(err.message, why);
+    compare_free(c);
+}
+
+static void test_refusals(void)
+{
+    struct made m = standard;
+    m.folder = "other_prompts", m.prompt_prefix = "text", m.seed = 3;
+    make(&m);
+    refused("other_prompts", "/a1 ", "/other_prompts ", "p0 is \"prompt 0\" in one and \"text 0\" in the other");
+    m = standard;
+    m.folder = "other_metrics", m.guide = "says", m.judge = "none", m.scale = 2, m.seed = 3;
+    make(&m);
+    refused("other_metrics", "/a1 ", "/other_metrics ", "no metric in common");
+    refused("a1", "/a1 ", "/a1 ", "are the same experiment, seed 1");
+    refused("nothing", "nothing/manifest.json is not there", "", "");
+}
+
+/* A judge of other options is another judge, and left out; fewer prompts are said to be. */
+static void test_left_out(void)
+{
+    struct made m = standard;
+    static const char *const folders[] = { "a1", "other_scale" };
+    struct buffer page = BUFFER_INIT(1 << 24);
+    m.folder = "other_scale", m.scale = 2, m.search = "climb", m.prompts = 4;
+    make(&m);
+    struct compare *c = compare(2, folders);
+    CHECK(c != NULL);
+    cJSON *root = c ? json_of(c) : NULL;
+    CHECK_INT(number_in(root, "prompts"), 4);
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(root, "metrics")), 1);
+    CHECK_STR(cJSON_GetStringValue(cJSON_GetArrayItem(cJSON_GetObjectItem(root, "metrics_left_out"), 0)), "says.score");
+    if (c)
+        compare_table(c, false, &page);
+    CHECK_CONTAINS(buffer_string(&page), "4 prompts done in all of 7");
+    CHECK_CONTAINS(buffer_string(&page), "says.score");
+    buffer_free(&page);
+    cJSON_Delete(root);
+    compare_free(c);
+}
+
+/* ---- sweeps and the page --------------------------------------------------------------------------------------- */
+
+static void test_sweep(void)
+{
+    struct sweep_entry entries[] = { { "11", "a1", "a", SWEEP_DONE }, { "22", "b1", "b", SWEEP_OPEN },
+                                     { "33", "never", "c", SWEEP_OPEN } };
+    const struct sweep_file file = { "all", entries, 3 };
+    static const char *const folders[] = { "" };
+    CHECK_OK(sweep_file_write(scratch, &file, &err), err);
+    struct compare *c = compare(1, folders);
+    cJSON *root = c ? json_of(c) : NULL;
+    CHECK_INT(number_in(root, "points_not_begun"), 1);
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(root, "algorithms")), 2);
+    cJSON_Delete(root);
+    compare_free(c);
+    write_text(scratch, "sweep.json", "{\"name\": \"x\", \"points\": [{\"id\": \"1\", \"folder\": \"../out\", \"name\": \"\", "
+                                      "\"state\": \"done\"}]}");
+    CHECK(compare(1, folders) == NULL);
+    CHECK_CONTAINS(err.message, "/points/0 is not what winnow writes");
+}
+
+static void test_page(void)
+{
+    static const char *const folders[] = { "a1", "a2", "b1", "b2" };
+    struct buffer page = BUFFER_INIT(1 << 26);
+    char path[FILE_PATH_SIZE];
+    struct compare *c = compare(4, folders);
+    CHECK_OK(compare_write(c, scratch, &err), err);
+    CHECK_OK(path_join(path, scratch, "compare.html", &err), err);
+    CHECK_OK(buffer_read_file(&page, path, &err), err);
+    const char *text = buffer_string(&page);
+    CHECK(!strstr(text, "<script") && !strstr(text, "<i>odd") && !strstr(text, "http:") && !strstr(text, "https:"));
+    CHECK(!strstr(text, "nan") && !strstr(text, "inf\""));
+    CHECK_CONTAINS(text, "&lt;i&gt;odd&lt;/i&gt;");
+    CHECK_CONTAINS(text, "default-src 'none'");
+    CHECK_CONTAINS(text, "climb, steps=20");
+    CHECK_CONTAINS(text, "</html>");
+    int plots = 0, opened = 0, closed = 0;
+    for (const char *p = text; (p = strstr(p, "<svg ")); p++)
+        plots++;
+    for (const char *p = text; (p = strstr(p, "<td")); p++)
+        opened++;
+    for (const char *p = text; (p = strstr(p, "</td>")); p++)
+        closed++;
+    CHECK_INT(plots, 6); /* three currencies, two metrics */
+    CHECK_INT(opened, closed);
+    buffer_free(&page);
+    compare_free(c);
+}
+
+int main(void)
+{
+    scratch_make(scratch);
+    test_numbers();
+    test_curves();
+    test_categories();
+    test_one_prompt();
+    test_refusals();
+    test_left_out();
+    test_page();
+    test_sweep();
+    scratch_remove(scratch);
+    return CHECK_DONE();
+}
