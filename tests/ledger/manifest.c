@@ -88,9 +88,17 @@ static void check_changes(struct manifest_start *start, struct registry_module *
     start->ledger = NULL;
 }
 
+static void plan(const void *options, uint64_t steps, uint64_t evals, wn_search_plan *out)
+{
+    (void)options;
+    *out = (wn_search_plan){ .struct_size = sizeof *out, .candidates = 2, .nfe = 2 * steps * evals, .verifier_calls = 2 };
+}
+
 int main(int argc, char **argv)
 {
-    wn_search search = { .struct_size = sizeof search, .flags = WN_SEARCH_POOL_IS_IID };
+    wn_sampler sampler = { .struct_size = sizeof sampler };
+    wn_plugin maker = { .name = "analytic", .version = "1.0", .vtable = &sampler };
+    wn_search search = { .struct_size = sizeof search, .flags = WN_SEARCH_POOL_IS_IID, .plan = plan };
     wn_metric metric = { .name = "cosine", .flags = WN_METRIC_HIGHER_IS_BETTER };
     wn_verifier verifier = { .struct_size = sizeof verifier, .metrics = &metric, .metric_count = 1 };
     wn_plugin plugin = { .name = "random", .version = "1.0", .vtable = &search };
@@ -98,6 +106,7 @@ int main(int argc, char **argv)
     struct registry_module module = { .path = argc > 0 ? argv[0] : "" };
     struct spec_use clip = { .name = "clip", .plugin = &judge, .module = &module };
     struct spec spec = { .name = "trial",
+                         .sampler = { .name = "sampler", .plugin = &maker },
                          .search = { .name = "search", .plugin = &plugin, .module = &module },
                          .verifiers = &clip,
                          .verifier_count = 1,
