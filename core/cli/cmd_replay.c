@@ -143,6 +143,7 @@ static wn_status adopt(struct again *a, wn_error *err)
     a->spec->prompts = a->prompts;
     a->spec->prompt_count = (uint32_t)count;
     memcpy(a->spec->hash, a->recall.spec_hash, sizeof a->spec->hash);
+    a->spec->output = a->run_dir; /* where states that memory has no room for wait */
     /* Inputs come before those that use them: nobody behind the guide is needed. */
     a->spec->verifier_count = a->spec->guide + 1;
     a->spec->judge_count = 0;

@@ -15,6 +15,7 @@
 #include "cli/terminal.h"
 #include "ledger/ledger.h"
 #include "ledger/manifest.h"
+#include "ledger/sweep_file.h"
 #include "report/report.h"
 #include "report/timeline.h"
 #include "spec/bounds.h"
@@ -89,6 +90,8 @@ static wn_status take_directory(struct run *r, wn_error *err)
 {
     char log_path[FILE_PATH_SIZE];
     const struct spec *s = r->spec;
+    if (sweep_file_exists(s->output))
+        return wn_fail(err, WN_E_ARG, "%s holds a sweep; choose another output for a single run", s->output);
     WN_TRY(dir_make(s->output, err));
     WN_TRY(ledger_open(s->output, s->hash, &r->ledger, err));
     WN_TRY(write_text(s->output, "spec.json", s->text, err));

@@ -105,7 +105,8 @@ static void measure_run(struct rates *r, const char *run_dir)
     double nfe = 0;
     if (has_ledger(run_dir) && path_join(path, run_dir, "spec.resolved.json", &ignored) == WN_OK &&
         buffer_read_file(&text, path, &ignored) == WN_OK && sweep_cost(buffer_string(&text), cost)) {
-        const double seconds = number_of(run_dir, "SELECT total(seconds), total(nfe) FROM trials WHERE state='done'", &nfe);
+        const double seconds =
+            number_of(run_dir, "SELECT total(seconds), total(nfe) FROM trials WHERE state='done'", &nfe);
         if (seconds > 0 && nfe > 0)
             add_rate(r, cost, seconds, nfe);
     }
@@ -171,7 +172,8 @@ static wn_status place_points(struct plan *p, const struct sweep *s, wn_error *e
     for (uint32_t i = 0; i < s->count; i++) {
         const struct sweep_entry *e = entry_of(&file, s->points[i].id);
         const char *folder = sweep_find_folder(s->output, s->points[i].id, SWEEP_ID, p->memory);
-        p->points[i] = (struct planned){ .point = &s->points[i], .state = e ? e->state : 0,
+        p->points[i] = (struct planned){ .point = &s->points[i],
+                                         .state = e ? e->state : 0,
                                          .folder = folder ? folder : s->points[i].folder };
         WN_TRY(path_join(path, s->output, p->points[i].folder, err));
         p->points[i].directory = arena_string(p->memory, path);
@@ -251,8 +253,10 @@ static void write_rates(const struct plan *p, struct buffer *out)
         buffer_printf(out, "time: as %u earlier run%s here took, sampling and guide, for each evaluation\n", runs,
                       runs == 1 ? "" : "s");
     if (unknown)
-        buffer_printf(out, "time: unknown for %u of %u: no earlier run of the same sampler and image size lies in %s or beside it\n",
-                      unknown, p->count, p->output);
+        buffer_printf(
+            out,
+            "time: unknown for %u of %u: no earlier run of the same sampler and image size lies in %s or beside it\n",
+            unknown, p->count, p->output);
 }
 
 static void write_text(const struct plan *p, const char *head, struct buffer *out)

@@ -93,8 +93,9 @@ static wn_status refuse_run(const char *output, wn_error *err)
 {
     char path[FILE_PATH_SIZE];
     WN_TRY(path_join(path, output, "ledger.db", err));
-    return file_exists(path) ? wn_fail(err, WN_E_ARG, "%s holds a single run; choose another output for the sweep", output)
-                             : WN_OK;
+    return file_exists(path)
+               ? wn_fail(err, WN_E_ARG, "%s holds a single run; choose another output for the sweep", output)
+               : WN_OK;
 }
 
 /* ---- the runs -------------------------------------------------------------------------------------------------- */
@@ -144,12 +145,11 @@ static int run_points(struct runner *r)
     wn_error err = { 0 };
     if (!cli_value(r->c, "log-level", NULL)) /* each run's log.txt has all of it */
         log_set_level(WN_LOG_WARN);
-    const struct process *process = cli_process(r->c, 0);
-    for (r->point = 0; process && r->point < r->sweep->count; r->point++) {
+    for (r->point = 0; r->point < r->sweep->count; r->point++) {
         struct sweep_entry *e = &r->file.entries[r->point];
         if (e->state == SWEEP_DONE)
             continue;
-        const int code = atomic_load(&process->cancelled) ? EXIT_INTERRUPTED : run_point(r);
+        const int code = atomic_load(&r->c->process.cancelled) ? EXIT_INTERRUPTED : run_point(r);
         if (code == EXIT_INTERRUPTED)
             return code;
         e->state = code == EXIT_FINE ? SWEEP_DONE : SWEEP_FAILED;
@@ -159,7 +159,7 @@ static int run_points(struct runner *r)
             say_failed(r);
         worst = worst ? worst : code;
     }
-    return process ? worst : EXIT_FAILED;
+    return worst;
 }
 
 static int compare(struct runner *r)
@@ -194,8 +194,8 @@ static int finish(struct runner *r, int code)
 {
     char line[400];
     if (code == EXIT_INTERRUPTED) {
-        snprintf(line, sizeof line, "interrupted at point %u of %u, %s; the same command goes on from there", r->point + 1,
-                 r->sweep->count, r->sweep->points[r->point].changes.name);
+        snprintf(line, sizeof line, "interrupted at point %u of %u, %s; the same command goes on from there",
+                 r->point + 1, r->sweep->count, r->sweep->points[r->point].changes.name);
         terminal_message(line);
         return code;
     }

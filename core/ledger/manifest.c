@@ -217,6 +217,15 @@ static const cJSON *counterpart(const cJSON *list, const char *key, const cJSON 
     return NULL;
 }
 
+/* The same plugin in the same use: a search may have others as its parts, all under one use. */
+static const cJSON *plugin_before(const cJSON *last, const cJSON *plugin)
+{
+    const cJSON *old, *list = list_of(last, "plugins");
+    cJSON_ArrayForEach(old, list) if (strcmp(text_of(old, "use"), text_of(plugin, "use")) == 0 &&
+                                      strcmp(text_of(old, "name"), text_of(plugin, "name")) == 0) return old;
+    return counterpart(list, "use", plugin);
+}
+
 static bool differ(const cJSON *a, const cJSON *b, const char *key)
 {
     return !cJSON_Compare(cJSON_GetObjectItemCaseSensitive(a, key), cJSON_GetObjectItemCaseSensitive(b, key), true);
@@ -275,7 +284,7 @@ static wn_status compare_plugins(const cJSON *last, const cJSON *now, const stru
     const cJSON *plugin;
     cJSON_ArrayForEach(plugin, list_of(now, "plugins"))
     {
-        const cJSON *old = counterpart(list_of(last, "plugins"), "use", plugin);
+        const cJSON *old = plugin_before(last, plugin);
         if (old && differ(old, plugin, "sha256"))
             WN_TRY(warn(c, err,
                         "%s: plugin %s %s (%.16s) is another build than at the last start, %s (%.16s): scores may mix",

@@ -59,8 +59,10 @@ static wn_status read_entries(const char *path, const cJSON *root, struct arena 
     cJSON_ArrayForEach(item, points)
     {
         if (!read_entry(memory, item, &file->entries[file->count++]))
-            return wn_fail(err, WN_E_FORMAT, "%s: /points/%llu is not what winnow writes; remove the file, and run the "
-                           "sweep again", path, (unsigned long long)file->count - 1);
+            return wn_fail(err, WN_E_FORMAT,
+                           "%s: /points/%llu is not what winnow writes; remove the file, and run the "
+                           "sweep again",
+                           path, (unsigned long long)file->count - 1);
     }
     return WN_OK;
 }

@@ -1,6 +1,7 @@
 /* sweep_file.h - SWEEP/sweep.json: which folders of a sweep's output are its points, and which of them are done.
  *
- *     { "format": 1, "name": ..., "points": [ { "id": HASH, "folder": ..., "name": ..., "state": "open|done|failed" } ] }
+ *     { "format": 1, "name": ..., "points": [ { "id": HASH, "folder": ..., "name": ..., "state": "open|done|failed" } ]
+ * }
  *
  * It is written whole at every change. Folders that the sweep once had and that no longer stand in it stay on disk and
  * come back when their points do: a folder's name ends with the id.
@@ -36,8 +37,8 @@ bool sweep_file_exists(const char *directory);
 wn_status sweep_file_read(const char *directory, struct arena *memory, struct sweep_file *file, wn_error *err);
 wn_status sweep_file_write(const char *directory, const struct sweep_file *file, wn_error *err);
 
-/* The folder in `directory` whose name ends with "-" and the id's first `digits` digits, copied into the arena; NULL when
- * there is none. */
+/* The folder in `directory` whose name ends with "-" and the id's first `digits` digits, copied into the arena; NULL
+ * when there is none. */
 const char *sweep_find_folder(const char *directory, const char *id, uint32_t digits, struct arena *memory);
 
 #endif

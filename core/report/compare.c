@@ -4,6 +4,8 @@
 #include "base/arena.h"
 #include "base/files.h"
 
+#include <cjson/cJSON.h>
+
 enum { PAGE_MAX = 1 << 28 };
 
 wn_status compare_create(uint64_t count, const char *const *directories, struct compare **out, wn_error *err)
@@ -30,8 +32,10 @@ wn_status compare_create(uint64_t count, const char *const *directories, struct 
 
 void compare_free(struct compare *c)
 {
-    for (uint64_t i = 0; c && i < c->run_count; i++)
+    for (uint64_t i = 0; c && i < c->run_count; i++) {
         data_free(c->runs[i].data);
+        cJSON_Delete(c->runs[i].manifest);
+    }
     if (c)
         arena_destroy(c->memory);
 }

@@ -1,7 +1,8 @@
 /* compare.h - runs beside each other: which algorithm is better, by how much, and how sure that is.
  *
  * Runs whose specs differ in nothing but the seed are one algorithm. All runs must have the same prompts and the same
- * metrics; differences are taken within a prompt (and a seed, where both algorithms have it) before anything is averaged.
+ * metrics; differences are taken within a prompt (and a seed, where both algorithms have it) before anything is
+ * averaged.
  */
 #ifndef WINNOW_REPORT_COMPARE_H
 #define WINNOW_REPORT_COMPARE_H

@@ -1,14 +1,16 @@
 /* compare_algorithms.c - which runs are one algorithm, and what to call it.
  *
- * An algorithm is all of a spec that decides what is done to a prompt: everything but names, prompts, judges, the engine
- * and the seed. It is called by its search and by what tells it from the others; options count only among algorithms of
- * the same search, because other searches have others.
+ * An algorithm is all of a spec that decides what is done to a prompt: everything but names, prompts, judges, the
+ * engine and the seed. It is called by its search and by what tells it from the others; options count only among
+ * algorithms of the same search, because other searches have others.
  */
 #include "report/comparison.h"
 
 #include "base/arena.h"
 
 #include <string.h>
+
+enum { LIST_BYTES = 40 }; /* of a list in a name */
 
 static const char *word_of(const struct tree_node *spec, const char *key)
 {
@@ -41,7 +43,9 @@ static wn_status add(struct compare *c, uint64_t run, const char *key, wn_error 
         a++;
     if (a == c->algorithms + c->algorithm_count) {
         c->algorithm_count++;
-        *a = (struct compare_algorithm){ .key = key, .spec = c->runs[run].spec, .search = word_of(c->runs[run].spec, "use"),
+        *a = (struct compare_algorithm){ .key = key,
+                                         .spec = c->runs[run].spec,
+                                         .search = word_of(c->runs[run].spec, "use"),
                                          .guide = word_of(c->runs[run].spec, "guide") };
         a->runs = arena_array(c->memory, c->run_count, sizeof *a->runs);
         if (!a->runs)
@@ -49,8 +53,10 @@ static wn_status add(struct compare *c, uint64_t run, const char *key, wn_error 
     }
     for (uint64_t i = 0; i < a->run_count; i++)
         if (strcmp(c->runs[a->runs[i]].seed, c->runs[run].seed) == 0)
-            return wn_fail(err, WN_E_ARG, "%s and %s are the same experiment, seed %s: together they would count it twice; leave "
-                           "one out", c->runs[a->runs[i]].directory, c->runs[run].directory, c->runs[run].seed);
+            return wn_fail(err, WN_E_ARG,
+                           "%s and %s are the same experiment, seed %s: together they would count it twice; leave "
+                           "one out",
+                           c->runs[a->runs[i]].directory, c->runs[run].directory, c->runs[run].seed);
     a->runs[a->run_count++] = run;
     c->runs[run].algorithm = (uint64_t)(a - c->algorithms);
     return WN_OK;
@@ -58,7 +64,8 @@ static wn_status add(struct compare *c, uint64_t run, const char *key, wn_error 
 
 /* ---- names ----------------------------------------------------------------------------------------------------- */
 
-static const struct tree_node *follow(const struct tree_node *root, const struct tree_node *leaf, const struct tree_node *top)
+static const struct tree_node *follow(const struct tree_node *root, const struct tree_node *leaf,
+                                      const struct tree_node *top)
 {
     if (leaf == top)
         return root;
@@ -93,9 +100,21 @@ static bool tells_apart(const struct compare *c, const struct compare_algorithm 
 
 static void add_leaf(const struct tree_node *leaf, struct buffer *name)
 {
+    struct buffer list = BUFFER_INIT(1 << 20);
+    struct json_text j = json_begin(&list, 0);
     char show[64];
-    buffer_printf(name, ", %s=", leaf->key ? leaf->key : "value");
-    buffer_text(name, leaf->type == TREE_STRING ? leaf->text : tree_show(leaf, show));
+    buffer_printf(name, ", %s=", leaf->key);
+    if (leaf->type == TREE_ARRAY) {
+        tree_write(&j, leaf, false);
+        uint64_t kept = list.size < LIST_BYTES ? list.size : LIST_BYTES;
+        while (kept > 0 && kept < list.size && ((unsigned char)list.data[kept] & 0xc0) == 0x80)
+            kept--;
+        buffer_append(name, buffer_string(&list), kept);
+        buffer_text(name, kept < list.size ? "..." : "");
+    } else {
+        buffer_text(name, leaf->type == TREE_STRING ? leaf->text : tree_show(leaf, show));
+    }
+    buffer_free(&list);
 }
 
 /* Objects are gone through; a list is one value. The guide has its own place. */
@@ -139,6 +158,38 @@ static bool is_taken(const struct compare *c, uint64_t index)
     return false;
 }
 
+/* What a sweep calls its point, without the seed: "CoDe,seed=3" is "CoDe". NULL where its runs are called differently,
+ * or are no points. */
+static const char *point_name(struct compare *c, const struct compare_algorithm *a)
+{
+    const char *name = NULL;
+    for (uint64_t i = 0; i < a->run_count; i++) {
+        const struct compare_run *r = &c->runs[a->runs[i]];
+        const char *seed = strstr(r->data->name, ",seed=");
+        const uint64_t kept = seed ? (uint64_t)(seed - r->data->name) : strlen(r->data->name);
+        const uint64_t rest = seed ? kept + 6 + strspn(seed + 6, "0123456789") : kept;
+        const char *own = arena_printf(c->memory, "%.*s%s", (int)kept, r->data->name, r->data->name + rest);
+        if (!r->is_point || !own || (name && strcmp(name, own) != 0))
+            return NULL;
+        name = own;
+    }
+    return name;
+}
+
+/* The shorter name is the better one, as long as nobody else has it. */
+static void prefer_point_names(struct compare *c)
+{
+    for (uint64_t i = 0; i < c->algorithm_count; i++) {
+        struct compare_algorithm *a = &c->algorithms[i];
+        const char *name = point_name(c, a);
+        bool better = name && strlen(name) < strlen(a->column);
+        for (uint64_t k = 0; better && k < c->algorithm_count; k++)
+            better = k == i || strcmp(c->algorithms[k].column, name) != 0;
+        if (better)
+            a->column = name;
+    }
+}
+
 static wn_status name_all(struct compare *c, wn_error *err)
 {
     const bool guides = has_other_guides(c);
@@ -150,7 +201,14 @@ static wn_status name_all(struct compare *c, wn_error *err)
         buffer_free(&name);
         if (a->column && is_taken(c, i))
             a->column = arena_printf(c->memory, "%s (%s)", a->column, c->runs[a->runs[0]].data->name);
-        a->name = a->column && guides ? arena_printf(c->memory, "%s, by %s", a->column, a->guide) : a->column;
+        if (!a->column)
+            return compare_no_memory(err);
+    }
+    if (!guides)
+        prefer_point_names(c);
+    for (uint64_t i = 0; i < c->algorithm_count; i++) {
+        struct compare_algorithm *a = &c->algorithms[i];
+        a->name = guides ? arena_printf(c->memory, "%s, by %s", a->column, a->guide) : a->column;
         if (!a->name)
             return compare_no_memory(err);
     }

@@ -5,6 +5,7 @@
 #include "base/files.h"
 #include "ledger/sweep_file.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
 #include <string.h>
 
@@ -29,10 +30,12 @@ static wn_status add_sweep(struct compare *c, const char *directory, const struc
     char path[FILE_PATH_SIZE];
     for (uint64_t i = 0; i < file->count; i++) {
         WN_TRY(path_join_inside(path, directory, file->entries[i].folder, err));
-        if (is_run(path))
-            WN_TRY(add_run(c, path, err));
-        else
+        if (!is_run(path)) {
             c->skipped_points++;
+            continue;
+        }
+        WN_TRY(add_run(c, path, err));
+        c->runs[c->run_count - 1].is_point = true;
     }
     return WN_OK;
 }
@@ -54,8 +57,9 @@ static wn_status list_runs(struct compare *c, uint64_t count, const char *const 
             WN_TRY(add_sweep(c, directories[i], &files[i], err));
         else
             WN_TRY(add_run(c, directories[i], err));
-    return c->run_count ? WN_OK : wn_fail(err, WN_E_MISSING, "%s: none of its %llu points has begun; run the sweep first",
-                                          directories[0], (unsigned long long)c->skipped_points);
+    return c->run_count ? WN_OK
+                        : wn_fail(err, WN_E_MISSING, "%s: none of its %llu points has begun; run the sweep first",
+                                  directories[0], (unsigned long long)c->skipped_points);
 }
 
 /* ---- a run ----------------------------------------------------------------------------------------------------- */
@@ -67,10 +71,12 @@ static wn_status read_run(struct compare *c, struct compare_run *r, wn_error *er
     const char *text = r->data->spec;
     r->spec = *text ? tree_parse(c->memory, r->directory, text, strlen(text), &fault) : NULL;
     if (!*text)
-        return wn_fail(err, WN_E_MISSING, "%s/spec.resolved.json is not there; run the spec again to write it", r->directory);
-    if (!r->spec || !tree_get(tree_get(r->spec, "search"), "use") || !tree_get(tree_get(r->spec, "search"), "guide"))
-        return wn_fail(err, WN_E_FORMAT, "%s/spec.resolved.json is not what winnow writes; run the spec again to write it",
+        return wn_fail(err, WN_E_MISSING, "%s/spec.resolved.json is not there; run the spec again to write it",
                        r->directory);
+    if (!r->spec || !tree_get(tree_get(r->spec, "search"), "use") || !tree_get(tree_get(r->spec, "search"), "guide"))
+        return wn_fail(err, WN_E_FORMAT,
+                       "%s/spec.resolved.json is not what winnow writes; run the spec again to write it", r->directory);
+    r->manifest = cJSON_Parse(r->data->manifest);
     const struct tree_node *seed = tree_get(r->spec, "seed");
     r->seed = seed && seed->type == TREE_NUMBER ? seed->text : "0";
     return WN_OK;
@@ -98,8 +104,10 @@ static wn_status check_text(const struct compare_run *a, const struct data_trial
 {
     if (strcmp(x->prompt, y->prompt) == 0)
         return WN_OK;
-    return wn_fail(err, WN_E_ARG, "%s and %s have other prompts: %s is \"%.60s\" in one and \"%.60s\" in the other; compare runs "
-                   "of the same prompts", a->directory, b->directory, x->prompt_id, x->prompt, y->prompt);
+    return wn_fail(err, WN_E_ARG,
+                   "%s and %s have other prompts: %s is \"%.60s\" in one and \"%.60s\" in the other; compare runs "
+                   "of the same prompts",
+                   a->directory, b->directory, x->prompt_id, x->prompt, y->prompt);
 }
 
 /* Whether all runs have finished a prompt of the first. */
@@ -130,8 +138,10 @@ static wn_status refuse_prompts(const struct compare *c, wn_error *err)
         if (!any)
             return wn_fail(err, WN_E_ARG, "%s has no prompt that is done; let it finish first", c->runs[i].directory);
         if (!shared)
-            return wn_fail(err, WN_E_ARG, "%s and %s have no prompt in common that is done in both; compare runs of the same "
-                           "prompts", c->runs[0].directory, c->runs[i].directory);
+            return wn_fail(err, WN_E_ARG,
+                           "%s and %s have no prompt in common that is done in both; compare runs of the same "
+                           "prompts",
+                           c->runs[0].directory, c->runs[i].directory);
     }
     return wn_fail(err, WN_E_ARG, "no prompt is done in all of the %llu runs; let them finish first",
                    (unsigned long long)c->run_count);
@@ -150,7 +160,8 @@ static wn_status find_prompts(struct compare *c, wn_error *err)
             c->prompts[c->prompt_count++] = &first->trials[i];
     }
     for (uint64_t i = 0; i < c->run_count; i++)
-        c->most_prompts = c->runs[i].data->trial_count > c->most_prompts ? c->runs[i].data->trial_count : c->most_prompts;
+        c->most_prompts =
+            c->runs[i].data->trial_count > c->most_prompts ? c->runs[i].data->trial_count : c->most_prompts;
     return c->prompt_count ? WN_OK : refuse_prompts(c, err);
 }
 
@@ -182,7 +193,7 @@ void compare_verifier_text(const struct tree_node *spec, const char *verifier, s
     write_verifier(spec, verifier, 0, &j);
 }
 
-static bool same_verifier(const struct tree_node *a, const struct tree_node *b, const char *name)
+static bool same_text(const struct tree_node *a, const struct tree_node *b, const char *name)
 {
     struct buffer x = BUFFER_INIT(16 << 20), y = BUFFER_INIT(16 << 20);
     compare_verifier_text(a, name, &x);
@@ -191,6 +202,38 @@ static bool same_verifier(const struct tree_node *a, const struct tree_node *b, 
     buffer_free(&x);
     buffer_free(&y);
     return same;
+}
+
+static const char *identity_in(const cJSON *list, const char *key, const char *name)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list)
+    {
+        const char *own = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, key));
+        if (own && strcmp(own, name) == 0)
+            return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "identity"));
+    }
+    return NULL;
+}
+
+/* What the manifest says a verifier is, of the run's last start or of a rescoring: plugin, version, options and files.
+ * NULL where it does not. */
+static const char *identity_of(const struct compare_run *r, const char *name)
+{
+    const cJSON *starts = cJSON_GetObjectItemCaseSensitive(r->manifest, "starts");
+    const cJSON *start = cJSON_GetArrayItem(starts, cJSON_GetArraySize(starts) - 1);
+    const char *identity = identity_in(cJSON_GetObjectItemCaseSensitive(start, "plugins"), "use", name);
+    return identity ? identity
+                    : identity_in(cJSON_GetObjectItemCaseSensitive(r->manifest, "rescored"), "verifier", name);
+}
+
+/* By identity where both have one; else by the specs, where it stands in both. */
+static bool same_verifier(const struct compare_run *a, const struct compare_run *b, const char *name)
+{
+    const char *x = identity_of(a, name), *y = identity_of(b, name);
+    if (x && y)
+        return strcmp(x, y) == 0;
+    return verifier_node(a->spec, name) && verifier_node(b->spec, name) && same_text(a->spec, b->spec, name);
 }
 
 static uint64_t metric_in(const struct data *d, const struct data_metric *m)
@@ -205,7 +248,7 @@ static uint64_t metric_in(const struct data *d, const struct data_metric *m)
 /* A metric is one where its verifier is the same, down to the options. */
 static bool has_metric(const struct compare *c, const struct compare_run *r, const struct data_metric *m)
 {
-    return metric_in(r->data, m) != UINT64_MAX && same_verifier(c->runs[0].spec, r->spec, m->verifier);
+    return metric_in(r->data, m) != UINT64_MAX && same_verifier(&c->runs[0], r, m->verifier);
 }
 
 static void add_metric(struct compare *c, const struct data_metric *m)
@@ -240,12 +283,15 @@ static wn_status refuse_metrics(const struct compare *c, wn_error *err)
         for (uint64_t k = 0; k < a->metric_count; k++)
             shared |= a->metrics[k].role != DATA_OTHER && has_metric(c, &c->runs[i], &a->metrics[k]);
         if (!shared)
-            return wn_fail(err, WN_E_ARG, "%s and %s have no metric in common: %s there, %s here, or verifiers of other options; "
-                           "give both the same judge", a->directory, b->directory, a->metrics[0].title,
-                           b->metrics[0].title);
+            return wn_fail(err, WN_E_ARG,
+                           "%s and %s have no metric in common: %s there, %s here, or verifiers of other options; "
+                           "give both the same judge",
+                           a->directory, b->directory, a->metrics[0].title, b->metrics[0].title);
     }
-    return wn_fail(err, WN_E_ARG, "no metric is common to all of the %llu runs, of which %s is the first; give them the same "
-                   "judge", (unsigned long long)c->run_count, a->directory);
+    return wn_fail(err, WN_E_ARG,
+                   "no metric is common to all of the %llu runs, of which %s is the first; give them the same "
+                   "judge",
+                   (unsigned long long)c->run_count, a->directory);
 }
 
 static wn_status find_metrics(struct compare *c, wn_error *err)

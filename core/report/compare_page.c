@@ -8,16 +8,20 @@
 #include <math.h>
 #include <string.h>
 
+enum { MOST_WHISKERS = 28 }; /* pairs of eight algorithms */
+
 static const char head[] =
     "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"Content-Security-Policy\" "
-    "content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\"><meta name=\"viewport\" "
+    "content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\"><meta "
+    "name=\"viewport\" "
     "content=\"width=device-width,initial-scale=1\"><meta name=\"referrer\" content=\"no-referrer\">"
     "<title>comparison - winnow</title><style>";
 
 /* Eight tones that differ in lightness too, for eyes that do not tell red from green. */
 static const char style[] =
     ":root{--s0:#2762a8;--s1:#c05a12;--s2:#22794a;--s3:#8a3f9e;--s4:#a98400;--s5:#0f8b9c;--s6:#b3304f;--s7:#5c5f66}"
-    "@media(prefers-color-scheme:dark){:root{--s0:#7fb2ee;--s1:#f0a062;--s2:#7cc98b;--s3:#cf9be0;--s4:#e0c35a;--s5:#6fd0de;"
+    "@media(prefers-color-scheme:dark){:root{--s0:#7fb2ee;--s1:#f0a062;--s2:#7cc98b;--s3:#cf9be0;--s4:#e0c35a;--s5:#"
+    "6fd0de;"
     "--s6:#f08ba2;--s7:#b4b8bf}}"
     ".s0{--tone:var(--s0)}.s1{--tone:var(--s1)}.s2{--tone:var(--s2)}.s3{--tone:var(--s3)}.s4{--tone:var(--s4)}"
     ".s5{--tone:var(--s5)}.s6{--tone:var(--s6)}.s7{--tone:var(--s7)}"
@@ -25,11 +29,19 @@ static const char style[] =
     "svg [class*=\"band s\"]{fill:var(--tone);opacity:.13}svg [class*=\"dot s\"]{fill:var(--tone)}"
     "svg .whisker{stroke:var(--tone);stroke-width:2.5}svg .zero{stroke:var(--ink);stroke-width:1.5}"
     ".legend{display:flex;flex-wrap:wrap;gap:.3rem 1.4rem;margin:.6rem 0 0;padding:0;list-style:none}"
-    ".key{display:inline-block;width:1.6rem;height:0;border-top:4px solid var(--tone);vertical-align:middle;margin-right:.5rem}"
+    ".key{display:inline-block;width:1.6rem;height:0;border-top:4px solid "
+    "var(--tone);vertical-align:middle;margin-right:.5rem}"
     ".key.dashed{border-top-style:dashed}.plots{grid-template-columns:repeat(auto-fit,minmax(25rem,1fr))}"
-    ".wide tbody tr:last-child td{border-top:0;font-weight:inherit}.wide tbody tr.none td{color:var(--soft)}"
-    "td.best{font-weight:700}td.sure{font-weight:650}th.group,td.group{padding-left:2.2rem}h3{margin-top:1.6rem}"
-    "th.mid{padding-left:2.2rem}.pairs{font-size:.92rem}.pairs td:first-child{min-width:15rem}";
+    ".wide table.flat:not(.narrow) tbody tr:last-child td{border-top:0;font-weight:inherit}"
+    ".wide tbody tr.none td{color:var(--soft)}"
+    ".wide table.flat:not(.narrow) tbody tr td.best{font-weight:700}"
+    ".wide table.flat:not(.narrow) tbody tr td.sure{font-weight:650}"
+    "th.group,td.group{padding-left:2.2rem}"
+    "h3{margin-top:1.6rem}"
+    "th.mid{padding-left:2.2rem}"
+    ".pairs{font-size:.82rem}"
+    ".pairs td:first-child{min-width:14rem}"
+    ".pairs td.n,.pairs th.n{padding-left:.7rem}";
 
 /* ---- top ------------------------------------------------------------------------------------------------------- */
 
@@ -53,13 +65,16 @@ static void write_legend(const struct compare *c, struct buffer *out)
 static void write_notes(const struct compare *c, struct buffer *out)
 {
     if (c->prompt_count < c->most_prompts)
-        buffer_printf(out, "<p class=\"facts bad\">%llu of %llu prompts are done in all runs; everything here is of those.</p>",
-                      (unsigned long long)c->prompt_count, (unsigned long long)c->most_prompts);
+        buffer_printf(
+            out, "<p class=\"facts bad\">%llu of %llu prompts are done in all runs; everything here is of those.</p>",
+            (unsigned long long)c->prompt_count, (unsigned long long)c->most_prompts);
     if (c->skipped_points)
-        buffer_printf(out, "<p class=\"facts bad\">%llu points of the sweep have not begun.</p>",
-                      (unsigned long long)c->skipped_points);
+        buffer_printf(out, "<p class=\"facts bad\">%llu point%s of the sweep %s no results yet.</p>",
+                      (unsigned long long)c->skipped_points, c->skipped_points == 1 ? "" : "s",
+                      c->skipped_points == 1 ? "has" : "have");
     for (uint64_t i = 0; i < c->left_out_count; i++) {
-        buffer_text(out, i ? ", " : "<p class=\"facts\">Left out, because not all runs have them or their verifiers differ: ");
+        buffer_text(out, i ? ", "
+                           : "<p class=\"facts\">Left out, because not all runs have them or their verifiers differ: ");
         html_text(out, c->left_out[i]);
         buffer_text(out, i + 1 < c->left_out_count ? "" : ".</p>");
     }
@@ -121,16 +136,20 @@ static void write_sentence(const struct compare *c, struct buffer *out)
 
 static void write_top(const struct compare *c, struct buffer *out)
 {
-    buffer_printf(out, "%s%s%s%s</style></head><body><header><p class=\"soft\">winnow compare</p><h1>", head, page_style, page_style_figures, style);
+    buffer_printf(out, "%s%s%s%s</style></head><body><header><p class=\"soft\">winnow compare</p><h1>", head,
+                  page_style, page_style_figures, style);
     for (uint64_t i = 0; i < c->algorithm_count && i < 3; i++) {
         buffer_text(out, i ? " &middot; " : "");
         html_text(out, c->algorithms[i].name);
     }
     if (c->algorithm_count > 3)
         buffer_printf(out, " and %llu more", (unsigned long long)c->algorithm_count - 3);
-    buffer_printf(out, "</h1><p class=\"facts\">%llu runs, %llu algorithm%s, %llu prompts; runs that differ in nothing but the "
-                  "seed are one algorithm.</p>", (unsigned long long)c->run_count, (unsigned long long)c->algorithm_count,
-                  c->algorithm_count == 1 ? "" : "s", (unsigned long long)c->prompt_count);
+    buffer_printf(
+        out,
+        "</h1><p class=\"facts\">%llu run%s, %llu algorithm%s, %llu prompts; runs that differ in nothing but the "
+        "seed are one algorithm.</p>",
+        (unsigned long long)c->run_count, c->run_count == 1 ? "" : "s", (unsigned long long)c->algorithm_count,
+        c->algorithm_count == 1 ? "" : "s", (unsigned long long)c->prompt_count);
     write_notes(c, out);
     write_sentence(c, out);
     buffer_text(out, "</header>");
@@ -146,8 +165,9 @@ static void write_algorithm(const struct compare *c, uint64_t index, struct buff
     buffer_text(out, "<tr><td>");
     write_key(index, out);
     html_text(out, a->name);
-    buffer_printf(out, "</td><td class=\"n\">%llu</td><td class=\"n\">%s</td><td class=\"n\">%.3g</td><td class=\"n\">%.0f</td>",
-                  (unsigned long long)a->run_count, nfe, a->spent[COMPARE_SECONDS], a->spent[COMPARE_CALLS]);
+    buffer_printf(
+        out, "</td><td class=\"n\">%llu</td><td class=\"n\">%s</td><td class=\"n\">%.3g</td><td class=\"n\">%.0f</td>",
+        (unsigned long long)a->run_count, nfe, a->spent[COMPARE_SECONDS], a->spent[COMPARE_CALLS]);
     for (uint64_t m = 0; m < c->metric_count; m++) {
         show_value(&c->metrics[m], a->first[m].mean, first);
         show_interval(&c->metrics[m], &a->final[m], final);
@@ -159,10 +179,12 @@ static void write_algorithm(const struct compare *c, uint64_t index, struct buff
 
 static void write_algorithms(const struct compare *c, struct buffer *out)
 {
-    buffer_text(out, "<section><h2>Where each ends</h2><p class=\"soft\">Means for each prompt with 95 % intervals; the best of a "
-                     "column is bold. What was spent: evaluations of the model, seconds of sampling, decoding and guide, "
-                     "pictures that the guide scored.</p><div class=\"wide\"><table><thead><tr><th>algorithm</th>"
-                     "<th class=\"n\">seeds</th><th class=\"n\">NFE</th><th class=\"n\">seconds</th><th class=\"n\">scored</th>");
+    buffer_text(
+        out,
+        "<section><h2>Where each ends</h2><p class=\"soft\">Means for each prompt with 95 % intervals; the best of a "
+        "column is bold. What was spent: evaluations of the model, seconds of sampling, decoding and guide, "
+        "pictures that the guide scored.</p><div class=\"wide\"><table class=\"flat\"><thead><tr><th>algorithm</th>"
+        "<th class=\"n\">seeds</th><th class=\"n\">NFE</th><th class=\"n\">seconds</th><th class=\"n\">scored</th>");
     for (uint64_t m = 0; m < c->metric_count; m++) {
         buffer_text(out, "<th class=\"n group\">no search</th><th class=\"n\">");
         html_text(out, c->metrics[m].title);
@@ -192,11 +214,15 @@ static void write_curves(const struct compare *c, int currency, struct buffer *o
     static const char *const titles[] = { "Against evaluations", "Against seconds", "Against verifier calls" };
     buffer_printf(out, "<section><h2>%s</h2>", titles[currency]);
     if (currency == COMPARE_NFE)
-        buffer_text(out, "<p class=\"soft\">What the guide prefers of all that a prompt's search had finished by then, with 95 % "
-                         "intervals. A search that ends keeps its last value to where the last of its prompts ends.</p>");
+        buffer_text(
+            out,
+            "<p class=\"soft\">What the guide prefers of all that a prompt's search had finished by then, with 95 % "
+            "intervals. A search that ends keeps its last value to where the last of its prompts ends.</p>");
     if (currency == COMPARE_SECONDS)
-        buffer_text(out, "<p class=\"soft\">Seconds of the device and of the guide as the ledger has them. Runs on other machines, "
-                         "or in other batches, have other seconds.</p>");
+        buffer_text(
+            out,
+            "<p class=\"soft\">Seconds of the device and of the guide as the ledger has them. Runs on other machines, "
+            "or in other batches, have other seconds.</p>");
     write_legend(c, out);
     buffer_text(out, "<div class=\"plots\">");
     for (uint64_t m = 0; m < c->metric_count; m++) {
@@ -240,9 +266,13 @@ static void write_pairs(const struct compare *c, uint64_t metric, struct buffer 
     static const int order[COMPARE_PLACES] = { COMPARE_AT_END, COMPARE_NFE, COMPARE_SECONDS, COMPARE_CALLS };
     buffer_text(out, "<h3>");
     html_text(out, c->metrics[metric].title);
-    buffer_text(out, "</h3><div class=\"wide pairs\"><table><thead><tr><th>pair</th><th class=\"n\">at the end</th><th class=\"n\">p</th>"
-                     "<th class=\"n\">at equal evaluations</th><th class=\"n\">p</th><th class=\"n\">at equal seconds</th>"
-                     "<th class=\"n\">p</th><th class=\"n\">at equal verifier calls</th><th class=\"n\">p</th></tr></thead><tbody>");
+    buffer_text(
+        out,
+        "</h3><div class=\"wide pairs\"><table class=\"flat\"><thead><tr><th>pair</th><th class=\"n\">at the "
+        "end</th><th "
+        "class=\"n\">p</th>"
+        "<th class=\"n\">at equal evaluations</th><th class=\"n\">p</th><th class=\"n\">at equal seconds</th>"
+        "<th class=\"n\">p</th><th class=\"n\">at equal verifier calls</th><th class=\"n\">p</th></tr></thead><tbody>");
     for (uint64_t i = 0; i < c->pair_count; i++) {
         const struct compare_pair *p = &c->pairs[i];
         buffer_text(out, "<tr><td>");
@@ -257,15 +287,31 @@ static void write_pairs(const struct compare *c, uint64_t metric, struct buffer 
     buffer_text(out, "</tbody></table></div>");
 }
 
+static void write_forests(const struct compare *c, struct buffer *out)
+{
+    buffer_text(out, "<div class=\"plots\">");
+    for (uint64_t m = 0; c->pair_count <= MOST_WHISKERS && m < c->metric_count; m++) {
+        buffer_text(out, "<figure class=\"plot\"><figcaption>");
+        html_text(out, c->metrics[m].title);
+        buffer_text(out, " <span class=\"role\">at the end</span></figcaption>");
+        compare_forest(c, m, out);
+        buffer_text(out, "</figure>");
+    }
+    buffer_text(out, "</div>");
+}
+
 static void write_differences(const struct compare *c, struct buffer *out)
 {
     if (!c->pair_count)
         return;
-    buffer_text(out, "<section><h2>Paired differences</h2><p class=\"soft\">Differences are taken within each prompt, and within each "
-                     "seed that both have, before they are averaged; intervals are 95 % bootstrap intervals over prompts. p is "
-                     "that of a two-sided sign-flip permutation test, made larger for the number of pairs (Holm); coloured "
-                     "where it is below 0.05. At equal cost, both count with what they had within what the thriftier of the "
-                     "two spent on that prompt.</p>");
+    buffer_text(
+        out, "<section><h2>Paired differences</h2><p class=\"soft\">Differences are taken within each prompt, and "
+             "within each "
+             "seed that both have, before they are averaged; intervals are 95 % bootstrap intervals over prompts. p is "
+             "that of a two-sided sign-flip permutation test, made larger for the number of pairs (Holm); coloured "
+             "where it is below 0.05. At equal cost, both count with what they had within what the thriftier of the "
+             "two spent on that prompt.</p>");
+    write_forests(c, out);
     for (uint64_t m = 0; m < c->metric_count; m++)
         write_pairs(c, m, out);
     buffer_text(out, "</section>");
@@ -299,8 +345,8 @@ static double cell(const struct compare *c, const struct compare_category *categ
     return is_final ? a->final[metric].mean : a->first[metric].mean;
 }
 
-static bool is_best_cell(const struct compare *c, const struct compare_category *category, const struct compare_algorithm *a,
-                         uint64_t metric)
+static bool is_best_cell(const struct compare *c, const struct compare_category *category,
+                         const struct compare_algorithm *a, uint64_t metric)
 {
     for (uint64_t i = 0; i < c->algorithm_count; i++)
         if (is_better(&c->metrics[metric], cell(c, category, &c->algorithms[i], metric, true),
@@ -309,8 +355,8 @@ static bool is_best_cell(const struct compare *c, const struct compare_category 
     return c->algorithm_count > 1;
 }
 
-static void write_cells(const struct compare *c, const struct compare_category *category, const struct compare_algorithm *a,
-                        bool is_final, struct buffer *out)
+static void write_cells(const struct compare *c, const struct compare_category *category,
+                        const struct compare_algorithm *a, bool is_final, struct buffer *out)
 {
     char text[SHOW_SIZE];
     for (uint64_t m = 0; m < c->metric_count; m++) {
@@ -331,7 +377,7 @@ static const struct compare_algorithm *any_of(const struct compare *c, const cha
 
 static void write_head_rows(const struct compare *c, struct buffer *out)
 {
-    buffer_text(out, "<div class=\"wide\"><table><thead><tr><th></th>");
+    buffer_text(out, "<div class=\"wide\"><table class=\"flat\"><thead><tr><th></th>");
     for (uint64_t i = 0; i < c->algorithm_count; i++)
         if (is_first_column(c, i)) {
             buffer_printf(out, "<th class=\"mid\" colspan=\"%llu\">", (unsigned long long)c->metric_count);
@@ -372,15 +418,17 @@ static void write_layout(const struct compare *c, const struct compare_category 
 
 static void write_categories(const struct compare *c, struct buffer *out)
 {
-    buffer_printf(out, "<section><h2>By verifier and algorithm</h2><p class=\"soft\">Rows are the verifiers that guided, columns the "
-                  "algorithms, cells the means of all metrics; the best of each metric is bold.</p><h3>all %llu prompts</h3>",
-                  (unsigned long long)c->prompt_count);
+    buffer_printf(
+        out,
+        "<section><h2>By verifier and algorithm</h2><p class=\"soft\">Rows are the verifiers that guided, columns the "
+        "algorithms, cells the means of all metrics; the best of each metric is bold.</p><h3>all %llu prompts</h3>",
+        (unsigned long long)c->prompt_count);
     write_layout(c, NULL, out);
     for (uint64_t i = 0; c->category_count > 1 && i < c->category_count; i++) {
         buffer_text(out, "<h3>");
         html_text(out, c->categories[i].name[0] ? c->categories[i].name : "(no category)");
-        buffer_printf(out, " <span class=\"role\">%llu prompt%s</span></h3>", (unsigned long long)c->categories[i].prompts,
-                      c->categories[i].prompts == 1 ? "" : "s");
+        buffer_printf(out, " <span class=\"role\">%llu prompt%s</span></h3>",
+                      (unsigned long long)c->categories[i].prompts, c->categories[i].prompts == 1 ? "" : "s");
         write_layout(c, &c->categories[i], out);
     }
     buffer_text(out, "</section>");
@@ -390,7 +438,8 @@ static void write_categories(const struct compare *c, struct buffer *out)
 
 static void write_runs(const struct compare *c, struct buffer *out)
 {
-    buffer_text(out, "<section><h2>Which runs</h2><div class=\"wide\"><table><thead><tr><th>algorithm</th><th>seed</th><th>run</th>"
+    buffer_text(out, "<section><h2>Which runs</h2><div class=\"wide\"><table "
+                     "class=\"flat\"><thead><tr><th>algorithm</th><th>seed</th><th>run</th>"
                      "</tr></thead><tbody>");
     for (uint64_t a = 0; a < c->algorithm_count; a++)
         for (uint64_t i = 0; i < c->algorithms[a].run_count; i++) {
@@ -403,9 +452,11 @@ static void write_runs(const struct compare *c, struct buffer *out)
             html_text(out, r->directory);
             buffer_text(out, "</code></td></tr>");
         }
-    buffer_text(out, "</tbody></table></div><p class=\"soft\">Rows that are resampled are prompts, each with all of its seeds. The "
-                     "numbers of this page stand in <code>compare.json</code>; every run's own report lies in its folder.</p>"
-                     "</section></body></html>\n");
+    buffer_text(
+        out,
+        "</tbody></table></div><p class=\"soft\">Rows that are resampled are prompts, each with all of its seeds. The "
+        "numbers of this page stand in <code>compare.json</code>; every run's own report lies in its folder.</p>"
+        "</section></body></html>\n");
 }
 
 void compare_page(const struct compare *c, struct buffer *out)

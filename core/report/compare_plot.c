@@ -73,9 +73,10 @@ static void write_y_axis(const struct frame *f, bool is_percent, struct buffer *
     const int decimals = step < 1 ? (int)ceil(-log10(step) - 1e-9) : 0;
     for (int i = 0; f->y_low + i * f->y_step <= f->y_high + 1e-9 * f->y_step; i++) {
         const double y = f->y_low + i * f->y_step, at = down(f, y), shown = is_percent ? 100 * y : y;
-        buffer_printf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT, at, at);
-        buffer_printf(out, "<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.*f%s</text>", LEFT - 8, at + 4,
-                      decimals, fabs(shown) < 1e-9 * step ? 0 : shown, is_percent ? " %" : "");
+        buffer_printf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT,
+                      at, at);
+        buffer_printf(out, "<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.*f%s</text>", LEFT - 8,
+                      at + 4, decimals, fabs(shown) < 1e-9 * step ? 0 : shown, is_percent ? " %" : "");
     }
 }
 
@@ -109,13 +110,14 @@ static void write_x_ticks(const struct frame *f, int currency, struct buffer *ou
 
 static void write_x_axis(const struct frame *f, int currency, struct buffer *out)
 {
-    static const char *const labels[] = { "evaluations (NFE) for each prompt", "seconds for each prompt, sampling and guide",
+    static const char *const labels[] = { "evaluations (NFE) for each prompt",
+                                          "seconds for each prompt, sampling and guide",
                                           "pictures scored by the guide for each prompt" };
     write_x_ticks(f, currency, out);
-    buffer_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM,
-                  HEIGHT - BOTTOM);
-    buffer_printf(out, "<text class=\"label\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>", (LEFT + WIDTH - RIGHT) / 2,
-                  HEIGHT - 6, labels[currency]);
+    buffer_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT, WIDTH - RIGHT,
+                  HEIGHT - BOTTOM, HEIGHT - BOTTOM);
+    buffer_printf(out, "<text class=\"label\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>",
+                  (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, labels[currency]);
 }
 
 /* ---- curves ---------------------------------------------------------------------------------------------------- */
@@ -131,7 +133,8 @@ static double edge(const struct compare_point *p, int which)
 }
 
 /* A staircase from left to right, or back; the value holds until the next point. */
-static void write_stairs(const struct frame *f, const struct compare_curve *k, int which, bool backwards, struct buffer *out)
+static void write_stairs(const struct frame *f, const struct compare_curve *k, int which, bool backwards,
+                         struct buffer *out)
 {
     for (uint64_t n = 0; n < k->count; n++) {
         const uint64_t i = backwards ? k->count - 1 - n : n;

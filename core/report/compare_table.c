@@ -91,8 +91,8 @@ static void write_baseline(const struct compare *c, int width, struct buffer *ou
 static const int places[] = { COMPARE_AT_END, COMPARE_NFE, COMPARE_SECONDS };
 enum { SHOWN_PLACES = 3, DIFFERENCE = 36 };
 
-static void write_difference(const struct compare *c, const struct compare_pair *p, uint64_t metric, int place, bool colour,
-                             struct buffer *out)
+static void write_difference(const struct compare *c, const struct compare_pair *p, uint64_t metric, int place,
+                             bool colour, struct buffer *out)
 {
     const struct compare_difference *d = compare_difference_of(c, p, metric, place);
     char gain[SHOW_SIZE], low[SHOW_SIZE], high[SHOW_SIZE], text[4 * SHOW_SIZE];
@@ -153,21 +153,26 @@ static void write_differences(const struct compare *c, bool colour, struct buffe
 {
     if (!c->pair_count)
         return;
-    buffer_text(out, "Paired differences with 95 % intervals; p of a sign-flip test, made larger for the number of pairs (Holm)\n");
+    buffer_text(
+        out,
+        "Paired differences with 95 % intervals; p of a sign-flip test, made larger for the number of pairs (Holm)\n");
     for (uint64_t m = 0; m < c->metric_count; m++)
         write_pairs(c, m, colour, out);
     if (c->pair_count > MOST_PAIRS)
-        buffer_printf(out, "(against the first; all %llu pairs stand on the page)\n", (unsigned long long)c->pair_count);
+        buffer_printf(out, "(against the first; all %llu pairs stand on the page)\n",
+                      (unsigned long long)c->pair_count);
 }
 
 void compare_table(const struct compare *c, bool use_colour, struct buffer *out)
 {
     const int width = name_width(c);
     char title[TITLE_SIZE];
-    buffer_printf(out, "%llu runs, %llu algorithm%s, %llu prompts done in all of %llu; means for each prompt with 95 %% intervals\n\n",
-                  (unsigned long long)c->run_count, (unsigned long long)c->algorithm_count,
-                  c->algorithm_count == 1 ? "" : "s", (unsigned long long)c->prompt_count,
-                  (unsigned long long)c->most_prompts);
+    buffer_printf(out,
+                  "%llu run%s, %llu algorithm%s, %llu prompts done in all of %llu; means for each prompt with 95 %% "
+                  "intervals\n\n",
+                  (unsigned long long)c->run_count, c->run_count == 1 ? "" : "s",
+                  (unsigned long long)c->algorithm_count, c->algorithm_count == 1 ? "" : "s",
+                  (unsigned long long)c->prompt_count, (unsigned long long)c->most_prompts);
     write_head(c, use_colour, width, out);
     write_baseline(c, width, out);
     for (uint64_t i = 0; i < c->algorithm_count; i++)
@@ -175,8 +180,10 @@ void compare_table(const struct compare *c, bool use_colour, struct buffer *out)
     buffer_byte(out, '\n');
     write_differences(c, use_colour, out);
     for (uint64_t i = 0; i < c->left_out_count; i++)
-        buffer_printf(out, "%s%s%s", i ? ", " : "\nnot in all runs, or not the same verifier there: ",
-                      plain(c->left_out[i], title), i + 1 < c->left_out_count ? "" : "\n");
+        buffer_printf(out, "%s%s%s",
+                      i ? ", " : "\nnot in all runs, or not the same verifier there: ", plain(c->left_out[i], title),
+                      i + 1 < c->left_out_count ? "" : "\n");
     if (c->skipped_points)
-        buffer_printf(out, "%llu points of the sweep have not begun\n", (unsigned long long)c->skipped_points);
+        buffer_printf(out, "\n%llu point%s of the sweep %s no results yet\n", (unsigned long long)c->skipped_points,
+                      c->skipped_points == 1 ? "" : "s", c->skipped_points == 1 ? "has" : "have");
 }

@@ -33,8 +33,10 @@ struct compare_run {
     const char *directory;
     struct data *data;
     const struct tree_node *spec; /* resolved */
+    struct cJSON *manifest;
     const char *seed;
     uint64_t algorithm;
+    bool is_point;              /* of a sweep */
     uint64_t *metric_of;        /* [metric_count] index into data->metrics */
     struct compare_path *paths; /* [prompt_count] */
 };
@@ -43,8 +45,8 @@ struct compare_algorithm {
     const char *name;   /* "zero_order, iterations=4"; with the guide's name where guides differ */
     const char *column; /* the same without the guide: where it stands in the table */
     const char *search;
-    const char *guide;  /* verifier */
-    const char *key;    /* canonical text of all that makes it */
+    const char *guide; /* verifier */
+    const char *key;   /* canonical text of all that makes it */
     const struct tree_node *spec;
     uint64_t *runs; /* indices */
     uint64_t run_count;
@@ -72,9 +74,9 @@ struct compare_difference {
 };
 
 struct compare_pair {
-    uint64_t left, right;                     /* algorithms */
-    uint64_t seeds;                           /* that both have; 0: each side's seeds are averaged by themselves */
-    struct compare_difference *differences;   /* [metric_count][COMPARE_PLACES] */
+    uint64_t left, right;                   /* algorithms */
+    uint64_t seeds;                         /* that both have; 0: each side's seeds are averaged by themselves */
+    struct compare_difference *differences; /* [metric_count][COMPARE_PLACES] */
 };
 
 struct compare_category {
@@ -87,7 +89,7 @@ struct compare {
     struct arena *memory;
     struct compare_run *runs;
     uint64_t run_count;
-    uint64_t skipped_points;   /* of sweeps, which have not begun */
+    uint64_t skipped_points;     /* of sweeps, which have not begun */
     struct data_metric *metrics; /* common ones, as they are to be shown */
     uint64_t metric_count;
     const char **left_out; /* metrics that not all have */
@@ -108,18 +110,35 @@ wn_status compare_load(struct compare *c, uint64_t count, const char *const *dir
 wn_status compare_group(struct compare *c, wn_error *err);
 wn_status compare_compute(struct compare *c, wn_error *err);
 
+/* Parts of the last. */
+wn_status compare_make_paths(struct compare *c, struct compare_run *r, wn_error *err);
+wn_status compare_compute_pairs(struct compare *c, wn_error *err);
+uint64_t compare_most_rows(const struct compare *c);
+
+/* A metric of a prompt's first finished candidate, and of the winner. NaN: no opinion. */
+double compare_first(const struct compare_run *r, uint64_t prompt, uint64_t metric);
+double compare_final(const struct compare_run *r, uint64_t prompt, uint64_t metric);
+/* Of the guide's pick among what was finished within x of a currency; of what was finished first where nothing is yet,
+ * which is what there would be without search. */
+double compare_within(const struct compare_run *r, uint64_t prompt, uint64_t metric, int currency, double x);
+/* What all of a prompt's candidates took. */
+double compare_end(const struct compare_run *r, uint64_t prompt, int currency);
+
 /* Canonical text of a verifier's node and of all that it is wrapped around; appended. */
 void compare_verifier_text(const struct tree_node *spec, const char *verifier, struct buffer *out);
 
 /* The algorithm at a row and a column of the paper's layout; NULL where there is none. */
 const struct compare_algorithm *compare_at(const struct compare *c, const char *guide, const char *column);
 
-const struct compare_curve *compare_curve_of(const struct compare *c, int currency, uint64_t algorithm, uint64_t metric);
+const struct compare_curve *compare_curve_of(const struct compare *c, int currency, uint64_t algorithm,
+                                             uint64_t metric);
 const struct compare_difference *compare_difference_of(const struct compare *c, const struct compare_pair *p,
                                                        uint64_t metric, int place);
 
 /* One plot with a curve for each algorithm: compare_plot.c. */
 void compare_plot(const struct compare *c, int currency, uint64_t metric, struct buffer *out);
+/* The pairs' differences at the end with their intervals, beside 0: compare_forest.c. */
+void compare_forest(const struct compare *c, uint64_t metric, struct buffer *out);
 void compare_page(const struct compare *c, struct buffer *out);
 
 wn_status compare_no_memory(wn_error *err);

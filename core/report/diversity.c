@@ -22,8 +22,8 @@ struct work {
     struct checks *k;
     struct look looks[MOST_OF_PROMPT];
     double kernel[MOST_OF_PROMPT * MOST_OF_PROMPT];
-    struct rows rows; /* distance and vendi of whole, early, late */
-    double seen;      /* pictures that count */
+    struct rows rows;       /* distance and vendi of whole, early, late */
+    double seen, seen_half; /* pictures that count */
     wn_error *err;
 };
 
@@ -104,6 +104,7 @@ static void add_prompt(struct work *w, uint64_t trial, uint64_t most)
     measure(w, n - n / 2, n / 2, &row[2 * LATE], &row[2 * LATE + 1]);
     rows_keep(&w->rows, trial);
     w->seen += w->rows.count > before ? (double)n : 0;
+    w->seen_half += w->rows.count > before ? (double)(n / 2) : 0;
 }
 
 /* How many pictures may be looked at, by the size of the first. */
@@ -144,10 +145,9 @@ static void look_at_prompts(struct work *w)
 
 static struct diversity part_of(const struct work *w, const struct stats_interval *y, int part)
 {
-    const double half = part == WHOLE ? 1 : 0.5;
+    const double seen = part == WHOLE ? w->seen : w->seen_half, prompts = (double)w->rows.count;
 
-    return (struct diversity){ w->rows.count, w->rows.count ? half * w->seen / (double)w->rows.count : 0, y[2 * part],
-                               y[2 * part + 1] };
+    return (struct diversity){ w->rows.count, prompts > 0 ? seen / prompts : 0, y[2 * part], y[2 * part + 1] };
 }
 
 static wn_status compute(struct work *w)

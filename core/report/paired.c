@@ -1,5 +1,5 @@
-/* paired.c - sums over sign patterns. Going through all of them in Gray-code order turns one sign at a time; the running
- * sum is computed anew now and then, so rounding does not pile up.
+/* paired.c - sums over sign patterns. Going through all of them in Gray-code order turns one sign at a time; the
+ * running sum is computed anew now and then, so rounding does not pile up.
  */
 #include "report/paired.h"
 

@@ -5,8 +5,9 @@
  *
  * Keys are paths as --set has them, values are JSON. A point of the list is laid over the spec, then one value of each
  * key of the grid; all combinations are points, the list's slowest, the grid's last key fastest. Either part may be
- * absent. Within a point, whole nodes are laid before their parts, so "search" and "search.guide" go together. A point is what an ordinary spec would be: its id is that spec's hash, so a point that stays, stays itself
- * whatever is added beside it.
+ * absent. Within a point, whole nodes are laid before their parts, so "search" and "search.guide" go together. A point
+ * is what an ordinary spec would be: its id is that spec's hash, so a point that stays, stays itself whatever is added
+ * beside it.
  */
 #ifndef WINNOW_SPEC_SWEEP_H
 #define WINNOW_SPEC_SWEEP_H
@@ -41,7 +42,7 @@ enum { SWEEP_NAME = 80, SWEEP_ID = 10 };
 
 struct sweep {
     const char *name;
-    const char *output;        /* points are runs in folders of it */
+    const char *output;         /* points are runs in folders of it */
     struct sweep_point *points; /* NULL where the spec has no "sweep" */
     uint32_t count;
     struct spec_request request; /* as given, with the text */
@@ -50,13 +51,14 @@ struct sweep {
 
 /* Reads the request's spec and checks every point of its sweep; nothing runs before all are right. Mistakes come
  * together, each with the point that it is in, those of all points once. Errors and *report as spec_load's. Of a spec
- * without "sweep" only request.text is filled, for spec_load to go on with. The request's strings are kept by pointer. */
+ * without "sweep" only request.text is filled, for spec_load to go on with. The request's strings are kept by pointer.
+ */
 wn_status sweep_load(const struct spec_request *request, struct registry *registry, struct sweep **out, char **report,
                      wn_error *err);
 void sweep_free(struct sweep *s); /* NULL is fine */
 
-/* The spec of one point, to be written into `output`; lives no longer than the sweep. WN_E_ARG when files that it stands
- * on were changed since sweep_load. */
+/* The spec of one point, to be written into `output`; lives no longer than the sweep. WN_E_ARG when files that it
+ * stands on were changed since sweep_load. */
 wn_status sweep_point_load(const struct sweep *s, struct registry *registry, uint32_t point, const char *output,
                            struct spec **out, char **report, wn_error *err);
 

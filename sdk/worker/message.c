@@ -29,8 +29,7 @@ int wn_message_is(const cJSON *message, const char *op)
     return strcmp(wn_message_op(message), op) == 0;
 }
 
-/* ---- members ------------------------------------------------------------------------------------------------------
- */
+/* ---- members ---- */
 
 /* NULL where the member is absent or null. */
 static const cJSON *member(const cJSON *object, const char *key)
@@ -78,8 +77,7 @@ wn_status wn_message_bool(const cJSON *object, const char *key, int fallback, in
     return !item || cJSON_IsBool(item) ? WN_OK : wrong(key, "true or false", err);
 }
 
-/* ---- messages -----------------------------------------------------------------------------------------------------
- */
+/* ---- messages ---- */
 
 cJSON *wn_message_new(const char *op, uint64_t id)
 {
@@ -105,8 +103,7 @@ cJSON *wn_message_prompt(const wn_prompt *prompt)
     return NULL;
 }
 
-/* ---- errors -------------------------------------------------------------------------------------------------------
- */
+/* ---- errors ---- */
 
 /* In the order of the statuses. */
 static const char *const codes[] = { "ok",          "argument", "memory",    "io",     "format",  "missing",
@@ -133,8 +130,7 @@ wn_status wn_message_fail(const cJSON *message, int *is_one, wn_error *err)
     return wn_fail(err, WN_E_FORMAT, "an error with the unknown code \"%.40s\": %.900s", code, text);
 }
 
-/* ---- verifiers ----------------------------------------------------------------------------------------------------
- */
+/* ---- verifiers ---- */
 
 static const struct {
     const char *name;

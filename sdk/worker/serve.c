@@ -27,8 +27,7 @@ static struct server {
     uint64_t shared_bytes;
 } server = { .writing = PTHREAD_MUTEX_INITIALIZER, .pipe = { .in = -1, .out = -1 } };
 
-/* ---- sending ------------------------------------------------------------------------------------------------------
- */
+/* ---- sending ---- */
 
 static wn_status send_message(cJSON *message, const void *data, uint64_t bytes, wn_error *err)
 {
@@ -213,8 +212,7 @@ static wn_status read_set(struct set *s, const cJSON *message, const struct wn_f
     return read_images(s, cJSON_GetObjectItemCaseSensitive(message, "previews"), s->images + s->count, err);
 }
 
-/* ---- requests -----------------------------------------------------------------------------------------------------
- */
+/* ---- requests ---- */
 
 static wn_status score(const struct wn_service *service, const cJSON *message, const struct wn_frame *frame,
                        struct set *s, wn_error *err)
@@ -298,8 +296,7 @@ static wn_status greet(const struct wn_service_maker *maker, struct wn_service *
     return status;
 }
 
-/* ---- the process --------------------------------------------------------------------------------------------------
- */
+/* ---- the process ---- */
 
 /* A verifier that hangs would outlive the host that hung up on it. */
 static void *watch_host(void *arg)

@@ -13,8 +13,7 @@ struct wn_worker_verifier {
     uint64_t part_capacity;
 };
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 wn_status wn_worker_verifier_open(const struct wn_worker_setup *setup, struct wn_worker_verifier **out, wn_error *err)
 {
@@ -53,8 +52,7 @@ wn_status wn_worker_verifier_describe(void *self, wn_verifier_info *info, wn_err
     return WN_OK;
 }
 
-/* ---- the request --------------------------------------------------------------------------------------------------
- */
+/* ---- the request ---- */
 
 static uint64_t image_bytes(const wn_image *image)
 {

@@ -5,27 +5,19 @@
 #include "worker.h"
 
 #include "child.h"
+#include "shared.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { LINE = 1000, LINES_MAX = 500, TICK_MS = 100, DEATHS = 4 /* times attempts: in a row, without an answer */ };
-
-struct shared {
-    int fd;     /* -1: none */
-    int reader; /* the same for the worker, which cannot write to what it will be shown again if it dies of it */
-    void *memory;
-    uint64_t bytes;
-};
 
 struct worker_log {
     char line[LINE]; /* not yet ended */
@@ -41,7 +33,7 @@ struct wn_worker {
     char **env;
     char *library; /* PYTHONPATH=..., env's */
     cJSON *ready;
-    struct shared shared;
+    struct wn_shared shared;
     struct worker_log log;
     double limit_s;  /* of the silence in progress */
     double heard;    /* when the worker last gave a sign of life */
@@ -59,8 +51,7 @@ static double now_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- standard error to the log ------------------------------------------------------------------------------------
- */
+/* ---- standard error to the log ---- */
 
 static void say(const struct wn_worker *w, int32_t level, const char *line)
 {
@@ -101,8 +92,7 @@ static void take_errors(struct wn_worker *w)
         }
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------
- */
+/* ---- waiting ---- */
 
 /* A process that has ended may have left its socket to one that it started: then no end of the stream tells of it. */
 static int has_died(const struct wn_worker *w)
@@ -140,52 +130,12 @@ static wn_status wait_for(void *arg, int is_writing, wn_error *err)
     }
 }
 
-/* ---- shared memory ------------------------------------------------------------------------------------------------
- */
-
-static void close_shared(struct shared *s)
-{
-    if (s->memory)
-        munmap(s->memory, s->bytes);
-    if (s->fd >= 0)
-        close(s->fd);
-    if (s->reader >= 0)
-        close(s->reader);
-    *s = (struct shared){ -1, -1, NULL, 0 };
-}
-
-/* Where a system has no such memory, or no /proc to open it a second time, the pixels travel in the frames. */
-static void open_shared(struct shared *s)
-{
-    char path[40];
-    s->fd = memfd_create("winnow-pixels", MFD_CLOEXEC);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", s->fd);
-    s->reader = s->fd >= 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (s->reader < 0)
-        close_shared(s);
-}
-
 void *wn_worker_share(struct wn_worker *w, uint64_t bytes)
 {
-    struct shared *s = &w->shared;
-    if (!w->shares || s->fd < 0 || bytes == 0)
-        return NULL;
-    if (bytes <= s->bytes)
-        return s->memory;
-    if (posix_fallocate(s->fd, 0, (off_t)bytes) != 0)
-        return NULL;
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
-    if (s->memory)
-        munmap(s->memory, s->bytes);
-    s->memory = memory;
-    s->bytes = bytes;
-    return memory;
+    return w->shares ? wn_shared_grow(&w->shared, bytes) : NULL;
 }
 
-/* ---- frames -------------------------------------------------------------------------------------------------------
- */
+/* ---- frames ---- */
 
 wn_status wn_worker_broken(struct wn_worker *w, wn_error *err, const char *format, ...)
 {
@@ -260,8 +210,7 @@ wn_status wn_worker_receive(struct wn_worker *w, struct wn_frame_limits limits, 
     }
 }
 
-/* ---- requests -----------------------------------------------------------------------------------------------------
- */
+/* ---- requests ---- */
 
 static wn_status check_answer(struct wn_worker *w, const struct wn_request *r, const cJSON *message,
                               const struct wn_frame *frame, wn_error *err)
@@ -318,8 +267,7 @@ void wn_worker_praise(struct wn_worker *w)
     w->log.lines = 0;
 }
 
-/* ---- life and death -----------------------------------------------------------------------------------------------
- */
+/* ---- life and death ---- */
 
 static void bury(struct wn_worker *w, int is_patient, char *how, uint64_t how_size)
 {
@@ -432,8 +380,7 @@ wn_status wn_worker_up(struct wn_worker *w, wn_error *err)
     return status;
 }
 
-/* ---- setup --------------------------------------------------------------------------------------------------------
- */
+/* ---- setup ---- */
 
 extern char **environ;
 
@@ -465,7 +412,7 @@ static wn_status make_environment(struct wn_worker *w, wn_error *err)
 static wn_status first_start(struct wn_worker *w, wn_error *err)
 {
     WN_TRY(make_environment(w, err));
-    open_shared(&w->shared);
+    wn_shared_open(&w->shared);
     const wn_status status = wn_worker_up(w, err);
     if (status != WN_OK)
         wn_worker_lost(w, w->setup.attempts, err);
@@ -487,7 +434,7 @@ wn_status wn_worker_start(const struct wn_worker_setup *setup, struct wn_worker 
         return wn_fail(err, WN_E_MEMORY, "no memory for a worker");
     w->setup = *setup;
     w->child = (struct wn_child)WN_CHILD_NONE;
-    w->shared = (struct shared){ -1, -1, NULL, 0 };
+    w->shared = (struct wn_shared)WN_SHARED_NONE;
     const wn_status status = first_start(w, err);
     if (status == WN_OK) {
         tell_files(w);
@@ -505,7 +452,7 @@ void wn_worker_stop(struct wn_worker *w)
         return;
     if (w->child.pid > 0)
         bury(w, 1, how, sizeof how);
-    close_shared(&w->shared);
+    wn_shared_close(&w->shared);
     cJSON_Delete(w->ready);
     free(w->env);
     free(w->library);

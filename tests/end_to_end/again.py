@@ -1,4 +1,4 @@
-"""again.py WINNOW DIRECTORY - `winnow replay` makes 100 random candidates of six algorithms again, bit for bit, and some of
+"""again.py WINNOW DIRECTORY - `winnow replay` makes 100 random candidates of eight algorithms again, bit for bit, and some of
 pebble: noises drawn in every mode, blends, noises that a search made itself, kicks, jumps back, clones, heun, previews.
 What cannot be made again is refused, each with its reason.
 """
@@ -19,6 +19,8 @@ SEARCHES = {
     "fk": ({"use": "fk", "options": {"lambda": 1000}}, {"noise": "torch-cuda"}),
     "evolution": ({"use": "evolution", "options": {"population": [8, 5, 5, 5, 5]}}, {}),
     "epsilon_greedy": ({"use": "epsilon_greedy", "options": {"iterations": 3, "candidates": 3}}, {}),
+    "stages": ({"use": "stages", "options": {"stages": [
+        {"use": "random", "options": {"candidates": 8}, "steps": 3, "keep": 2}, {"use": "zero_order", "options": {"iterations": 3}}]}}, {}),
 }
 HEUN = ("paths", "zero_order")
 EACH = 17
@@ -121,6 +123,17 @@ def check_peeks(winnow):
         fail(f"looks are not counted: {told}")
     winnow.folder.joinpath("peeker.py").write_text(PEEKER.replace("0.5 * b", "0.25 * b"))
     winnow.refuses(2, ["peeker.py has changed"], "replay", run.name, told[1]["candidate"])
+
+
+def check_parts(winnow):
+    """A prompt's part of the run's budget follows from what the prompts before it spent, also for the search run again."""
+    SEARCHES["parts"] = ({"use": "zero_order", "options": {"iterations": 6, "patience": 1}}, {})
+    run = make_run(winnow, "parts", budget={"run_nfe": 6000, "share": True}, engine={"live": 2},
+                   prompts={"list": [str(i) for i in range(70)]})
+    rows = [row for row in rows_of(run) if "stream" not in row["lineage"]]
+    for row in [rows[0], rows[len(rows) // 2], rows[-1]]:
+        replay(winnow, run, row)
+    print(f"zero_order over 70 prompts that share a budget: {len(rows)} noises of its own, 3 made again")
 
 
 def check_ground(winnow):
@@ -234,6 +247,7 @@ def main():
     check_without_pictures(winnow)
     check_drift(winnow)
     check_peeks(winnow)
+    check_parts(winnow)
     check_ground(winnow)
     check_pebble(winnow)
 

@@ -22,6 +22,8 @@ SEARCHES = {
     "evolution": {"use": "evolution", "options": {"population": [8, 5, 5, 5, 5]}},
     "halving": {"use": "halving"},
     "epsilon_greedy": {"use": "epsilon_greedy", "options": {"iterations": 3, "candidates": 3}},
+    "stages": {"use": "stages", "options": {"stages": [
+        {"use": "random", "options": {"candidates": 8}, "steps": 3, "keep": 2}, {"use": "zero_order", "options": {"iterations": 3}}]}},
 }
 SOURCES = re.compile(r"evaluations: (\d+) sampled, (\d+) from the ledger, (\d+) from the cache")
 

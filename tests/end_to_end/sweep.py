@@ -160,6 +160,15 @@ def check_point_is_a_run(winnow, whole, folder):
         fail(f"one experiment twice: {again.returncode}\n{again.stderr}")
 
 
+def check_mixed(winnow, whole):
+    """A sweep's folder takes no single run, and a run's folder no sweep."""
+    point = whole.output / whole.points()[0]["folder"]
+    for source, output in ((point / "spec.resolved.json", whole.output), (whole.file, point)):
+        done = subprocess.run([winnow, "run", str(source), "-o", str(output)], capture_output=True, text=True)
+        if done.returncode != 2 or "choose another output" not in done.stderr:
+            fail(f"{source} into {output}: {done.returncode}\n{done.stderr}")
+
+
 def check_wrong(winnow, folder):
     """Nothing runs when one point is wrong, and the message says which."""
     apart = folder / "apart"  # where no run lies beside it that could say how long evaluations take
@@ -207,6 +216,7 @@ def main():
     whole = check_kills(winnow, folder, random.Random(seed), kills)
     check_added(whole)
     check_point_is_a_run(winnow, whole, folder)
+    check_mixed(winnow, whole)
     check_wrong(winnow, folder)
     check_failing_point(winnow, folder)
     print("added points, a point alone, wrong points, failing points: as they should be")

@@ -22,11 +22,12 @@ struct made {
     int seed, nfe; /* nfe: of a candidate */
     int prompts;
     const char *prompt_prefix;
-    double scale; /* option of the judge's verifier */
-    double lift;  /* added to each later candidate */
+    double scale;         /* option of the judge's verifier */
+    double lift;          /* added to each later candidate */
+    const char *identity; /* of the judge, as the manifest has it; "" = it does not say */
 };
 
-static const struct made standard = { "", "random", "clip", "says", 1, 10, PROMPTS, "prompt", 1, 0.1 };
+static const struct made standard = { "", "random", "clip", "says", 1, 10, PROMPTS, "prompt", 1, 0.1, "" };
 
 static double noise(int a, int b, int c)
 {
@@ -63,14 +64,19 @@ static void write_files(const struct made *m, const char *directory)
     snprintf(text, sizeof text,
              "{\"report\": {\"name\": \"<b>%s</b>\", \"search\": \"%s\", \"pool_is_iid\": false, \"metrics\": ["
              "{\"verifier\": \"%s\", \"metric\": \"score\", \"role\": \"guide\", \"higher_is_better\": true},"
-             "{\"verifier\": \"%s\", \"metric\": \"score\", \"role\": \"judge\", \"higher_is_better\": true}]}}",
-             m->folder, m->search, m->guide, m->judge);
+             "{\"verifier\": \"%s\", \"metric\": \"score\", \"role\": \"judge\", \"higher_is_better\": true}]}, "
+             "\"rescored\": "
+             "[{\"verifier\": \"%s\", \"identity\": \"%s\"}]}",
+             m->folder, m->search, m->guide, m->judge, *m->identity ? m->judge : "nobody", m->identity);
     write_text(directory, "manifest.json", text);
-    snprintf(text, sizeof text,
-             "{\"winnow\": 0, \"name\": \"x\", \"seed\": %d, \"canvas\": {\"steps\": %d}, \"verifiers\": {\"clip\": {\"use\": "
-             "\"c\", \"options\": {}}, \"says\": {\"use\": \"s\", \"options\": {\"scale\": %g}}}, \"search\": {\"use\": "
-             "\"%s\", \"guide\": \"%s\", \"options\": {\"note\": \"<script>alert(1)</script>\"}}, \"engine\": {\"batch\": %d}}",
-             m->seed, m->nfe, m->scale, m->search, m->guide, m->seed);
+    snprintf(
+        text, sizeof text,
+        "{\"winnow\": 0, \"name\": \"x\", \"seed\": %d, \"canvas\": {\"steps\": %d}, \"verifiers\": {\"clip\": "
+        "{\"use\": "
+        "\"c\", \"options\": {}}, \"says\": {\"use\": \"s\", \"options\": {\"scale\": %g}}}, \"search\": {\"use\": "
+        "\"%s\", \"guide\": \"%s\", \"options\": {\"note\": \"<script>alert(1)</script>\"}}, \"engine\": {\"batch\": "
+        "%d}}",
+        m->seed, m->nfe, m->scale, m->search, m->guide, m->seed);
     write_text(directory, "spec.resolved.json", text);
 }
 
@@ -79,9 +85,15 @@ static void record(struct ledger *l, const struct made *m, int prompt, int k)
     char prompt_id[32];
     const struct ledger_score scores[] = { { m->guide, "score", guide_score(m, prompt, k), 0.25 },
                                            { m->judge, "score", judge_score(m, prompt, k), 100 } };
-    struct ledger_candidate c = { .trial = (uint64_t)prompt, .ordinal = (uint64_t)k + 1, .point = 10, .finished = true,
-                                  .lineage = "{}", .nfe = (uint64_t)m->nfe, .nfe_total = (uint64_t)(k + 1) * (uint64_t)m->nfe,
-                                  .sample_seconds = 0.5, .decode_seconds = 0.25 };
+    struct ledger_candidate c = { .trial = (uint64_t)prompt,
+                                  .ordinal = (uint64_t)k + 1,
+                                  .point = 10,
+                                  .finished = true,
+                                  .lineage = "{}",
+                                  .nfe = (uint64_t)m->nfe,
+                                  .nfe_total = (uint64_t)(k + 1) * (uint64_t)m->nfe,
+                                  .sample_seconds = 0.5,
+                                  .decode_seconds = 0.25 };
     snprintf(c.id, sizeof c.id, "%08x%024x", (unsigned)prompt, (unsigned)k);
     snprintf(prompt_id, sizeof prompt_id, "p%d", prompt);
     CHECK_OK(ledger_record(l, prompt_id, &c, NULL, 0, 2, scores, &err), err);
@@ -179,8 +191,8 @@ static double mean_of(int count, const double *d)
     return sum / count;
 }
 
-/* Two algorithms, seeds 1 and 2 in both and 3 in one: differences are of the common seeds. b's candidates cost twice the
- * evaluations, so at equal evaluations it has half of them; they take the same seconds. */
+/* Two algorithms, seeds 1 and 2 in both and 3 in one: differences are of the common seeds. b's candidates cost twice
+ * the evaluations, so at equal evaluations it has half of them; they take the same seconds. */
 static void test_numbers(void)
 {
     struct made a[2] = { standard, standard }, b[3] = { standard, standard, standard };
@@ -224,9 +236,10 @@ static void test_numbers(void)
 static void test_curves(void)
 {
     static const char *const folders[] = { "a1", "b1" };
-    static const struct { const char *against; double first, last; } axes[] = {
-        { "nfe", 10, 10 * CANDIDATES }, { "seconds", 1, CANDIDATES }, { "verifier_calls", 1, CANDIDATES }
-    };
+    static const struct {
+        const char *against;
+        double first, last;
+    } axes[] = { { "nfe", 10, 10 * CANDIDATES }, { "seconds", 1, CANDIDATES }, { "verifier_calls", 1, CANDIDATES } };
     struct made a = standard;
     struct compare *c = compare(2, folders);
     cJSON *root = c ? json_of(c) : NULL;
@@ -353,11 +366,33 @@ static void test_left_out(void)
     compare_free(c);
 }
 
+/* A judge that came later is known by its identity alone. */
+static void test_rescored(void)
+{
+    struct made m[3] = { standard, standard, standard };
+    static const char *const same[] = { "later_1", "later_2" }, *const other[] = { "later_1", "later_3" };
+    for (int i = 0; i < 3; i++) {
+        m[i].folder = i == 0 ? "later_1" : i == 1 ? "later_2" : "later_3";
+        m[i].judge = "later", m[i].search = i ? "climb" : "random", m[i].identity = i < 2 ? "aa" : "bb";
+        make(&m[i]);
+    }
+    struct compare *a = compare(2, same), *b = compare(2, other);
+    cJSON *x = a ? json_of(a) : NULL, *y = b ? json_of(b) : NULL;
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(x, "metrics")), 2);
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(y, "metrics")), 1);
+    CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(y, "metrics_left_out")), 1);
+    cJSON_Delete(x);
+    cJSON_Delete(y);
+    compare_free(a);
+    compare_free(b);
+}
+
 /* ---- sweeps and the page --------------------------------------------------------------------------------------- */
 
 static void test_sweep(void)
 {
-    struct sweep_entry entries[] = { { "11", "a1", "a", SWEEP_DONE }, { "22", "b1", "b", SWEEP_OPEN },
+    struct sweep_entry entries[] = { { "11", "a1", "a", SWEEP_DONE },
+                                     { "22", "b1", "b", SWEEP_OPEN },
                                      { "33", "never", "c", SWEEP_OPEN } };
     const struct sweep_file file = { "all", entries, 3 };
     static const char *const folders[] = { "" };
@@ -365,11 +400,14 @@ static void test_sweep(void)
     struct compare *c = compare(1, folders);
     cJSON *root = c ? json_of(c) : NULL;
     CHECK_INT(number_in(root, "points_not_begun"), 1);
+    CHECK_STR(string_in(cJSON_GetArrayItem(cJSON_GetObjectItem(root, "algorithms"), 0), "name"),
+              "<b>a1</b>"); /* the run's */
     CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(root, "algorithms")), 2);
     cJSON_Delete(root);
     compare_free(c);
-    write_text(scratch, "sweep.json", "{\"name\": \"x\", \"points\": [{\"id\": \"1\", \"folder\": \"../out\", \"name\": \"\", "
-                                      "\"state\": \"done\"}]}");
+    write_text(scratch, "sweep.json",
+               "{\"name\": \"x\", \"points\": [{\"id\": \"1\", \"folder\": \"../out\", \"name\": \"\", "
+               "\"state\": \"done\"}]}");
     CHECK(compare(1, folders) == NULL);
     CHECK_CONTAINS(err.message, "/points/0 is not what winnow writes");
 }
@@ -397,7 +435,7 @@ static void test_page(void)
         opened++;
     for (const char *p = text; (p = strstr(p, "</td>")); p++)
         closed++;
-    CHECK_INT(plots, 6); /* three currencies, two metrics */
+    CHECK_INT(plots, 8); /* three currencies and the differences, two metrics */
     CHECK_INT(opened, closed);
     buffer_free(&page);
     compare_free(c);
@@ -412,6 +450,7 @@ int main(void)
     test_one_prompt();
     test_refusals();
     test_left_out();
+    test_rescored();
     test_page();
     test_sweep();
     scratch_remove(scratch);

@@ -89,11 +89,33 @@ static void check(const char *spec, const char *name, bool is_hacked)
     cJSON_Delete(summary);
 }
 
+/* The first prompts keep what their unfinished samples were scored by, others do not; the page says how well those
+ * scores foretold. */
+static void check_previews(void)
+{
+    static const char *const set[] = { "engine.save_previews=2", "engine.save_images=false", NULL };
+    struct harness_run run = { .spec = SPEC("{ \"use\": \"paths\", \"guide\": \"proxy\" }", "0"),
+                               .set = set,
+                               .directory = harness_directory("hacking", "paths") };
+    CHECK_OK(harness_execute(&run), run.err);
+    write_manifest(run.directory, false);
+    CHECK_OK(report_write(run.directory, &err), err);
+    CHECK(harness_number(run.directory, "SELECT count(*) FROM candidates WHERE finished = 0") > 0);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM candidates WHERE finished = 0 AND"
+                                            " (image IS NOT NULL) <> (trial < 2)"),
+              0);
+    char *page = read_all(run.directory, "report.html");
+    CHECK(strstr(page, "Do previews foretell?"));
+    CHECK(strstr(page, "Broken frames are unfinished samples"));
+    free(page);
+}
+
 int main(void)
 {
     check(SPEC(RANDOM, "0"), "random_honest", false);
     check(SPEC(RANDOM, "3"), "random_hacked", true);
     check(SPEC(CLIMB, "0"), "climb_honest", false);
     check(SPEC(CLIMB, "3"), "climb_hacked", true);
+    check_previews();
     return CHECK_DONE();
 }

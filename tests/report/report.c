@@ -111,6 +111,37 @@ static void check_points(const cJSON *points, const char *x)
     }
 }
 
+/* Every drawing differs from the others of its prompt, none wholly. */
+static void check_diversity(const cJSON *summary, int prompts, int candidates)
+{
+    const cJSON *diversity = cJSON_GetObjectItem(summary, "diversity"), *all = cJSON_GetObjectItem(diversity, "all");
+    const cJSON *half = cJSON_GetObjectItem(diversity, "first_half");
+
+    CHECK_INT(number_in(diversity, "prompts"), prompts);
+    CHECK(cJSON_IsFalse(cJSON_GetObjectItem(diversity, "is_sampled")));
+    CHECK_INT(number_in(all, "candidates"), candidates);
+    CHECK_INT(number_in(half, "candidates"), candidates / 2);
+    CHECK(number_in(cJSON_GetObjectItem(all, "distance"), "mean") > 0.01);
+    CHECK(number_in(cJSON_GetObjectItem(all, "vendi"), "mean") > 1.1);
+    CHECK(number_in(cJSON_GetObjectItem(all, "vendi"), "hi") <= candidates);
+}
+
+/* Every candidate took half a second and its scores a hundredth. */
+static void check_times(const char *directory, int candidates)
+{
+    char *text = read_all(directory, "times.json");
+    cJSON *times = cJSON_Parse(text);
+    const cJSON *curve = cJSON_GetArrayItem(cJSON_GetObjectItem(times, "curves"), 0);
+    const cJSON *points = cJSON_GetObjectItem(curve, "against_seconds");
+
+    CHECK_INT(cJSON_GetArraySize(points), candidates);
+    CHECK_NEAR(number_in(cJSON_GetArrayItem(points, 0), "seconds"), 0.51, 1e-6);
+    CHECK_NEAR(number_in(cJSON_GetArrayItem(points, candidates - 1), "seconds"), 0.51 * candidates, 1e-6);
+    check_points(points, "seconds");
+    cJSON_Delete(times);
+    free(text);
+}
+
 static void independent_pool(void)
 {
     char directory[128];
@@ -132,6 +163,8 @@ static void independent_pool(void)
         check_points(cJSON_GetObjectItem(curve, "best_of"), "n");
         check_points(cJSON_GetObjectItem(curve, "against_nfe"), "nfe");
     }
+    check_diversity(summary, 6, 16);
+    check_times(directory, 16);
     gain = cJSON_GetArrayItem(cJSON_GetObjectItem(summary, "gain"), 2);
     CHECK_STR(cJSON_GetObjectItem(gain, "metric")->valuestring, "all");
     CHECK_STR(cJSON_GetObjectItem(gain, "over")->valuestring, "n");

@@ -216,6 +216,8 @@ static void test_schema(void)
     CHECK(tree_get(properties, "canvas") &&
           tree_get(tree_get(tree_get(properties, "canvas"), "properties"), "guidance"));
     CHECK(tree_get(properties, "search") && tree_get(properties, "verifiers"));
+    const struct tree_node *sweep = tree_get(tree_get(properties, "sweep"), "properties");
+    CHECK(tree_get(sweep, "grid") && tree_get(sweep, "list") && tree_get(sweep, "max_points"));
     CHECK_CONTAINS(json, "18446744073709551615");
     CHECK_CONTAINS(json, "\"mockrandom\"");
     free(json);

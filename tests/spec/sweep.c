@@ -92,11 +92,13 @@ static void test_grid(void)
 /* The list is crossed with the grid; names; whole nodes before parts whatever their order. */
 static void test_list(void)
 {
-    struct sweep *s = load("{ \"list\": [ { \"name\": \"a b\", \"search.guide\": \"says\" }, { \"search.guide\": \"clip\" } ],"
-                           "  \"grid\": { \"search\": [ { \"use\": \"mockrandom\", \"options\": { \"candidates\": 3 } } ],"
-                           "              \"budget.nfe\": [40, null] } }");
-    static const char *const first[] = { "search={\"use\":\"mockrandom\",\"options\":{\"candidates\":3},\"guide\":\"says\"}",
-                                         "budget.nfe=40" };
+    struct sweep *s =
+        load("{ \"list\": [ { \"name\": \"a b\", \"search.guide\": \"says\" }, { \"search.guide\": \"clip\" } ],"
+             "  \"grid\": { \"search\": [ { \"use\": \"mockrandom\", \"options\": { \"candidates\": 3 } } ],"
+             "              \"budget.nfe\": [40, null] } }");
+    static const char *const first[] = {
+        "search={\"use\":\"mockrandom\",\"options\":{\"candidates\":3},\"guide\":\"says\"}", "budget.nfe=40"
+    };
     char hash[65];
     CHECK_INT(s->count, 4);
     CHECK_STR(s->points[0].changes.name, "a_b,mockrandom,candidates=3,nfe=40");
@@ -109,7 +111,8 @@ static void test_list(void)
 /* What stays keeps its id, and so its folder, whatever is added. */
 static void test_ids_stay(void)
 {
-    struct sweep *few = load("{ \"grid\": { \"seed\": [1, 2] } }"), *more = load("{ \"grid\": { \"seed\": [5, 2, 1] } }");
+    struct sweep *few = load("{ \"grid\": { \"seed\": [1, 2] } }"),
+                 *more = load("{ \"grid\": { \"seed\": [5, 2, 1] } }");
     CHECK_STR(few->points[0].id, more->points[2].id);
     CHECK_STR(few->points[1].folder, more->points[1].folder);
     CHECK(strcmp(few->points[0].id, few->points[1].id) != 0);
@@ -140,32 +143,39 @@ static void test_point(void)
 
 static void test_mistakes(void)
 {
-    refused("7", "spec.json:7:12: /sweep: a number where an object is expected: {\"grid\": {...}} or {\"list\": [...]}\n");
-    refused("{}", "spec.json:7:12: /sweep: a sweep without a point; give it \"grid\": {\"seed\": [1, 2]} or \"list\": [{...}]\n");
-    refused("{ \"list\": [] }",
-            "spec.json:7:12: /sweep: a sweep without a point; give it \"grid\": {\"seed\": [1, 2]} or \"list\": [{...}]\n");
+    refused("7",
+            "spec.json:7:12: /sweep: a number where an object is expected: {\"grid\": {...}} or {\"list\": [...]}\n");
+    refused(
+        "{}",
+        "spec.json:7:12: /sweep: a sweep without a point; give it \"grid\": {\"seed\": [1, 2]} or \"list\": [{...}]\n");
+    refused(
+        "{ \"list\": [] }",
+        "spec.json:7:12: /sweep: a sweep without a point; give it \"grid\": {\"seed\": [1, 2]} or \"list\": [{...}]\n");
     refused("{ \"grid\": { \"seed\": 4, \"canvas.steps\": [] } }",
             "spec.json:7:32: /sweep/grid/seed: 4 where a list of values is expected; write [4]\n"
-            "spec.json:7:51: /sweep/grid/canvas.steps: no value: the grid would have no point; give one, or leave the key out\n");
+            "spec.json:7:51: /sweep/grid/canvas.steps: no value: the grid would have no point; give one, or leave the "
+            "key out\n");
     refused("{ \"list\": [3] }",
             "spec.json:7:23: /sweep/list/0: 3 where a point is expected: an object of keys as --set has them\n");
     refused("{ \"grid\": { \"seed\": [1, 2], \"canvas.steps\": [1, 2, 3] }, \"max_points\": 5 }",
-            "spec.json:7:12: /sweep: 2 x 3 = 6 points, where max_points allows 5; give fewer values, or raise \"max_points\"\n");
+            "spec.json:7:12: /sweep: 2 x 3 = 6 points, where max_points allows 5; give fewer values, or raise "
+            "\"max_points\"\n");
     refused("{ \"grid\": { \"output\": [\"a\"] } }",
             "spec.json:7:35: /sweep/grid/output/0: \"output\" cannot change from point to point\n");
-    refused("{ \"grid\": { \"name\": [\"a\"] } }",
-            "spec.json:7:33: /sweep/grid/name/0: \"name\" cannot change from point to point of a grid; in \"list\" it says what a "
-            "point is called\n");
+    refused("{ \"grid\": { \"name\": [\"a\"] } }", "spec.json:7:33: /sweep/grid/name/0: \"name\" cannot change from "
+                                                   "point to point of a grid; in \"list\" it says what a "
+                                                   "point is called\n");
     refused("{ \"list\": [{ \"seed\": 1 }], \"grid\": { \"seed\": [2] } }",
-            "spec.json:7:58: /sweep/grid/seed/0: \"seed\" is changed by \"list\" and by \"grid\"; leave it to one of them\n");
+            "spec.json:7:58: /sweep/grid/seed/0: \"seed\" is changed by \"list\" and by \"grid\"; leave it to one of "
+            "them\n");
     refused("{ \"grid\": { \"seed\": [1], \"a[x]\": [2] } }",
             "spec.json:7:46: /sweep/grid/a[x]/0: \"a[x]\" is not of the form a.b[2].c\n");
-    refused("{ \"grid\": { \"seed\": [1, 2, 1] } }",
-            "spec.json:7:12: /sweep: points 1 (seed=1) and 3 (seed=1) are the same experiment: what differs changes no result; "
-            "remove one\n");
-    refused("{ \"grid\": { \"engine.batch\": [1, 2] } }",
-            "spec.json:7:12: /sweep: points 1 (batch=1) and 2 (batch=2) are the same experiment: what differs changes no result; "
-            "remove one\n");
+    refused("{ \"grid\": { \"seed\": [1, 2, 1] } }", "spec.json:7:12: /sweep: points 1 (seed=1) and 3 (seed=1) are the "
+                                                     "same experiment: what differs changes no result; "
+                                                     "remove one\n");
+    refused("{ \"grid\": { \"engine.batch\": [1, 2] } }", "spec.json:7:12: /sweep: points 1 (batch=1) and 2 (batch=2) "
+                                                          "are the same experiment: what differs changes no result; "
+                                                          "remove one\n");
 }
 
 /* All mistakes of all points at once: those of one point with its name, those of all points bare. */

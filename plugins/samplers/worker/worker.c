@@ -30,8 +30,7 @@ struct sampler {
     uint64_t last_number;
 };
 
-/* ---- asking -------------------------------------------------------------------------------------------------------
- */
+/* ---- asking ---- */
 
 static cJSON *request_for(const char *op, const wn_canvas *canvas)
 {
@@ -64,8 +63,7 @@ static wn_status make_parts(uint64_t count, struct wn_part **parts, wn_error *er
     return *parts ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a batch of %llu", (unsigned long long)count);
 }
 
-/* ---- prompts ------------------------------------------------------------------------------------------------------
- */
+/* ---- prompts ---- */
 
 static struct wn_request encode_request(const wn_cond *c, cJSON *message, struct wn_part *part)
 {
@@ -165,8 +163,7 @@ static void cond_free(void *self, wn_cond *cond)
     free_cond(cond);
 }
 
-/* ---- the model ----------------------------------------------------------------------------------------------------
- */
+/* ---- the model ---- */
 
 static wn_status schedule(void *self, const wn_canvas *canvas, float *sigma, wn_error *err)
 {
@@ -244,8 +241,7 @@ static wn_status describe(void *self, wn_sampler_info *info, wn_error *err)
     return WN_OK;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static wn_status read_info(const cJSON *ready, wn_sampler_info *info, wn_error *err)
 {

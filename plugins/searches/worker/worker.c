@@ -6,19 +6,17 @@
  * A process that dies in the midst of a search would take the search with it: what env did cannot be done again. But a
  * search is a function of its options and of what env answers. So the answers are kept (transcript.c), the search
  * begins again in a new process, and its calls are answered from there until it is where the old one was. */
+#include "calls.h"
 #include "transcript.h"
 
 #include <worker/program.h>
 
 #include <winnow/search.h>
 
-#include <errno.h>
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { SAMPLES_MAX = 1 << 18, CALL_MAX_TEXT = 8 << 20 };
+enum { CALL_MAX_TEXT = 8 << 20 };
 
 struct idle {
     struct idle *next;
@@ -34,277 +32,19 @@ struct searches {
 /* One search on one prompt. */
 struct run {
     struct wn_worker *worker;
-    const wn_env *env;
+    struct calls calls;
     struct transcript transcript;
-    wn_sample *samples; /* [SAMPLES_MAX at most], of the call in progress */
-    double *scores;
 };
 
-/* ---- arguments ----------------------------------------------------------------------------------------------------
- */
-
-/* 64 bits, as a decimal string: a JSON number has 53. */
-static wn_status get_u64(const cJSON *call, const char *key, uint64_t *value, wn_error *err)
-{
-    const char *text;
-    char *end;
-    WN_TRY(wn_message_text(call, key, "", &text, err));
-    errno = 0;
-    *value = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno)
-        return wn_fail(err, WN_E_ARG, "%s: \"%.40s\" is not a whole number of 64 bits in a string", key, text);
-    return WN_OK;
-}
-
-/* A sample's handle has 64 bits as well. 0 where there is none. */
-static wn_status get_sample(const cJSON *call, const char *key, wn_sample *sample, wn_error *err)
-{
-    *sample = 0;
-    return cJSON_HasObjectItem(call, key) ? get_u64(call, key, sample, err) : WN_OK;
-}
-
-static void put_u64(cJSON *answer, const char *key, uint64_t value)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-    cJSON_AddStringToObject(answer, key, text);
-}
-
-static wn_status get_samples(struct run *r, const cJSON *call, uint64_t *count, wn_error *err)
-{
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(call, "samples"), *item;
-    *count = (uint64_t)cJSON_GetArraySize(list);
-    if (!cJSON_IsArray(list) || *count > SAMPLES_MAX)
-        return wn_fail(err, WN_E_ARG, "samples is not a list of up to %d samples", SAMPLES_MAX);
-    free(r->samples);
-    free(r->scores);
-    r->samples = calloc(*count + 1, sizeof *r->samples);
-    r->scores = calloc(*count + 1, sizeof *r->scores);
-    if (!r->samples || !r->scores)
-        return wn_fail(err, WN_E_MEMORY, "no memory for %llu samples", (unsigned long long)*count);
-    *count = 0;
-    cJSON_ArrayForEach(item, list)
-    {
-        if (!cJSON_IsString(item))
-            return wn_fail(err, WN_E_ARG, "samples is not a list of samples, which are decimal strings");
-        r->samples[(*count)++] = strtoull(item->valuestring, NULL, 10); /* env refuses what is none */
-    }
-    return WN_OK;
-}
-
-/* ---- the calls ----------------------------------------------------------------------------------------------------
- */
-
-struct call {
-    const cJSON *message;
-    const struct wn_frame *frame;
-    wn_sample sample;
-    uint64_t point;
-    cJSON *answer; /* to be added to */
-    void *data;    /* of the answer, owned by the call */
-    uint64_t data_bytes;
-};
-
-static wn_status call_budget_left(struct run *r, struct call *c, wn_error *err)
-{
-    static const char *const names[] = { "", "nfe", "seconds", "verifier_calls", "candidates" };
-    const char *name;
-    WN_TRY(wn_message_text(c->message, "currency", "nfe", &name, err));
-    for (int32_t i = WN_CURRENCY_NFE; i <= WN_CURRENCY_CANDIDATES; i++)
-        if (strcmp(names[i], name) == 0) {
-            const double left = r->env->budget_left(r->env->ctx, i);
-            cJSON_AddItemToObject(c->answer, "value", isfinite(left) ? cJSON_CreateNumber(left) : cJSON_CreateNull());
-            return WN_OK;
-        }
-    return wn_fail(err, WN_E_ARG, "there is no currency \"%.40s\"; there are nfe, seconds, verifier_calls, candidates",
-                   name);
-}
-
-static wn_status make_data(struct call *c, uint64_t bytes, wn_error *err)
-{
-    c->data = malloc(bytes + 1);
-    c->data_bytes = bytes;
-    return c->data ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for %llu bytes", (unsigned long long)bytes);
-}
-
-static wn_status call_noise(struct run *r, struct call *c, wn_error *err)
-{
-    uint64_t stream;
-    WN_TRY(get_u64(c->message, "stream", &stream, err));
-    WN_TRY(make_data(c, r->env->latent_values * sizeof(float), err));
-    return r->env->noise(r->env->ctx, stream, c->data, err);
-}
-
-static wn_status call_random(struct run *r, struct call *c, wn_error *err)
-{
-    uint64_t stream, index;
-    WN_TRY(get_u64(c->message, "stream", &stream, err));
-    WN_TRY(get_u64(c->message, "index", &index, err));
-    put_u64(c->answer, "value", r->env->random_u64(r->env->ctx, stream, index));
-    return WN_OK;
-}
-
-static wn_status call_spawn(struct run *r, struct call *c, wn_error *err)
-{
-    wn_sample parent, made;
-    WN_TRY(get_sample(c->message, "parent", &parent, err));
-    if (c->frame->data_bytes != r->env->latent_values * sizeof(float))
-        return wn_fail(err, WN_E_ARG, "a noise of %llu bytes; a latent has %llu float32",
-                       (unsigned long long)c->frame->data_bytes, (unsigned long long)r->env->latent_values);
-    WN_TRY(r->env->spawn(r->env->ctx, c->frame->data, parent, &made, err));
-    put_u64(c->answer, "sample", made);
-    return WN_OK;
-}
-
-static wn_status call_clone(struct run *r, struct call *c, wn_error *err)
-{
-    wn_sample made;
-    WN_TRY(r->env->clone(r->env->ctx, c->sample, &made, err));
-    put_u64(c->answer, "sample", made);
-    return WN_OK;
-}
-
-static wn_status call_drop(struct run *r, struct call *c, wn_error *err)
-{
-    (void)err;
-    r->env->drop(r->env->ctx, c->sample);
-    return WN_OK;
-}
-
-static wn_status call_advance(struct run *r, struct call *c, wn_error *err)
-{
-    uint64_t count;
-    WN_TRY(get_samples(r, c->message, &count, err));
-    return r->env->advance(r->env->ctx, count, r->samples, c->point, err);
-}
-
-static wn_status call_renoise(struct run *r, struct call *c, wn_error *err)
-{
-    uint64_t stream;
-    WN_TRY(get_u64(c->message, "stream", &stream, err));
-    return r->env->renoise(r->env->ctx, c->sample, c->point, stream, err);
-}
-
-static wn_status call_kick(struct run *r, struct call *c, wn_error *err)
-{
-    uint64_t stream, kind;
-    double scale;
-    WN_TRY(get_u64(c->message, "stream", &stream, err));
-    WN_TRY(wn_message_u64(c->message, "kernel", 0, &kind, err));
-    WN_TRY(wn_message_number(c->message, "scale", 0, &scale, err));
-    return r->env->kick(r->env->ctx, c->sample, c->point, (wn_kernel){ (int64_t)kind, scale }, stream, err);
-}
-
-static wn_status call_cost(struct run *r, struct call *c, wn_error *err)
-{
-    uint64_t from;
-    WN_TRY(wn_message_u64(c->message, "from", 0, &from, err));
-    cJSON_AddNumberToObject(c->answer, "value", (double)r->env->cost(r->env->ctx, from, c->point));
-    return WN_OK;
-}
-
-static wn_status call_blend(struct run *r, struct call *c, wn_error *err)
-{
-    uint64_t base, with, stream;
-    double cosine;
-    WN_TRY(get_u64(c->message, "base", &base, err));
-    WN_TRY(get_u64(c->message, "with", &with, err));
-    WN_TRY(wn_message_number(c->message, "cosine", 0, &cosine, err));
-    WN_TRY(r->env->blend(r->env->ctx, base, with, cosine, &stream, err));
-    put_u64(c->answer, "value", stream);
-    return WN_OK;
-}
-
-static wn_status call_peek(struct run *r, struct call *c, wn_error *err)
-{
-    WN_TRY(make_data(c, 2 * r->env->latent_values * sizeof(float), err));
-    float *x = c->data;
-    return r->env->peek(r->env->ctx, c->sample, x, x + r->env->latent_values, err);
-}
-
-static wn_status call_score(struct run *r, struct call *c, wn_error *err)
-{
-    uint64_t count;
-    WN_TRY(get_samples(r, c->message, &count, err));
-    WN_TRY(r->env->score(r->env->ctx, count, r->samples, r->scores, err));
-    WN_TRY(make_data(c, count * sizeof *r->scores, err));
-    memcpy(c->data, r->scores, c->data_bytes);
-    return WN_OK;
-}
-
-static wn_status call_offer(struct run *r, struct call *c, wn_error *err)
-{
-    return r->env->offer(r->env->ctx, c->sample, err);
-}
-
-static const struct {
-    const char *op;
-    wn_status (*make)(struct run *r, struct call *c, wn_error *err);
-} calls[] = {
-    { "budget_left", call_budget_left },
-    { "noise", call_noise },
-    { "random", call_random },
-    { "spawn", call_spawn },
-    { "clone", call_clone },
-    { "drop", call_drop },
-    { "advance", call_advance },
-    { "renoise", call_renoise },
-    { "kick", call_kick },
-    { "peek", call_peek },
-    { "score", call_score },
-    { "offer", call_offer },
-    { "cost", call_cost },
-    { "blend", call_blend },
-};
-
-enum { CALLS = sizeof calls / sizeof calls[0] };
-
-static wn_status make_call(struct run *r, struct call *c, wn_error *err)
-{
-    for (uint32_t i = 0; i < CALLS; i++)
-        if (wn_message_is(c->message, calls[i].op)) {
-            WN_TRY(get_sample(c->message, "sample", &c->sample, err));
-            WN_TRY(wn_message_u64(c->message, "point", 0, &c->point, err));
-            return calls[i].make(r, c, err);
-        }
-    return wn_fail(err, WN_E_UNSUPPORTED, "env has no call \"%.40s\"", wn_message_op(c->message));
-}
-
-/* ---- the conversation ---------------------------------------------------------------------------------------------
- */
-
-static void drop_call(struct call *c)
-{
-    cJSON_Delete(c->answer);
-    free(c->data);
-}
-
-/* Makes the call. A refusal is an answer too: the budget that was spent then is spent now. */
-static wn_status find_answer(struct run *r, struct call *c, wn_error *err)
-{
-    wn_error why = { 0 };
-    c->answer = wn_message_new("answer", 0);
-    const wn_status status = make_call(r, c, &why);
-    if (status == WN_E_CANCELLED) {
-        drop_call(c);
-        return wn_fail(err, status, "%s", why.message);
-    }
-    if (status == WN_OK)
-        return WN_OK;
-    c->data_bytes = 0;
-    cJSON_ReplaceItemInObjectCaseSensitive(c->answer, "op", cJSON_CreateString("error"));
-    cJSON_AddStringToObject(c->answer, "code", wn_message_code(status));
-    cJSON_AddStringToObject(c->answer, "message", why.message);
-    return WN_OK;
-}
+/* ---- the conversation ---- */
 
 static wn_status answer_new(struct run *r, const cJSON *message, const struct wn_frame *frame, wn_error *err)
 {
-    struct call c = { .message = message, .frame = frame };
-    WN_TRY(find_answer(r, &c, err));
-    const struct wn_part part = { c.data, c.data_bytes };
-    const wn_status status = wn_worker_send(r->worker, c.answer, &part, 1, err);
-    if (transcript_add(&r->transcript, frame, c.answer, c.data, c.data_bytes) != WN_OK) /* takes both */
+    struct answer a;
+    WN_TRY(calls_make(&r->calls, message, frame, &a, err));
+    const struct wn_part part = { a.data, a.data_bytes };
+    const wn_status status = wn_worker_send(r->worker, a.message, &part, 1, err);
+    if (transcript_add(&r->transcript, frame, a.message, a.data, a.data_bytes) != WN_OK) /* takes both */
         return wn_fail(err, WN_E_MEMORY, "no memory for a search of %llu calls",
                        (unsigned long long)r->transcript.count);
     return status;
@@ -313,11 +53,11 @@ static wn_status answer_new(struct run *r, const cJSON *message, const struct wn
 /* Noise is large, and a function of its stream: it is made again rather than kept. */
 static wn_status answer_noise(struct run *r, const cJSON *message, const struct wn_frame *frame, wn_error *err)
 {
-    struct call c = { .message = message, .frame = frame };
-    WN_TRY(find_answer(r, &c, err));
-    const struct wn_part part = { c.data, c.data_bytes };
-    const wn_status status = wn_worker_send(r->worker, c.answer, &part, 1, err);
-    drop_call(&c);
+    struct answer a;
+    WN_TRY(calls_make(&r->calls, message, frame, &a, err));
+    const struct wn_part part = { a.data, a.data_bytes };
+    const wn_status status = wn_worker_send(r->worker, a.message, &part, 1, err);
+    answer_free(&a);
     return status;
 }
 
@@ -363,7 +103,7 @@ static wn_status serve_one(struct run *r, int *is_done, wn_error *err)
 {
     cJSON *message;
     struct wn_frame frame;
-    const struct wn_frame_limits limits = { CALL_MAX_TEXT, r->env->latent_values * sizeof(float) };
+    const struct wn_frame_limits limits = { CALL_MAX_TEXT, r->calls.env->latent_values * sizeof(float) };
     WN_TRY(wn_worker_receive(r->worker, limits, &message, &frame, err));
     *is_done = wn_message_is(message, "done") || wn_message_is(message, "error");
     wn_status status = WN_OK;
@@ -380,7 +120,7 @@ static wn_status converse(struct run *r, wn_error *err)
 {
     int is_done = 0;
     WN_TRY(wn_worker_up(r->worker, err));
-    cJSON *request = make_request(r->env);
+    cJSON *request = make_request(r->calls.env);
     wn_status status = wn_worker_send(r->worker, request, NULL, 0, err);
     cJSON_Delete(request);
     transcript_rewind(&r->transcript);
@@ -389,8 +129,7 @@ static wn_status converse(struct run *r, wn_error *err)
     return status;
 }
 
-/* ---- processes ----------------------------------------------------------------------------------------------------
- */
+/* ---- processes ---- */
 
 static wn_status take_worker(struct searches *s, struct wn_worker **worker, wn_error *err)
 {
@@ -435,7 +174,7 @@ static wn_status run_in(struct run *r, wn_error *err)
 static wn_status run(void *self, const wn_env *env, wn_error *err)
 {
     struct searches *s = self;
-    struct run r = { .env = env };
+    struct run r = { .calls = { .env = env } };
     WN_TRY(take_worker(s, &r.worker, err));
     const wn_status status = run_in(&r, err);
     if (status == WN_OK)
@@ -443,8 +182,7 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     else
         wn_worker_stop(r.worker);
     transcript_free(&r.transcript);
-    free(r.samples);
-    free(r.scores);
+    calls_finish(&r.calls);
     return status;
 }
 
@@ -455,8 +193,7 @@ static void plan(const void *options, uint64_t steps, uint64_t evals_per_velocit
     p->candidates = p->nfe = p->verifier_calls = UINT64_MAX;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static void destroy(void *self)
 {
