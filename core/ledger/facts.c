@@ -57,15 +57,22 @@ static void put_rescored(cJSON *list, const cJSON *verifier)
                    cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(metric, "higher_is_better")));
 }
 
+/* 1 where the sampler does not say: the run asks it again, and fails of it. */
+static uint64_t evals_per_velocity(const struct spec *spec, const struct instances *instances)
+{
+    wn_sampler_info info = { .struct_size = sizeof info };
+    wn_error ignored;
+    if (!instances->sampler.self)
+        return 1;
+    const wn_sampler *sampler = spec->sampler.plugin->vtable;
+    const wn_status status = sampler->describe(instances->sampler.self, &info, &ignored);
+    return status == WN_OK && info.evals_per_velocity > 0 ? info.evals_per_velocity : 1;
+}
+
 /* Bounds that are infinite become null. */
 static void put_plan(cJSON *report, const struct spec *spec, const struct instances *instances)
 {
-    const wn_sampler *sampler = spec->sampler.plugin->vtable;
-    wn_sampler_info info = { .struct_size = sizeof info, .evals_per_velocity = 1 };
-    wn_error ignored; /* the run asks again and says it */
-    if (!instances->sampler.self || sampler->describe(instances->sampler.self, &info, &ignored) != WN_OK)
-        info.evals_per_velocity = 1;
-    const struct spec_bounds each = spec_bounds(spec, info.evals_per_velocity);
+    const struct spec_bounds each = spec_bounds(spec, evals_per_velocity(spec, instances));
     cJSON *plan = cJSON_AddObjectToObject(report, "plan");
     cJSON_AddNumberToObject(plan, "prompts", spec->prompt_count);
     cJSON_AddNumberToObject(plan, "candidates", each.candidates);

@@ -168,14 +168,21 @@ static void accept_all(struct gate *g)
     }
 }
 
-void gate_turn(struct gate *g)
+static void look_at_all(struct gate *g)
 {
-    accept_all(g);
     for (uint32_t i = 0; i < g->count;)
         if (look_at(g, &g->waiting[i]))
             i++;
         else
             g->waiting[i] = g->waiting[--g->count];
+}
+
+/* Whoever has gone gives up its place before others ask for one. */
+void gate_turn(struct gate *g)
+{
+    look_at_all(g);
+    accept_all(g);
+    look_at_all(g);
 }
 
 uint32_t gate_fds(const struct gate *g, struct pollfd fds[GATE_FDS], int *timeout_ms)

@@ -6,6 +6,7 @@
 
 #include "scratch.h"
 
+#include <cjson/cJSON.h>
 #include <sqlite3.h>
 #include <time.h>
 
@@ -88,17 +89,29 @@ static void check_changes(struct manifest_start *start, struct registry_module *
     start->ledger = NULL;
 }
 
-static void plan(const void *options, uint64_t steps, uint64_t evals, wn_search_plan *out)
+/* A number of report.plan; -1 for null. */
+static double plan_in(const char *manifest, const char *key)
 {
-    (void)options;
-    *out = (wn_search_plan){ .struct_size = sizeof *out, .candidates = 2, .nfe = 2 * steps * evals, .verifier_calls = 2 };
+    cJSON *root = cJSON_Parse(manifest);
+    const cJSON *report = cJSON_GetObjectItemCaseSensitive(root, "report");
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(report, "plan"), key);
+    const double value = cJSON_IsNumber(item) ? item->valuedouble : cJSON_IsNull(item) ? -1 : -2;
+    cJSON_Delete(root);
+    return value;
+}
+
+/* As many as it takes, one evaluation and one call each. */
+static void plan_search(const void *options, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *plan)
+{
+    (void)options, (void)steps, (void)evals_per_velocity;
+    plan->candidates = UINT64_MAX;
+    plan->nfe = 40;
+    plan->verifier_calls = UINT64_MAX;
 }
 
 int main(int argc, char **argv)
 {
-    wn_sampler sampler = { .struct_size = sizeof sampler };
-    wn_plugin maker = { .name = "analytic", .version = "1.0", .vtable = &sampler };
-    wn_search search = { .struct_size = sizeof search, .flags = WN_SEARCH_POOL_IS_IID, .plan = plan };
+    wn_search search = { .struct_size = sizeof search, .flags = WN_SEARCH_POOL_IS_IID, .plan = plan_search };
     wn_metric metric = { .name = "cosine", .flags = WN_METRIC_HIGHER_IS_BETTER };
     wn_verifier verifier = { .struct_size = sizeof verifier, .metrics = &metric, .metric_count = 1 };
     wn_plugin plugin = { .name = "random", .version = "1.0", .vtable = &search };
@@ -106,10 +119,12 @@ int main(int argc, char **argv)
     struct registry_module module = { .path = argc > 0 ? argv[0] : "" };
     struct spec_use clip = { .name = "clip", .plugin = &judge, .module = &module };
     struct spec spec = { .name = "trial",
-                         .sampler = { .name = "sampler", .plugin = &maker },
                          .search = { .name = "search", .plugin = &plugin, .module = &module },
                          .verifiers = &clip,
                          .verifier_count = 1,
+                         .prompt_count = 3,
+                         .budget = { INFINITY, INFINITY, INFINITY, INFINITY },
+                         .run_budget = { INFINITY, INFINITY, INFINITY, INFINITY },
                          .hash = "0123" };
     const char *files[] = { weights, linked, large };
     struct instance made = { .use = &clip, .verifier = verifier };
@@ -130,6 +145,9 @@ int main(int argc, char **argv)
     CHECK_CONTAINS(buffer_string(&text), "a \\\"processor\\\"");
     CHECK_CONTAINS(buffer_string(&text), "3221225472");
     CHECK_CONTAINS(buffer_string(&text), "\"guide\"");
+    CHECK_INT(plan_in(buffer_string(&text), "prompts"), 3);
+    CHECK_INT(plan_in(buffer_string(&text), "nfe"), 40);
+    CHECK_INT(plan_in(buffer_string(&text), "candidates"), -1); /* null: no bound */
 
     CHECK_OK(manifest_append(scratch, &start, &err), err);
     read_manifest(&text);
