@@ -210,7 +210,8 @@ static wn_status run_search(struct course *c, uint64_t i, struct view *v, wn_err
     wn_status status = view_open(v, err);
     if (status == WN_OK)
         status = name_stage(c->o, i, search->run(c->selves[i], &v->env, err), err);
-    c->is_cut |= status == WN_E_BUDGET;
+    c->is_cut |=
+        status == WN_E_BUDGET && (is_last(c->o, i) || own_of(c->o, i)->share <= 0); /* else it was told to end there */
     c->streams += v->drawn;
     c->runs++;
     view_close(v);
