@@ -259,10 +259,15 @@ static void plan(struct experiment *x)
     x->planned_nfe = each.nfe * e->spec->prompt_count;
 }
 
-/* Evaluations are what takes the time, and they come evenly: long before the first candidate there is a rate. */
+/* Evaluations are what takes the time, and they come evenly: long before the first candidate there is a rate. Where
+ * seconds are the budget they say nothing, and the prompts that are done do. */
 static double eta(const struct experiment *x, const struct experiment_status *s)
 {
+    const struct spec *spec = x->engine.spec;
     const double left = x->planned_nfe - (double)s->nfe_sampled - (double)s->nfe_replayed - (double)s->nfe_cached;
+    const double done = (double)s->prompts_done + s->prompts_failed;
+    if (isfinite(spec->budget.seconds) || isfinite(spec->run_budget.seconds))
+        return done > 0 ? s->seconds * (s->prompt_count - done) / done : (double)NAN;
     return s->nfe_sampled > 0 && isfinite(left) ? s->seconds / (double)s->nfe_sampled * fmax(left, 0) : (double)NAN;
 }
 
