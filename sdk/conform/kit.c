@@ -132,6 +132,7 @@ static void run_check(struct kit *k, const struct check *check)
 static const struct check common[] = {
     { "exports nothing but its module", kit_check_symbols, true },
     { "create and destroy leave nothing behind", kit_check_lives, true },
+    { "gives all memory back", kit_check_leaks, true },
     { "prints nothing", kit_check_silence, true },
     { "changes nothing of the process", kit_check_state, true },
     { "keeps its own data as it was", kit_check_globals, false },

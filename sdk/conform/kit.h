@@ -56,6 +56,7 @@ bool kit_hear(struct kit_catcher *c, char *text, uint64_t size);
 /* surroundings.c: checks of every kind. */
 void kit_check_symbols(struct kit *k, void *self);
 void kit_check_lives(struct kit *k, void *self);
+void kit_check_leaks(struct kit *k, void *self);
 void kit_check_silence(struct kit *k, void *self);
 void kit_check_state(struct kit *k, void *self);
 void kit_check_globals(struct kit *k, void *self);

@@ -102,6 +102,10 @@ static wn_status score(void *self, const wn_score_request *r, wn_error *err)
 #ifdef BAD_ORDER
         r->scores[i] += r->count > 1 ? (double)i : 0;
 #endif
+#ifdef BAD_LEAK
+        char *volatile lost = malloc(1000);
+        lost[0] = 1;
+#endif
 #ifdef BAD_STATE
         r->scores[i] += b->calls++;
 #endif

@@ -28,11 +28,11 @@ BAD = {
                  "parallel": "can be had again", "infinity": "pictures of every size", "bounds": "alone as among",
                  "cancel": "an interrupt", "symbol": "exports nothing", "files": "leave nothing behind",
                  "output": "prints nothing", "locale": "changes nothing of the process", "global": "its own data",
-                 "memory": "lack of memory", "message": "lack of memory"},
+                 "memory": "lack of memory", "message": "lack of memory", "leak": "gives all memory back"},
     "search": {"plan": "plans something", "offer": "ends, with", "budget": "used-up budget", "trace": "the same answers",
                "error": "what fails below", "dropped": "ends, with"},
 }
-NEEDS_ALLOCATOR = ("memory", "message")
+NEEDS_ALLOCATOR = ("memory", "message", "leak")
 failures = 0
 
 
