@@ -53,7 +53,7 @@ wn_status wn_program_init(struct wn_program *p, const wn_host *host, const struc
         .host = host,
         .name = o->script,
         .argv = p->argv,
-        .library = places && *places->python ? places->python : NULL,
+        .modules = places && *places->python ? places->python : NULL,
         .kind = kind,
         .options = o->options,
         .start_s = o->start_s,

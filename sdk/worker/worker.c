@@ -31,7 +31,7 @@ struct wn_worker {
     struct wn_child child;
     struct wn_pipe pipe;
     char **env;
-    char *library; /* PYTHONPATH=..., env's */
+    char *python_path; /* PYTHONPATH=..., env's */
     cJSON *ready;
     struct wn_shared shared;
     struct worker_log log;
@@ -384,7 +384,7 @@ wn_status wn_worker_up(struct wn_worker *w, wn_error *err)
 
 extern char **environ;
 
-/* The environment as it is, with the library in front of Python's own path. */
+/* The environment as it is, with the modules in front of Python's own path. */
 static wn_status make_environment(struct wn_worker *w, wn_error *err)
 {
     const char *old = getenv("PYTHONPATH");
@@ -395,16 +395,16 @@ static wn_status make_environment(struct wn_worker *w, wn_error *err)
     if (!w->env)
         return wn_fail(err, WN_E_MEMORY, "no memory for an environment");
     for (uint64_t i = 0; i < count; i++)
-        if (!w->setup.library || strncmp(environ[i], "PYTHONPATH=", 11) != 0)
+        if (!w->setup.modules || strncmp(environ[i], "PYTHONPATH=", 11) != 0)
             w->env[kept++] = environ[i];
-    if (!w->setup.library)
+    if (!w->setup.modules)
         return WN_OK;
-    const uint64_t size = strlen(w->setup.library) + (old ? strlen(old) : 0) + 16;
-    w->library = malloc(size);
-    if (!w->library)
+    const uint64_t size = strlen(w->setup.modules) + (old ? strlen(old) : 0) + 16;
+    w->python_path = malloc(size);
+    if (!w->python_path)
         return wn_fail(err, WN_E_MEMORY, "no memory for an environment");
-    snprintf(w->library, size, "PYTHONPATH=%s%s%s", w->setup.library, old && *old ? ":" : "", old ? old : "");
-    w->env[kept] = w->library;
+    snprintf(w->python_path, size, "PYTHONPATH=%s%s%s", w->setup.modules, old && *old ? ":" : "", old ? old : "");
+    w->env[kept] = w->python_path;
     return WN_OK;
 }
 
@@ -455,7 +455,7 @@ void wn_worker_stop(struct wn_worker *w)
     wn_shared_close(&w->shared);
     cJSON_Delete(w->ready);
     free(w->env);
-    free(w->library);
+    free(w->python_path);
     free(w);
 }
 

@@ -21,7 +21,7 @@ struct wn_worker_setup {
     const wn_host *host;
     const char *name;        /* for messages */
     const char *const *argv; /* ends with NULL; valid until wn_worker_stop, as all strings here */
-    const char *library;     /* a directory in which Python programs find modules; NULL = none */
+    const char *modules;     /* a directory in which Python programs find modules; NULL = none */
     const char *kind;        /* "verifier", "sampler", "search" */
     const char *options;     /* a JSON object: what the spec gives the program */
     double start_s;          /* the longest silence before it is ready */
