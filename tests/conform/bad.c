@@ -103,7 +103,7 @@ static wn_status score(void *self, const wn_score_request *r, wn_error *err)
         r->scores[i] += r->count > 1 ? (double)i : 0;
 #endif
 #ifdef BAD_LEAK
-        char *volatile lost = malloc(1000);
+        char *volatile lost = malloc(100);
         lost[0] = 1;
 #endif
 #ifdef BAD_STATE
