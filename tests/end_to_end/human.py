@@ -22,6 +22,7 @@ SPEC = {
     "winnow": 0, "name": "human", "seed": 5, "output": "unused",
     "prompts": {"list": [{"id": "one", "prompt": "one \u001b[31mred"}, {"id": "two", "prompt": "two"}]},
     "canvas": {"width": 32, "height": 32, "steps": 3},
+    "engine": {"live": 1},  # which of two searches asks first is open, and pictures are compared from run to run
     "sampler": {"use": "analytic"},
     "verifiers": {"near": {"use": "analytic"}, "me": {"use": "human"}},
     "search": {"use": "random", "guide": "me", "options": {"candidates": 4}},
