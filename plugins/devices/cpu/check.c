@@ -98,9 +98,9 @@ static wn_status check_weight(const struct check *c, uint64_t i)
         const wn_weight_part *part = &w->part[k];
         if (!part->data)
             return FAIL(c, "part %llu of weight \"%s\" has no data", U(k), name);
-        if (!dtype_bytes(part->dtype))
-            return FAIL(c, "part %llu of weight \"%s\" has dtype %d, which is no type of weights", U(k), name,
-                        part->dtype);
+        if (!weight_row_bytes(part->dtype, w->cols))
+            return FAIL(c, "part %llu of weight \"%s\" has dtype %d, which is no type of weights of %llu columns", U(k),
+                        name, part->dtype, U(w->cols));
         rows += smaller(part->rows, MAX_SIDE);
     }
     if (rows != w->rows)

@@ -11,6 +11,8 @@
 
 #include <winnow/device.h>
 
+#include <weights/blocks.h>
+
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -65,13 +67,12 @@ struct packed {
 wn_status weights_get(wn_device *device, const wn_weight *weight, int32_t packing, uint64_t taps,
                       const struct packed **packed, wn_error *err);
 void weights_release(wn_device *device, const struct packed *packed); /* NULL is fine */
-/* n elements of a part as float32, scaled. */
+/* n elements of a part as float32, scaled; whole rows, where the type is of blocks. */
 void weights_convert(const struct isa *isa, const wn_weight_part *part, uint64_t first, float *dst, uint64_t n);
 /* Row `row` as float32, scaled. */
 void weights_row(const struct isa *isa, const wn_weight *weight, uint64_t row, float *dst);
 /* The row itself when it is float32 with scale 1, else a copy in buffer. */
 const float *weights_row_in_place(const struct isa *isa, const wn_weight *weight, uint64_t row, float *buffer);
-uint64_t dtype_bytes(int32_t dtype); /* 0 when it cannot be a weight's type */
 
 /* ---- programs ----------------------------------------------------------------------------------------------- */
 

@@ -74,7 +74,7 @@ static void forget_rows(const wn_weight *w, uint64_t first, uint64_t count)
     for (uint64_t k = 0, row = 0; k < w->part_count; row += w->part[k].rows, k++) {
         uint64_t begin = first > row ? first - row : 0;
         uint64_t end = first + count > row ? smaller(first + count - row, w->part[k].rows) : 0;
-        uint64_t row_bytes = w->cols * dtype_bytes(w->part[k].dtype);
+        uint64_t row_bytes = weight_row_bytes(w->part[k].dtype, w->cols);
         if (begin >= end)
             continue;
         uintptr_t from = round_up((uintptr_t)w->part[k].data + begin * row_bytes, 4096);
