@@ -5,8 +5,9 @@
  */
 #include "graph_internal.h"
 
-#include "weights/blocks.h"
 #include "weights/safetensors.h"
+
+#include <device/blocks.h>
 
 #include <stdlib.h>
 #include <string.h>

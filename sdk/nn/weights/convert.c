@@ -1,7 +1,8 @@
 /* convert.c - the elements of a tensor as float32, whatever type the file holds. */
-#include "blocks.h"
-#include "half.h"
 #include "safetensors.h"
+
+#include <device/blocks.h>
+#include <device/half.h>
 
 #include <math.h>
 #include <string.h>

@@ -6,9 +6,9 @@
  */
 #include "gguf_header.h"
 
-#include "blocks.h"
 #include "utf8.h"
 
+#include <device/blocks.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

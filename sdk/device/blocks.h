@@ -3,8 +3,8 @@
  * Everybody who steps over rows of a weight asks here, so that a quantised type (device.h has the layouts) is one line
  * in one table. Internal to the toolkit and to device plugins, which compile blocks.c in. [any]
  */
-#ifndef WINNOW_NN_BLOCKS_H
-#define WINNOW_NN_BLOCKS_H
+#ifndef WINNOW_DEVICE_BLOCKS_H
+#define WINNOW_DEVICE_BLOCKS_H
 
 #include <winnow/device.h>
 

@@ -3,7 +3,8 @@
  * Everything behind this may index without looking: handles, shapes, windows, weights, activations and aliasing are all
  * checked here, one message for each mistake, naming graph, op, output and both values.
  */
-#include "cpu.h"
+#include "blocks.h"
+#include "graph.h"
 
 #include <stdlib.h>
 

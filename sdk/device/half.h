@@ -1,6 +1,6 @@
 /* half.h - an IEEE half as float32. */
-#ifndef WINNOW_NN_HALF_H
-#define WINNOW_NN_HALF_H
+#ifndef WINNOW_DEVICE_HALF_H
+#define WINNOW_DEVICE_HALF_H
 
 #include <stdint.h>
 #include <string.h>
