@@ -10,7 +10,7 @@
 #define WINNOW_CPU_H
 
 #include <device/blocks.h>
-#include "device/graph.h"
+#include <device/graph.h>
 
 #include <pthread.h>
 #include <stdatomic.h>
