@@ -6,6 +6,7 @@
 #include "graph_internal.h"
 
 #include "weights/safetensors.h"
+#include "weights/scale.h"
 
 #include <device/blocks.h>
 
@@ -294,27 +295,6 @@ static void shape_text(const nn_tensor *t, char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "%s%llu", i ? ", " : "", (unsigned long long)t->shape[i]);
 }
 
-/* What 8-bit checkpoints multiply "x.weight" by: the scalar "x.scale_weight", "x.weight_scale" in newer ones; 1 where
- * there is none. One scale for each row or block is another format: without its scales it would be garbage. */
-static float scale_of(nn_graph *g, const nn_weights *from, const nn_tensor *t)
-{
-    static const char *const names[] = { "scale_weight", "weight_scale" };
-    char name[256 + 16];
-    float scale = 1.0f;
-    const size_t stem = strlen(t->name) - (strlen(t->name) > 7 ? 7 : 0);
-    if ((t->dtype != WN_F8_E4M3 && t->dtype != WN_F8_E5M2) || strcmp(t->name + stem, ".weight") != 0)
-        return scale;
-    for (int i = 0; i < 2; i++) {
-        snprintf(name, sizeof name, "%.*s.%s", (int)stem, t->name, names[i]);
-        const nn_tensor *found = nn_weights_find(from, name);
-        if (found && !folds_to(found, 1, 1))
-            graph_fail(g, WN_E_UNSUPPORTED, "%s: tensor \"%s\" is not one scale for the whole weight", t->file, name);
-        else if (found)
-            nn_tensor_to_f32(found, 0, &scale, 1);
-    }
-    return scale;
-}
-
 static nn_w weight_find(nn_graph *g, const nn_weights *from, uint64_t rows, uint64_t cols, int is_required,
                         const char *name)
 {
@@ -334,11 +314,17 @@ static nn_w weight_find(nn_graph *g, const nn_weights *from, uint64_t rows, uint
                    t->file, name, shape, (unsigned long long)rows, (unsigned long long)cols);
         return 0;
     }
+    float scale;
+    wn_error err;
+    if (weight_scale(from, t, &scale, &err) != WN_OK) {
+        graph_fail(g, err.code, "%s", err.message);
+        return 0;
+    }
     return weight_append(g, &(wn_weight){ .name = name,
                                           .rows = rows,
                                           .cols = cols,
                                           .part_count = 1,
-                                          .part = { { t->data, t->dtype, scale_of(g, from, t), rows } } });
+                                          .part = { { t->data, t->dtype, scale, rows } } });
 }
 
 static nn_w weight_format(nn_graph *g, const nn_weights *from, uint64_t rows, uint64_t cols, int is_required,

@@ -1,7 +1,7 @@
-/* fp8.c - FLUX.1 in 8-bit floats as they are found: every tensor simply cast (Kijai's files, Comfy's all-in-one), and with
- * a scale for each matrix ("x.scale_weight" with the marker "scaled_fp8"; "x.weight_scale" with "x.comfy_quant" in newer
- * files). A scale that is not used gives garbage of the right shape, an error of about 1; the two spellings of the same
- * scale give the same bits.
+/* fp8.c - FLUX.1 in 8-bit floats as they are found: every tensor simply cast (Kijai's files, Comfy's all-in-one), and
+ * with a scale for each matrix ("x.scale_weight" with the marker "scaled_fp8"; "x.weight_scale" with "x.comfy_quant" in
+ * newer files). A scale that is not used gives garbage of the right shape, an error of about 1; the two spellings of
+ * the same scale give the same bits.
  */
 #include "check.h"
 #include "gguf_file.h"
@@ -126,20 +126,46 @@ struct result {
     uint8_t rgb[PIXELS];
 };
 
+static void open_painter(struct painter *p, struct host *h, const char *const *pairs)
+{
+    painter_open(p, h, pairs, 64, 64);
+    if (!p->self) {
+        CHECK_FAIL("%s", p->error.message);
+        exit(1);
+    }
+}
+
 static void paint(struct host *h, const char *pebble, const char *transformer, const nn_weights *golden,
                   struct result *r)
 {
     struct painter p;
-    painter_open(&p, h, (const char *const[]){ "model", pebble, "transformer", transformer, NULL }, 64, 64);
-    if (!p.self) {
-        CHECK_FAIL("%s", p.error.message);
-        exit(1);
-    }
+    open_painter(&p, h, (const char *const[]){ "model", pebble, "transformer", transformer, NULL });
     r->n = 2 * p.latent;
     r->v = tiny_alloc(r->n, sizeof *r->v);
     painter_velocities(&p, golden, r->v);
     painter_picture(&p, golden, r->rgb);
     painter_close(&p);
+}
+
+/* A LoRA that changes the velocity by 16 % (make_lora.py): its sum with a scaled weight has the weight's scale in it.
+ */
+static void test_lora(struct host *h, const char *pebble, const char *transformer, const nn_weights *golden)
+{
+    struct painter p;
+    nn_weights *want;
+    char path[4200], loras[4300];
+    const char *folder = tiny_folder("lora", "fp8");
+    snprintf(path, sizeof path, "%s/golden.safetensors", folder);
+    snprintf(loras, sizeof loras, "[\"%s/peft.safetensors\"]", folder);
+    CHECK_OK(nn_weights_open(path, &want, &err), err);
+    open_painter(&p, h, (const char *const[]){ "model", pebble, "transformer", transformer, "loras", loras, NULL });
+    float *v = tiny_alloc(2 * p.latent, sizeof *v);
+    painter_velocities(&p, golden, v);
+    const double error = relative_l2(v, tiny_golden(want, "peft.v", NULL), 2 * p.latent);
+    printf("LoRA:   velocity %.2e (bound 6e-2)\n", error);
+    CHECK(error < 6e-2);
+    painter_close(&p);
+    nn_weights_close(want);
 }
 
 int main(void)
@@ -162,6 +188,7 @@ int main(void)
     CHECK(v[CAST] > 0 && v[CAST] < 6e-2 && db[CAST] > 40);
     CHECK(v[SCALED] > 0 && v[SCALED] < 6e-2 && db[SCALED] > 30);
     CHECK(memcmp(is[SCALED].v, is[NEWER].v, f32.n * sizeof *f32.v) == 0);
+    test_lora(&host, pebble, write_model(pebble, SCALED), golden);
     nn_weights_close(golden);
     host_close(&host);
     return CHECK_DONE();

@@ -89,6 +89,20 @@ static const nn_tensor *tensor_file_find(const struct tensor_file *f, const char
                      : nn_safetensors_find(f->safetensors, name);
 }
 
+static const char *tensor_file_metadata(const struct tensor_file *f, const char *key)
+{
+    const uint64_t count = f->torch  ? 0
+                           : f->gguf ? nn_gguf_metadata_count(f->gguf)
+                                     : nn_safetensors_metadata_count(f->safetensors);
+    for (uint64_t i = 0; i < count; i++) {
+        const nn_metadata *m =
+            f->gguf ? nn_gguf_metadata_at(f->gguf, i) : nn_safetensors_metadata_at(f->safetensors, i);
+        if (strcmp(m->key, key) == 0)
+            return m->value;
+    }
+    return NULL;
+}
+
 /* ---- files shared in the process ---- */
 
 struct shared_file {
@@ -441,4 +455,12 @@ uint64_t nn_weights_file_count(const nn_weights *w)
 const char *nn_weights_file(const nn_weights *w, uint64_t i)
 {
     return w->base ? nn_weights_file(w->base, i) : tensor_file_path(w->files[i]);
+}
+
+const char *nn_weights_metadata(const nn_weights *w, const char *key)
+{
+    const char *value = w->base ? nn_weights_metadata(w->base, key) : NULL;
+    for (uint64_t i = 0; i < w->file_count && !value; i++)
+        value = tensor_file_metadata(w->files[i], key);
+    return value;
 }
