@@ -131,6 +131,41 @@ static void write_transformer(const char *from, const char *to)
     nn_weights_close(w);
 }
 
+/* Its T5 under llama.cpp's names. */
+static void write_t5(const char *from, const char *to)
+{
+    static const char *const names[][2] = { { "encoder.final_layer_norm", "enc.output_norm" },
+                                            { "encoder.block.", "enc.blk." },
+                                            { "layer.0.SelfAttention.relative_attention_bias", "attn_rel_b" },
+                                            { "layer.0.SelfAttention.", "attn_" },
+                                            { "layer.0.layer_norm", "attn_norm" },
+                                            { "layer.1.layer_norm", "ffn_norm" },
+                                            { "layer.1.DenseReluDense.wi_0", "ffn_gate" },
+                                            { "layer.1.DenseReluDense.wi_1", "ffn_up" },
+                                            { "layer.1.DenseReluDense.wo", "ffn_down" },
+                                            { "shared", "token_embd" } };
+    static const char prefix[] = "text_encoders.t5xxl.transformer.";
+    nn_weights *w = must_open(from);
+    nn_tensor *list = tiny_alloc(nn_weights_count(w), sizeof *list);
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < nn_weights_count(w); i++) {
+        const nn_tensor *t = nn_weights_at(w, i);
+        char *name = tiny_alloc(512, 1), *at;
+        if (strncmp(t->name, prefix, sizeof prefix - 1) != 0)
+            continue;
+        snprintf(name, 256, "%s", t->name + sizeof prefix - 1);
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+            if ((at = strstr(name, names[k][0]))) {
+                memmove(at + strlen(names[k][1]), at + strlen(names[k][0]), strlen(at + strlen(names[k][0])) + 1);
+                memcpy(at, names[k][1], strlen(names[k][1]));
+            }
+        list[count] = *t;
+        list[count++].name = name;
+    }
+    gguf_write(to, list, count);
+    nn_weights_close(w);
+}
+
 static void test_single_file(struct host *h)
 {
     const char *folder = tiny_folder("single_file", "gguf");
@@ -140,11 +175,13 @@ static void test_single_file(struct host *h)
     snprintf(t5, sizeof t5, "%s/tokenizer_2", folder);
     snprintf(golden_path, sizeof golden_path, "%s/golden.safetensors", folder);
     const char *gguf = in_build("flux.gguf");
+    const char *encoder = in_build("t5.gguf");
     write_transformer(all, gguf);
+    write_t5(all, encoder);
     nn_weights *golden = must_open(golden_path);
     const char *const plain[] = { "model", all, "tokenizer", clip, "tokenizer_2", t5, NULL };
-    const char *const parts[] = { "model",          gguf, "tokenizer", clip, "tokenizer_2", t5, "text_encoder", all,
-                                  "text_encoder_2", all,  "vae",       all,  NULL };
+    const char *const parts[] = { "model",          gguf,    "tokenizer", clip, "tokenizer_2", t5, "text_encoder", all,
+                                  "text_encoder_2", encoder, "vae",       all,  NULL };
     float *want, *got;
     uint64_t n, same;
     velocities(h, plain, 16, 24, golden, &want, &n);
