@@ -294,6 +294,13 @@ static wn_status decode(void *self, const wn_canvas *canvas, uint64_t count, con
     return decode_run(self, canvas, count, x0, quality, rgb, err);
 }
 
+static const void *extension(void *self, const char *id)
+{
+    static const wn_image_to_latent image_to_latent = { .struct_size = sizeof image_to_latent, .encode = encode_image };
+    (void)self;
+    return strcmp(id, WN_IMAGE_TO_LATENT) == 0 ? &image_to_latent : NULL;
+}
+
 static const wn_sampler sampler = {
     .struct_size = sizeof sampler,
     .canvas_options = canvas_options,
@@ -304,6 +311,7 @@ static const wn_sampler sampler = {
     .cond_free = cond_free,
     .velocity = velocity,
     .decode = decode,
+    .extension = extension,
 };
 
 static const wn_plugin plugin = {

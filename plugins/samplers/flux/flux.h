@@ -5,6 +5,7 @@
 #include "schedule.h"
 
 #include <winnow/device.h>
+#include <winnow/image_to_latent.h>
 #include <winnow/sampler.h>
 
 #include <models/clip.h>
@@ -168,6 +169,9 @@ wn_status velocity_run(struct flux *f, const wn_canvas *canvas, uint64_t count, 
                        wn_error *err);
 wn_status decode_run(struct flux *f, const wn_canvas *canvas, uint64_t count, const float *const *x0, int32_t quality,
                      uint8_t *const *rgb, wn_error *err);
+
+/* encode.c: wn_image_to_latent. */
+wn_status encode_image(void *self, const wn_canvas *canvas, const wn_image *image, float *latent, wn_error *err);
 
 /* The slot of a size: the one that has it, else the one unused for longest, emptied. */
 struct sized_program *sized_find(struct sized_program *slots, uint64_t *clock, uint64_t height, uint64_t width,
