@@ -21,7 +21,8 @@ static void find_image(struct loader *l, const struct tree_node *name, const str
 {
     wn_error err = { 0 };
     char path[FILE_PATH_SIZE], hex[65];
-    const char *directory = name->line ? source_directory(l->arena, name->source) : l->spec->directory;
+    const bool is_beside = name->line && !l->request->directory; /* of the file that it stands in */
+    const char *directory = is_beside ? source_directory(l->arena, name->source) : l->spec->directory;
     wn_status status = resolve_name(directory ? directory : ".", name->text, path, sizeof path, &err);
     if (status == WN_OK)
         status = sha256_file(path, hex, NULL, NULL, &err);
