@@ -37,16 +37,6 @@
     X(GetBufferMemoryRequirements)                                                                                     \
     X(BindBufferMemory)                                                                                                \
     X(GetBufferDeviceAddress)                                                                                          \
-    X(CreateBufferView)                                                                                                \
-    X(DestroyBufferView)                                                                                               \
-    X(CreateDescriptorSetLayout)                                                                                       \
-    X(DestroyDescriptorSetLayout)                                                                                      \
-    X(CreateDescriptorPool)                                                                                            \
-    X(DestroyDescriptorPool)                                                                                           \
-    X(AllocateDescriptorSets)                                                                                          \
-    X(FreeDescriptorSets)                                                                                              \
-    X(UpdateDescriptorSets)                                                                                            \
-    X(CmdBindDescriptorSets)                                                                                           \
     X(CreateShaderModule)                                                                                              \
     X(DestroyShaderModule)                                                                                             \
     X(CreatePipelineLayout)                                                                                            \

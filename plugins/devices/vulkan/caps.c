@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define GIB (UINT64_C(1) << 30)
 
@@ -81,6 +82,8 @@ static void probe_memory(const struct instance_api *api, struct caps *c)
         if ((m.memoryProperties.memoryTypes[i].propertyFlags & both) == both)
             c->is_unified = c->properties.deviceType != VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
     }
+    if (c->is_software) /* its heap is the machine's memory, whatever it says */
+        c->memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static void probe_queue(const struct instance_api *api, struct caps *c)

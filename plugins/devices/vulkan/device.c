@@ -138,7 +138,7 @@ static const char *vendor_name(uint32_t id)
 
 static wn_status device_info(void *self, uint64_t index, wn_device_info *info, wn_error *err)
 {
-    const struct caps *c;
+    const struct caps *c = NULL;
     WN_TRY(find(self, index, &c, err));
     wn_device_info mine = { .struct_size = info->struct_size, .kind = kind_of(c), .memory_bytes = c->memory_bytes };
     mine.dtypes = UINT64_C(1) << WN_F32 | UINT64_C(1) << WN_BF16 | UINT64_C(1) << WN_F16;
@@ -169,7 +169,7 @@ static void device_close(wn_device *device)
 static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_error *err)
 {
     struct driver *driver = self;
-    const struct caps *caps;
+    const struct caps *caps = NULL;
     WN_TRY(find(driver, index, &caps, err));
     wn_device *d = calloc(1, sizeof *d);
     if (!d)

@@ -12,7 +12,6 @@
 #define SLICE_ALIGNMENT 256
 #define SMALL_BLOCK     (UINT64_C(64) << 20)
 #define STAGING_BYTES   (UINT64_C(16) << 20)
-#define MAX_SETS        256
 
 struct piece {
     struct piece *next;
@@ -28,8 +27,6 @@ struct block {
     VkBuffer buffer;
     uint64_t address;
     char *mapped;
-    VkBufferView view; /* texels of 16 bytes; software devices only, like the set */
-    VkDescriptorSet set;
 };
 
 /* ---- blocks ------------------------------------------------------------------------------------------------- */
@@ -60,12 +57,11 @@ static uint32_t find_type(const wn_device *device, enum memory_kind kind, uint32
 
 static wn_status make_buffer(wn_device *device, struct block *b, wn_error *err)
 {
-    const VkBufferUsageFlags texels = device->set_layout ? VK_BUFFER_USAGE_STORAGE_TEXEL_BUFFER_BIT : 0;
     const VkBufferCreateInfo info = { .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
                                       .size = b->bytes,
                                       .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
                                                VK_BUFFER_USAGE_TRANSFER_DST_BIT |
-                                               VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT | texels };
+                                               VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT };
     return device_check(device, device->vk.CreateBuffer(device->handle, &info, NULL, &b->buffer), "a buffer", err);
 }
 
@@ -97,41 +93,12 @@ static wn_status back_buffer(wn_device *device, struct block *b, wn_error *err)
     return WN_OK;
 }
 
-/* A software device reads the block through a view of it as well. */
-static wn_status make_set(wn_device *device, struct block *b, wn_error *err)
-{
-    if (!device->set_layout || b->kind != MEMORY_DEVICE)
-        return WN_OK;
-    const VkBufferViewCreateInfo view = { .sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO,
-                                          .buffer = b->buffer,
-                                          .format = VK_FORMAT_R32G32B32A32_SFLOAT,
-                                          .range = b->bytes };
-    WN_TRY(
-        device_check(device, device->vk.CreateBufferView(device->handle, &view, NULL, &b->view), "a buffer view", err));
-    const VkDescriptorSetAllocateInfo info = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                                               .descriptorPool = device->set_pool,
-                                               .descriptorSetCount = 1,
-                                               .pSetLayouts = &device->set_layout };
-    WN_TRY(device_check(device, device->vk.AllocateDescriptorSets(device->handle, &info, &b->set), "a descriptor set",
-                        err));
-    const VkWriteDescriptorSet write = { .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-                                         .dstSet = b->set,
-                                         .descriptorCount = 1,
-                                         .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER,
-                                         .pTexelBufferView = &b->view };
-    device->vk.UpdateDescriptorSets(device->handle, 1, &write, 0, NULL);
-    return WN_OK;
-}
-
 static void destroy_block(wn_device *device, struct block *b)
 {
     for (struct piece *p = b->pieces, *next; p; p = next) {
         next = p->next;
         free(p);
     }
-    if (b->set)
-        device->vk.FreeDescriptorSets(device->handle, device->set_pool, 1, &b->set);
-    device->vk.DestroyBufferView(device->handle, b->view, NULL);
     device->vk.DestroyBuffer(device->handle, b->buffer, NULL);
     device->vk.FreeMemory(device->handle, b->memory, NULL);
     device->memory_used -= b->kind == MEMORY_DEVICE ? b->bytes : 0;
@@ -149,8 +116,6 @@ static wn_status make_block(wn_device *device, enum memory_kind kind, uint64_t b
     wn_status status = make_buffer(device, b, err);
     if (status == WN_OK)
         status = back_buffer(device, b, err);
-    if (status == WN_OK)
-        status = make_set(device, b, err);
     if (status != WN_OK) {
         destroy_block(device, b);
         return status;
@@ -274,11 +239,6 @@ void memory_put(wn_device *device, struct slice *slice)
         drop_empty(device, b);
     pthread_mutex_unlock(&device->memory_mutex);
     *slice = (struct slice){ 0 };
-}
-
-VkDescriptorSet memory_set(const struct slice *slice)
-{
-    return slice->block->set;
 }
 
 void memory_close(wn_device *device)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { WAIT_SLICE_S = 5, WAIT_LIMIT_S = 600, MAX_SETS = 256 };
+enum { WAIT_SLICE_S = 5, WAIT_LIMIT_S = 600 };
 
 wn_status device_check(wn_device *device, VkResult result, const char *what, wn_error *err)
 {
@@ -42,30 +42,6 @@ wn_status device_submit(wn_device *device, const VkSubmitInfo *submit, VkFence f
 
 /* ---- parts -------------------------------------------------------------------------------------------------- */
 
-/* Only software devices have sets: one texel view for each block of memory. */
-static wn_status open_sets(wn_device *device, wn_error *err)
-{
-    if (!device->caps->is_software)
-        return WN_OK;
-    const VkDescriptorSetLayoutBinding binding = { .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER,
-                                                   .descriptorCount = 1,
-                                                   .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT };
-    const VkDescriptorSetLayoutCreateInfo layout = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-                                                     .bindingCount = 1,
-                                                     .pBindings = &binding };
-    const VkDescriptorPoolSize size = { VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER, MAX_SETS };
-    const VkDescriptorPoolCreateInfo pool = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-                                              .flags = VK_DESCRIPTOR_POOL_CREATE_FREE_DESCRIPTOR_SET_BIT,
-                                              .maxSets = MAX_SETS,
-                                              .poolSizeCount = 1,
-                                              .pPoolSizes = &size };
-    WN_TRY(device_check(device,
-                        device->vk.CreateDescriptorSetLayout(device->handle, &layout, NULL, &device->set_layout),
-                        "a descriptor layout", err));
-    return device_check(device, device->vk.CreateDescriptorPool(device->handle, &pool, NULL, &device->set_pool),
-                        "a descriptor pool", err);
-}
-
 static wn_status open_staging(wn_device *device, wn_error *err)
 {
     const VkCommandPoolCreateInfo pool = { .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
@@ -88,7 +64,6 @@ static wn_status start_parts(wn_device *device, wn_error *err)
 {
     WN_TRY(api_load_device(&device->driver->api, device->handle, &device->vk, err));
     device->vk.GetDeviceQueue(device->handle, device->caps->queue_family, 0, &device->queue);
-    WN_TRY(open_sets(device, err));
     WN_TRY(open_staging(device, err));
     return pipeline_open(device, err);
 }
@@ -115,15 +90,11 @@ void device_stop(wn_device *device)
         memory_close(device);
         vk->DestroyFence(device->handle, device->staging_fence, NULL);
         vk->DestroyCommandPool(device->handle, device->staging_pool, NULL);
-        vk->DestroyDescriptorPool(device->handle, device->set_pool, NULL);
-        vk->DestroyDescriptorSetLayout(device->handle, device->set_layout, NULL);
         vk->DestroyDevice(device->handle, NULL);
     }
     device->handle = VK_NULL_HANDLE;
     device->staging_fence = VK_NULL_HANDLE;
     device->staging_pool = VK_NULL_HANDLE;
-    device->set_pool = VK_NULL_HANDLE;
-    device->set_layout = VK_NULL_HANDLE;
 }
 
 static wn_status reopen_locked(wn_device *device, wn_error *err)

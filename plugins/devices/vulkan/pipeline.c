@@ -130,11 +130,8 @@ static void save_cache(const wn_device *device)
 
 static wn_status open_layout(wn_device *device, wn_error *err)
 {
-    const VkDescriptorSetLayout sets[2] = { device->set_layout, device->set_layout };
     const VkPushConstantRange range = { VK_SHADER_STAGE_COMPUTE_BIT, 0, PUSH_BYTES };
     const VkPipelineLayoutCreateInfo info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-                                              .setLayoutCount = device->set_layout ? 2 : 0,
-                                              .pSetLayouts = sets,
                                               .pushConstantRangeCount = 1,
                                               .pPushConstantRanges = &range };
     return device_check(device, device->vk.CreatePipelineLayout(device->handle, &info, NULL, &device->layout),

@@ -89,18 +89,6 @@ static void dispatch(struct recorder *rec, struct command *k, uint64_t first, ui
     vk->CmdDispatch(rec->now, (uint32_t)groups, 1, 1);
 }
 
-static void bind(struct recorder *rec, const struct command *k)
-{
-    const struct device_api *vk = &rec->p->device->vk;
-    vk->CmdBindPipeline(rec->now, VK_PIPELINE_BIND_POINT_COMPUTE, k->pipeline);
-    for (uint32_t i = 0; i < 2; i++) {
-        const VkDescriptorSet set = k->set[i] ? memory_set(k->set[i]) : VK_NULL_HANDLE;
-        if (set)
-            vk->CmdBindDescriptorSets(rec->now, VK_PIPELINE_BIND_POINT_COMPUTE, rec->p->device->layout, i, 1, &set, 0,
-                                      NULL);
-    }
-}
-
 /* Groups that may go into one dispatch: by the device's limit and by time. */
 static uint64_t piece_of(const struct recorder *rec, const struct command *k, uint64_t groups)
 {
@@ -124,13 +112,13 @@ static wn_status record_command(struct recorder *rec, uint64_t index)
     const uint64_t groups = groups_of(k, rec->r->count), piece = piece_of(rec, k, groups);
     const double flops = k->flops * (double)rec->r->count / (double)groups;
     stamp(rec, 2 * index);
-    bind(rec, k);
+    rec->p->device->vk.CmdBindPipeline(rec->now, VK_PIPELINE_BIND_POINT_COMPUTE, k->pipeline);
     for (uint64_t first = 0; first < groups; first += piece) {
         const uint64_t n = smaller(piece, groups - first);
         if (rec->flops > 0 && rec->flops + flops * (double)n > rec->r->budget) {
             WN_TRY(end_buffer(rec));
             WN_TRY(begin_buffer(rec));
-            bind(rec, k);
+            rec->p->device->vk.CmdBindPipeline(rec->now, VK_PIPELINE_BIND_POINT_COMPUTE, k->pipeline);
         }
         dispatch(rec, k, first, n);
         rec->flops += flops * (double)n;

@@ -9,8 +9,7 @@
  *   record.c, run.c     command buffers of a bounded length, replayed for each run
  *
  * All memory is read through 64-bit addresses in push constants: nothing is bound, so that no tensor is too large for a
- * binding and recording is cheap. The exception are software devices, whose loads through a texel buffer view of the
- * whole block are several times faster than any other: there each block has a descriptor set.
+ * binding and recording is cheap.
  *
  * Results do not depend on items, order or submissions: a command's groups only share out rows and columns, never a
  * sum.
@@ -49,8 +48,6 @@ wn_status memory_get(wn_device *device, enum memory_kind kind, uint64_t bytes, c
                      wn_error *err);
 void memory_put(wn_device *device, struct slice *slice); /* a slice of no bytes is fine. [any] */
 void memory_close(wn_device *device);
-/* A texel view of the block, for software devices; VK_NULL_HANDLE elsewhere. */
-VkDescriptorSet memory_set(const struct slice *slice);
 /* Host memory to the device, waiting for it. [any] */
 wn_status memory_upload(wn_device *device, const struct slice *to, uint64_t offset, const void *data, uint64_t bytes,
                         wn_error *err);
@@ -98,8 +95,6 @@ struct wn_device {
     pthread_mutex_t memory_mutex;
     struct block *blocks;
     uint64_t memory_used;
-    VkDescriptorSetLayout set_layout; /* of blocks; software devices only, like the pool */
-    VkDescriptorPool set_pool;
     pthread_mutex_t staging_mutex;
     struct slice staging;
     VkCommandPool staging_pool;
@@ -191,7 +186,6 @@ struct command {
     uint64_t op;                /* of the graph */
     uint64_t level;             /* commands of one level may run at once */
     double flops;               /* of one item */
-    const struct slice *set[2]; /* software devices: the blocks behind texel reads; NULL: none */
 };
 
 /* The first words of every kernel's push constants. */
