@@ -131,13 +131,13 @@ wn_status device_check(wn_device *device, VkResult result, const char *what, wn_
 enum packing {
     PACK_VECTOR = 1, /* float [n] */
     PACK_ROWS = 2,   /* [rows, stride] of `type`, (tap, channel) order, rows padded to ROW_ALIGNMENT elements */
-    PACK_PANELS = 3  /* software devices: as kernel LINEAR_SOFTWARE reads them */
+    PACK_PANELS = 3  /* [rows / S][K / 4][S][4], K padded to 8, S lanes: as product_software.comp reads them */
 };
 
 /* Element types in device memory, as kernels know them. */
 enum element { ELEMENT_F32 = 0, ELEMENT_F16 = 1, ELEMENT_BF16 = 2 };
 
-enum { ROW_ALIGNMENT = 32 }; /* elements; also what kernels step in */
+enum { ROW_ALIGNMENT = 32, PANEL_ALIGNMENT = 8 }; /* elements that a row is padded to */
 
 struct packed {
     struct packed *next;
@@ -146,6 +146,7 @@ struct packed {
     enum packing packing;
     enum element type;
     uint64_t taps;   /* kernel * kernel of a convolution, else 1 */
+    uint64_t lanes;  /* rows that lie side by side: S of PACK_PANELS, else 1 */
     uint64_t stride; /* elements of a row, padded */
     struct slice slice;
 };

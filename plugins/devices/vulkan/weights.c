@@ -72,12 +72,20 @@ struct packer {
     atomic_int is_out_of_memory;
 };
 
-static void put(const struct packed *to, char *row, uint64_t k, float x)
+/* Where element k of row `row` of a slab lies. */
+static uint64_t place_of(const struct packed *to, uint64_t row, uint64_t k)
 {
+    const uint64_t first = row / to->lanes * to->lanes * to->stride;
+    return to->packing == PACK_PANELS ? first + (k / 4 * to->lanes + row % to->lanes) * 4 + k % 4 : first + k;
+}
+
+static void put(const struct packed *to, char *slab, uint64_t row, uint64_t k, float x)
+{
+    const uint64_t at = place_of(to, row, k);
     if (to->type == ELEMENT_F32)
-        memcpy(row + 4 * k, &x, 4);
+        memcpy(slab + 4 * at, &x, 4);
     else
-        memcpy(row + 2 * k, &(uint16_t){ to->type == ELEMENT_F16 ? f16_of(x) : bf16_of(x) }, 2);
+        memcpy(slab + 2 * at, &(uint16_t){ to->type == ELEMENT_F16 ? f16_of(x) : bf16_of(x) }, 2);
 }
 
 /* Source order (channel, tap) to (tap, channel). */
@@ -87,16 +95,14 @@ static void pack_row(void *arg, uint64_t i)
     const struct packed *to = p->to;
     const uint64_t cols = to->source.cols, channels = cols / to->taps;
     float *values = malloc(cols * sizeof *values);
-    char *row = p->slab + i * to->stride * element_bytes(to->type);
     if (!values) {
         atomic_store(&p->is_out_of_memory, 1);
         return;
     }
     read_row(&to->source, p->row0 + i, values);
-    memset(row, 0, to->stride * element_bytes(to->type));
     for (uint64_t tap = 0; tap < to->taps; tap++) {
         for (uint64_t c = 0; c < channels; c++)
-            put(to, row, tap * channels + c, values[c * to->taps + tap]);
+            put(to, p->slab, i, tap * channels + c, values[c * to->taps + tap]);
     }
     free(values);
 }
@@ -104,16 +110,18 @@ static void pack_row(void *arg, uint64_t i)
 static wn_status upload_rows(wn_device *device, const struct packed *to, wn_error *err)
 {
     const uint64_t row_bytes = to->stride * element_bytes(to->type);
-    const uint64_t slab_rows = smaller(to->source.rows, SLAB_BYTES / row_bytes + 1);
+    const uint64_t slab_rows = round_up(smaller(to->source.rows, SLAB_BYTES / row_bytes + 1), to->lanes);
     struct packer p = { .to = to, .slab = malloc(slab_rows * row_bytes) };
     wn_status status = p.slab ? WN_OK : wn_fail(err, WN_E_MEMORY, "out of memory");
     for (; status == WN_OK && p.row0 < to->source.rows; p.row0 += slab_rows) {
         const uint64_t n = smaller(slab_rows, to->source.rows - p.row0);
+        memset(p.slab, 0, slab_rows * row_bytes);
         device->host->parallel_for(device->host->ctx, n, pack_row, &p);
         if (atomic_load(&p.is_out_of_memory))
             status = wn_fail(err, WN_E_MEMORY, "out of memory");
         else
-            status = memory_upload(device, &to->slice, p.row0 * row_bytes, p.slab, n * row_bytes, err);
+            status =
+                memory_upload(device, &to->slice, p.row0 * row_bytes, p.slab, round_up(n, to->lanes) * row_bytes, err);
     }
     free(p.slab);
     return status;
@@ -134,8 +142,9 @@ static wn_status upload_vector(wn_device *device, const struct packed *to, wn_er
 
 static wn_status upload(wn_device *device, struct packed *to, wn_error *err)
 {
-    const uint64_t bytes = to->packing == PACK_VECTOR ? to->source.rows * to->source.cols * 4
-                                                      : to->source.rows * to->stride * element_bytes(to->type);
+    const uint64_t bytes = to->packing == PACK_VECTOR
+                               ? to->source.rows * to->source.cols * 4
+                               : round_up(to->source.rows, to->lanes) * to->stride * element_bytes(to->type);
     WN_TRY(memory_get(device, MEMORY_DEVICE, bytes, "a weight", &to->slice, err));
     return to->packing == PACK_VECTOR ? upload_vector(device, to, err) : upload_rows(device, to, err);
 }
@@ -185,7 +194,9 @@ wn_status weights_get(wn_device *device, const wn_weight *weight, enum packing p
                              .packing = packing,
                              .type = packing == PACK_VECTOR ? ELEMENT_F32 : type,
                              .taps = taps,
-                             .stride = round_up(weight->cols, ROW_ALIGNMENT) };
+                             .lanes = packing == PACK_PANELS ? device->caps->subgroup : 1,
+                             .stride =
+                                 round_up(weight->cols, packing == PACK_PANELS ? PANEL_ALIGNMENT : ROW_ALIGNMENT) };
     wn_status status = WN_OK;
     wanted.source.name = NULL;
     pthread_mutex_lock(&device->weights_mutex);
