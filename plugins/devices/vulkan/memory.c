@@ -12,6 +12,7 @@
 #define SLICE_ALIGNMENT 256
 #define SMALL_BLOCK     (UINT64_C(64) << 20)
 #define STAGING_BYTES   (UINT64_C(16) << 20)
+#define WEIGHTS_PERCENT 85
 
 struct piece {
     struct piece *next;
@@ -183,6 +184,30 @@ static wn_status tell_out_of_memory(const wn_device *device, uint64_t bytes, con
                    (double)device->memory_used / (1 << 20), (double)device->caps->memory_bytes / (1 << 20));
 }
 
+/* Of the heap that weights and activations live in: what the system grants this process where it tells, else what the
+ * device has. */
+static uint64_t memory_limit(const wn_device *device)
+{
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT
+    };
+    VkPhysicalDeviceMemoryProperties2 m = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
+                                            .pNext = &budget };
+    uint64_t most = 0;
+    if (!device->caps->has_budget)
+        return device->caps->memory_bytes;
+    device->driver->api.GetPhysicalDeviceMemoryProperties2(device->caps->physical, &m);
+    for (uint32_t i = 0; i < m.memoryProperties.memoryHeapCount; i++)
+        if (m.memoryProperties.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT && budget.heapBudget[i] > most)
+            most = budget.heapBudget[i];
+    return smaller(most, device->caps->memory_bytes);
+}
+
+int memory_has_room(const wn_device *device, uint64_t bytes)
+{
+    return device->slices_used + bytes <= memory_limit(device) / 100 * WEIGHTS_PERCENT;
+}
+
 static wn_status get_locked(wn_device *device, enum memory_kind kind, uint64_t bytes, const char *what,
                             struct slice *slice, wn_error *err)
 {
@@ -191,9 +216,11 @@ static wn_status get_locked(wn_device *device, enum memory_kind kind, uint64_t b
         return WN_OK;
     uint64_t size = block_bytes_for(device, bytes);
     wn_status status = WN_E_MEMORY;
-    if (kind != MEMORY_DEVICE || device->memory_used + bytes <= device->caps->memory_bytes)
+    const uint64_t limit = kind == MEMORY_DEVICE ? memory_limit(device) : UINT64_MAX;
+    const uint64_t left = limit > device->memory_used ? limit - device->memory_used : 0;
+    if (size <= left)
         status = make_block(device, kind, size, &b, err);
-    if (status == WN_E_MEMORY && size > bytes && device->memory_used + bytes <= device->caps->memory_bytes)
+    if (status == WN_E_MEMORY && size > bytes && bytes <= left)
         status = make_block(device, kind, bytes, &b, err);
     if (status == WN_E_MEMORY)
         return tell_out_of_memory(device, bytes, what, err);
@@ -210,6 +237,7 @@ wn_status memory_get(wn_device *device, enum memory_kind kind, uint64_t bytes, c
         return WN_OK;
     pthread_mutex_lock(&device->memory_mutex);
     wn_status status = get_locked(device, kind, round_up(bytes, SLICE_ALIGNMENT), what, slice, err);
+    device->slices_used += kind == MEMORY_DEVICE ? slice->bytes : 0;
     pthread_mutex_unlock(&device->memory_mutex);
     return status;
 }
@@ -233,6 +261,7 @@ void memory_put(wn_device *device, struct slice *slice)
     while ((*link)->offset != slice->offset)
         link = &(*link)->next;
     struct piece *gone = *link;
+    device->slices_used -= b->kind == MEMORY_DEVICE ? gone->bytes : 0;
     *link = gone->next;
     free(gone);
     if (!b->pieces)

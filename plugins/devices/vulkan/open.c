@@ -88,6 +88,7 @@ void device_stop(wn_device *device)
         pipeline_close(device);
         device->staging = (struct slice){ 0 };
         memory_close(device);
+        device->slices_used = 0;
         vk->DestroyFence(device->handle, device->staging_fence, NULL);
         vk->DestroyCommandPool(device->handle, device->staging_pool, NULL);
         vk->DestroyDevice(device->handle, NULL);

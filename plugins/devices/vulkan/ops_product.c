@@ -75,6 +75,7 @@ static wn_status gather(struct compiler *c, const wn_op *op, uint64_t taps, stru
 
 static void touch(struct command *k, const struct product *p)
 {
+    command_weight(k, p->weight, offsetof(struct push, weight));
     command_reads(k, &p->x);
     command_reads(k, &p->mul);
     command_reads(k, &p->gate);

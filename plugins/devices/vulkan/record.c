@@ -67,10 +67,14 @@ static void barrier(struct recorder *rec, VkPipelineStageFlags from, VkAccessFla
     rec->p->device->vk.CmdPipelineBarrier(rec->now, from, to, 0, 1, &all, 0, NULL, 0, NULL);
 }
 
-static void compute_barrier(struct recorder *rec)
+/* Between levels: of kernels, and of copies where weights are streamed. */
+static void level_barrier(struct recorder *rec)
 {
-    barrier(rec, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
-            VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
+    const VkPipelineStageFlags copies = rec->p->ring.bytes ? VK_PIPELINE_STAGE_TRANSFER_BIT : 0;
+    const VkPipelineStageFlags stages = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | copies;
+    const VkAccessFlags copied = copies ? VK_ACCESS_TRANSFER_WRITE_BIT : 0;
+    barrier(rec, stages, VK_ACCESS_SHADER_WRITE_BIT | copied, stages,
+            VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | copied);
 }
 
 /* ---- dispatches --------------------------------------------------------------------------------------------- */
@@ -106,12 +110,17 @@ static void stamp(struct recorder *rec, uint64_t index)
                                              (uint32_t)index);
 }
 
-static wn_status record_command(struct recorder *rec, uint64_t index)
+static void record_copy(struct recorder *rec, const struct command *k)
 {
-    struct command *k = &rec->p->commands[index];
+    const struct slice *from = &k->streamed->slice, *to = &rec->p->ring;
+    const VkBufferCopy copy = { from->offset, to->offset + k->ring_offset, from->bytes };
+    rec->p->device->vk.CmdCopyBuffer(rec->now, from->buffer, to->buffer, 1, &copy);
+}
+
+static wn_status record_dispatches(struct recorder *rec, struct command *k)
+{
     const uint64_t groups = groups_of(k, rec->r->count), piece = piece_of(rec, k, groups);
     const double flops = k->flops * (double)rec->r->count / (double)groups;
-    stamp(rec, 2 * index);
     rec->p->device->vk.CmdBindPipeline(rec->now, VK_PIPELINE_BIND_POINT_COMPUTE, k->pipeline);
     for (uint64_t first = 0; first < groups; first += piece) {
         const uint64_t n = smaller(piece, groups - first);
@@ -123,6 +132,17 @@ static wn_status record_command(struct recorder *rec, uint64_t index)
         dispatch(rec, k, first, n);
         rec->flops += flops * (double)n;
     }
+    return WN_OK;
+}
+
+static wn_status record_command(struct recorder *rec, uint64_t index)
+{
+    struct command *k = &rec->p->commands[index];
+    stamp(rec, 2 * index);
+    if (k->is_copy)
+        record_copy(rec, k);
+    else
+        WN_TRY(record_dispatches(rec, k));
     stamp(rec, 2 * index + 1);
     return WN_OK;
 }
@@ -199,7 +219,7 @@ static wn_status record_all(struct recorder *rec)
     record_inputs(rec);
     for (uint64_t i = 0; i < p->command_count; i++) {
         if (i > 0 && (p->commands[i].level != p->commands[i - 1].level || rec->r->queries))
-            compute_barrier(rec);
+            level_barrier(rec);
         WN_TRY(record_command(rec, i));
         rec->r->flops += p->commands[i].flops * (double)rec->r->count;
     }

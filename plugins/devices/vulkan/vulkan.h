@@ -5,6 +5,7 @@
  *   pipeline.c          kernels specialised for a use, and the cache of them on disk
  *   weights.c           one copy of every weight, shared by all programs
  *   compile.c, ops_*.c  from a checked graph to commands: one or two for each op
+ *   stream.c            weights that stay in host memory, copied up while others are multiplied
  *   order.c             which commands may run at once: barriers only where data flows
  *   record.c, run.c     command buffers of a bounded length, replayed for each run
  *
@@ -43,6 +44,8 @@ struct slice {
     char *mapped;     /* NULL where the host cannot see it */
 };
 
+/* Whether so many bytes more of weights leave room for what programs need beside them. */
+int memory_has_room(const wn_device *device, uint64_t bytes);
 /* Multiples of 256 bytes. WN_E_MEMORY names `what`, what is in use and what there is. [any] */
 wn_status memory_get(wn_device *device, enum memory_kind kind, uint64_t bytes, const char *what, struct slice *slice,
                      wn_error *err);
@@ -94,7 +97,8 @@ struct wn_device {
 
     pthread_mutex_t memory_mutex;
     struct block *blocks;
-    uint64_t memory_used;
+    uint64_t memory_used; /* bytes of blocks of device memory */
+    uint64_t slices_used; /* bytes of slices in them */
     pthread_mutex_t staging_mutex;
     struct slice staging;
     VkCommandPool staging_pool;
@@ -110,6 +114,7 @@ struct wn_device {
 
     pthread_mutex_t weights_mutex;
     struct packed *packed;
+    uint64_t streamed_bytes; /* of weights that stay in host memory */
 
     double flops_per_s; /* seen in submissions; 0 before the first */
 };
@@ -148,6 +153,7 @@ struct packed {
     uint64_t taps;   /* kernel * kernel of a convolution, else 1 */
     uint64_t lanes;  /* rows that lie side by side: S of PACK_PANELS, else 1 */
     uint64_t stride; /* elements of a row, padded */
+    int is_streamed; /* the slice is the host's: the device had no room for it */
     struct slice slice;
 };
 
@@ -169,7 +175,7 @@ struct touch {
     uint64_t row0, rows, col0, cols;
 };
 
-enum { MAX_READS = 6 };
+enum { MAX_READS = 7 };
 
 /* One dispatch. Groups of a run of n items: ceil(n * rows / rows_per_group) * columns; a kernel finds its items, rows
  * and columns from its number. push begins with struct push_head. */
@@ -184,9 +190,14 @@ struct command {
     uint64_t rows, rows_per_group, columns;
     struct touch read[MAX_READS], write;
     uint32_t reads;
-    uint64_t op;                /* of the graph */
-    uint64_t level;             /* commands of one level may run at once */
-    double flops;               /* of one item */
+    uint64_t op;    /* of the graph */
+    uint64_t level; /* commands of one level may run at once */
+    double flops;   /* of one item */
+    /* A weight that is streamed, and where its address lies in push; of a copy, what is copied. NULL: none. */
+    const struct packed *streamed;
+    uint32_t streamed_at;
+    int is_copy; /* no dispatch: the streamed weight is copied to its place in the ring */
+    uint64_t ring_offset;
 };
 
 /* The first words of every kernel's push constants. */
@@ -216,6 +227,7 @@ struct wn_program {
     uint64_t generation; /* of the device, when what follows was made */
     int is_built;
     struct slice memory, constants, io;
+    struct slice ring; /* where streamed weights lie while they are read */
     struct command *commands;
     uint64_t command_count, command_capacity;
     const struct packed **packed;
@@ -238,6 +250,9 @@ void program_free(wn_program *p);
 wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count, wn_error *err);
 void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes);
 uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity);
+
+/* stream.c: puts a copy before each command that reads a streamed weight. */
+wn_status stream_weights(wn_program *p, wn_error *err);
 
 /* order.c: sets the level of every command (given in an order that works) and sorts them by it. */
 void order_commands(struct command *commands, uint64_t count);
@@ -276,6 +291,8 @@ struct command *command_new(struct compiler *c, enum kernel kernel, const void *
 void command_constant(struct command *k, uint32_t value);
 void command_reads(struct command *k, const struct operand *o);
 void command_writes(struct command *k, const struct operand *o);
+/* The command reads `packed` through the address at byte `at` of its push constants. */
+void command_weight(struct command *k, const struct packed *packed, size_t at);
 wn_status weight_of(struct compiler *c, int slot, enum packing packing, enum element type, uint64_t taps,
                     const struct packed **packed);
 

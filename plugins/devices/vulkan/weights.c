@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLAB_BYTES (UINT64_C(8) << 20)
+#define SLAB_BYTES   (UINT64_C(8) << 20)
+#define STREAM_BYTES (UINT64_C(64) << 10) /* smaller ones are not worth a copy */
 
 uint64_t element_bytes(enum element type)
 {
@@ -140,12 +141,33 @@ static wn_status upload_vector(wn_device *device, const struct packed *to, wn_er
     return status;
 }
 
+/* On the device while it has room. Then large ones stay with the host and are copied up when they are needed, which
+ * costs time but no more than the bus: better than no picture. */
+static wn_status place(wn_device *device, struct packed *to, uint64_t bytes, wn_error *err)
+{
+    const int can_stream = to->packing != PACK_VECTOR && bytes >= STREAM_BYTES && !device->caps->is_unified;
+    to->is_streamed = can_stream && !memory_has_room(device, bytes);
+    if (!to->is_streamed && memory_get(device, MEMORY_DEVICE, bytes, "a weight", &to->slice, err) == WN_OK)
+        return WN_OK;
+    if (!to->is_streamed && (!can_stream || err->code != WN_E_MEMORY))
+        return err->code;
+    if (device->streamed_bytes == 0)
+        device->host->log(
+            device->host->ctx, WN_LOG_WARN,
+            "vulkan: the weights do not fit the device; some stay in host memory and are copied for every "
+            "step. A quantised model, or more candidates at once (engine.batch), makes that cheaper");
+    WN_TRY(memory_get(device, MEMORY_UPLOAD, bytes, "a weight that is streamed", &to->slice, err));
+    to->is_streamed = 1;
+    device->streamed_bytes += bytes;
+    return WN_OK;
+}
+
 static wn_status upload(wn_device *device, struct packed *to, wn_error *err)
 {
     const uint64_t bytes = to->packing == PACK_VECTOR
                                ? to->source.rows * to->source.cols * 4
                                : round_up(to->source.rows, to->lanes) * to->stride * element_bytes(to->type);
-    WN_TRY(memory_get(device, MEMORY_DEVICE, bytes, "a weight", &to->slice, err));
+    WN_TRY(place(device, to, bytes, err));
     return to->packing == PACK_VECTOR ? upload_vector(device, to, err) : upload_rows(device, to, err);
 }
 
