@@ -1,9 +1,11 @@
 /* test_host.h - a host for tests that need a device and nothing else: a pool of its own, silence, no files.
  *
  *     struct test_device d;
- *     test_device_open(&d, 2);        // the cpu plugin of this build, on 2 threads
+ *     test_device_open(&d, 2);        // the device plugin of this build, on 2 threads
  *     d.api->compile(d.device, ...);
  *     test_device_close(&d);
+ *
+ * The plugin is cpu, or what which_device.h says.
  */
 #ifndef WINNOW_TESTS_TEST_HOST_H
 #define WINNOW_TESTS_TEST_HOST_H
@@ -12,8 +14,10 @@
 
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/pool.h"
+#include "which_device.h"
 
 struct test_device {
     struct pool *pool;
@@ -71,7 +75,9 @@ WN_UNUSED static int test_device_try(struct test_device *d, uint32_t threads, wn
                          .progress = test_progress,
                          .parallel_for = test_parallel_for,
                          .thread_count = test_thread_count };
-    void *library = dlopen(WINNOW_BUILD_DIR "/lib/winnow/device-cpu.so", RTLD_NOW | RTLD_LOCAL);
+    char path[1024];
+    snprintf(path, sizeof path, WINNOW_BUILD_DIR "/lib/winnow/%s.so", which_device_plugin());
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     test_require(library != NULL, library ? "" : dlerror());
     const wn_module *module = dlsym(library, "wn_module_v0");
     test_require(d->pool && module, "no pool or no wn_module_v0");
@@ -79,7 +85,7 @@ WN_UNUSED static int test_device_try(struct test_device *d, uint32_t threads, wn
     d->api = d->plugin->vtable;
     d->driver = NULL;
     if (d->plugin->create(&d->host, NULL, &d->driver, err) == WN_OK &&
-        d->api->open(d->driver, 0, &d->device, err) == WN_OK)
+        d->api->open(d->driver, which_device(d->api, d->driver), &d->device, err) == WN_OK)
         return 1;
     d->plugin->destroy(d->driver);
     pool_destroy(d->pool);
