@@ -6,6 +6,8 @@
  */
 #include "vulkan.h"
 
+#include <device/blocks.h>
+
 #include "nn/weights/weights.h"
 
 #include <stdatomic.h>
@@ -59,7 +61,7 @@ static void read_row(const wn_weight *w, uint64_t row, float *dst)
     while (row >= part->rows)
         row -= part++->rows;
     const nn_tensor t = { .dtype = part->dtype,
-                          .bytes = part->rows * w->cols * dtype_bytes(part->dtype),
+                          .bytes = part->rows * weight_row_bytes(part->dtype, w->cols),
                           .data = part->data };
     nn_tensor_to_f32(&t, row * w->cols, dst, w->cols);
     for (uint64_t i = 0; part->scale != 1.0f && i < w->cols; i++)
