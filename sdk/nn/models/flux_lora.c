@@ -4,6 +4,7 @@
 #include "flux_lora.h"
 
 #include "../config.h"
+#include "../weights/safetensors.h"
 #include "../weights/scale.h"
 #include "flux_parts.h"
 #include "lora_names.h"
@@ -195,6 +196,9 @@ static wn_status check_shapes(const struct merge *m, const nn_tensor *down, cons
     if (!base || base->rank != 2)
         return wn_fail(m->err, WN_E_MISSING, "%s: tensor \"%s\" changes a matrix that the model does not have",
                        down->file, down->name);
+    if (!weight_block_of(down->dtype).values || !weight_block_of(up->dtype).values)
+        return wn_fail(m->err, WN_E_FORMAT, "%s: tensor \"%s\" and its partner are %s and %s, expected floats",
+                       down->file, down->name, nn_dtype_name(down->dtype), nn_dtype_name(up->dtype));
     if (rank == 0 || rank > MAX_RANK || down->shape[1] != base->shape[1])
         return wn_fail(m->err, WN_E_FORMAT, "%s: tensor \"%s\" is [%llu, %llu], expected [1 to %d, %llu]", down->file,
                        down->name, (unsigned long long)rank, (unsigned long long)(down->rank == 2 ? down->shape[1] : 0),
