@@ -40,14 +40,17 @@ static enum element storage_type(const wn_weight *w, enum element product)
 static wn_status gather(struct compiler *c, const wn_op *op, uint64_t taps, struct product *p)
 {
     const enum element type = product_type(c, op);
-    const enum packing packing = c->device->caps->is_software ? PACK_PANELS : PACK_ROWS;
+    const wn_weight *weight = &c->g->weights[op->weight[0]];
+    const enum element blocks = op->kind == WN_OP_LINEAR ? blocks_element(weight) : ELEMENT_F32;
+    const int is_software = c->device->caps->is_software, has_blocks = blocks != ELEMENT_F32 && !is_software;
+    const enum packing packing = is_software ? PACK_PANELS : has_blocks ? PACK_BLOCKS : PACK_ROWS;
     *p = (struct product){ .op = op,
                            .x = operand_of(c, op->in[0]),
                            .mul = operand_of(c, op->in[1]),
                            .gate = operand_of(c, op->in[2]),
                            .residual = operand_of(c, op->in[3]),
                            .to = operand_of(c, op->out) };
-    WN_TRY(weight_of(c, 0, packing, storage_type(&c->g->weights[op->weight[0]], type), taps, &p->weight));
+    WN_TRY(weight_of(c, 0, packing, has_blocks ? blocks : storage_type(weight, type), taps, &p->weight));
     WN_TRY(weight_of(c, 1, PACK_VECTOR, ELEMENT_F32, 1, &p->bias));
     p->is_aligned = p->x.address % 16 == 0 && p->x.ld % 4 == 0 && p->x.cols % 4 == 0;
     p->push = (struct push){ .x = p->x.address,

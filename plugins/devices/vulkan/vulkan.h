@@ -136,11 +136,21 @@ wn_status device_check(wn_device *device, VkResult result, const char *what, wn_
 enum packing {
     PACK_VECTOR = 1, /* float [n] */
     PACK_ROWS = 2,   /* [rows, stride] of `type`, (tap, channel) order, rows padded to ROW_ALIGNMENT elements */
+    PACK_BLOCKS = 4, /* quantised blocks, row by row, as quantised.glsl reads them */
     PACK_PANELS = 3  /* [rows / S][K / 4][S][4], K padded to 8, S lanes: as product_software.comp reads them */
 };
 
 /* Element types in device memory, as kernels know them. */
-enum element { ELEMENT_F32 = 0, ELEMENT_F16 = 1, ELEMENT_BF16 = 2 };
+enum element {
+    ELEMENT_F32 = 0,
+    ELEMENT_F16 = 1,
+    ELEMENT_BF16 = 2,
+    ELEMENT_Q8_0 = 3,
+    ELEMENT_Q4_0 = 4,
+    ELEMENT_Q4_K = 5,
+    ELEMENT_Q5_K = 6,
+    ELEMENT_Q6_K = 7
+};
 
 enum { ROW_ALIGNMENT = 32, PANEL_ALIGNMENT = 8 }; /* elements that a row is padded to */
 
@@ -152,12 +162,19 @@ struct packed {
     enum element type;
     uint64_t taps;   /* kernel * kernel of a convolution, else 1 */
     uint64_t lanes;  /* rows that lie side by side: S of PACK_PANELS, else 1 */
-    uint64_t stride; /* elements of a row, padded */
+    uint64_t stride; /* elements of a row, padded; of PACK_BLOCKS words */
     int is_streamed; /* the slice is the host's: the device had no room for it */
     struct slice slice;
 };
 
 uint64_t element_bytes(enum element type);
+
+/* blocks.c: the type of a weight that is all of one quantised type, else ELEMENT_F32. */
+enum element blocks_element(const wn_weight *w);
+uint64_t blocks_row_bytes(enum element type, uint64_t cols);
+/* One row, as it lies in its file. */
+void blocks_pack_row(enum element type, const void *row, uint64_t cols, char *to);
+
 /* Finds or packs; *packed is released by weights_release. [any] */
 wn_status weights_get(wn_device *device, const wn_weight *weight, enum packing packing, enum element type,
                       uint64_t taps, const struct packed **packed, wn_error *err);
