@@ -99,8 +99,10 @@ static void destroy_block(wn_device *device, struct block *b)
         next = p->next;
         free(p);
     }
-    device->vk.DestroyBuffer(device->handle, b->buffer, NULL);
-    device->vk.FreeMemory(device->handle, b->memory, NULL);
+    if (device_is_there(device)) {
+        device->vk.DestroyBuffer(device->handle, b->buffer, NULL);
+        device->vk.FreeMemory(device->handle, b->memory, NULL);
+    }
     device->memory_used -= b->kind == MEMORY_DEVICE ? b->bytes : 0;
     free(b);
 }
@@ -170,7 +172,8 @@ static int cut_existing(wn_device *device, enum memory_kind kind, uint64_t bytes
 static uint64_t block_bytes_for(const wn_device *device, uint64_t bytes)
 {
     const uint64_t usual = device->memory_used < SMALL_BLOCK * 4 ? SMALL_BLOCK : SMALL_BLOCK * 8;
-    const uint64_t block = smaller(usual, device->caps->block_bytes);
+    const uint64_t total = device->caps->memory_bytes, used = device->memory_used;
+    const uint64_t block = smaller(smaller(usual, device->caps->block_bytes), total > used ? total - used : 0);
     return bytes > block ? bytes : block;
 }
 
@@ -263,7 +266,7 @@ static wn_status copy_staged(wn_device *device, const struct slice *to, uint64_t
     vk->CmdCopyBuffer(device->staging_commands, device->staging.buffer, to->buffer, 1, &copy);
     WN_TRY(device_check(device, vk->EndCommandBuffer(device->staging_commands), "an upload", err));
     WN_TRY(device_check(device, vk->ResetFences(device->handle, 1, &device->staging_fence), "an upload", err));
-    return device_submit(device, &submit, device->staging_fence, "an upload", err);
+    return device_submit(device, 1, &submit, device->staging_fence, "an upload", err);
 }
 
 static wn_status upload_locked(wn_device *device, const struct slice *to, uint64_t offset, const char *data,

@@ -12,7 +12,7 @@
 
 #define FIRST_BUDGET 5e8 /* FLOP of a buffer before a speed is known */
 
-enum { KEPT = 4, WAIT_MS = 1000 };
+enum { KEPT = 4, WAIT_MS = 1000, MOST_SUBMITS = 64 };
 
 struct recording {
     uint64_t count; /* items; 0: free */
@@ -210,10 +210,11 @@ static wn_status record_all(struct recorder *rec)
 static void release(wn_program *p, struct recording *r)
 {
     wn_device *d = p->device;
-    if (r->buffer_count && d->handle && p->generation == d->generation) {
+    const int is_alive = device_is_there(d) && p->generation == d->generation;
+    if (is_alive && r->buffer_count)
         d->vk.FreeCommandBuffers(d->handle, p->pool, (uint32_t)r->buffer_count, r->buffers);
+    if (is_alive)
         d->vk.DestroyQueryPool(d->handle, r->queries, NULL);
-    }
     free(r->buffers);
     *r = (struct recording){ 0 };
 }
@@ -268,17 +269,13 @@ static double now_s(void)
 static wn_status submit_some(wn_program *p, const struct recording *r, uint64_t first, uint64_t n, wn_error *err)
 {
     wn_device *d = p->device;
-    VkSubmitInfo submit = { .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1 };
+    VkSubmitInfo submits[MOST_SUBMITS];
+    for (uint64_t i = 0; i < n; i++)
+        submits[i] = (VkSubmitInfo){ .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                                     .commandBufferCount = 1,
+                                     .pCommandBuffers = &r->buffers[first + i] };
     WN_TRY(device_check(d, d->vk.ResetFences(d->handle, 1, &p->fence), "a fence", err));
-    for (uint64_t i = first; i + 1 < first + n; i++) {
-        submit.pCommandBuffers = &r->buffers[i];
-        pthread_mutex_lock(&d->queue_mutex);
-        const VkResult result = d->vk.QueueSubmit(d->queue, 1, &submit, VK_NULL_HANDLE);
-        pthread_mutex_unlock(&d->queue_mutex);
-        WN_TRY(device_check(d, result, "a submission", err));
-    }
-    submit.pCommandBuffers = &r->buffers[first + n - 1];
-    return device_submit(d, &submit, p->fence, "a submission", err);
+    return device_submit(d, (uint32_t)n, submits, p->fence, "a submission", err);
 }
 
 static wn_status add_times(wn_program *p, const struct recording *r, wn_error *err)
@@ -305,7 +302,7 @@ wn_status record_submit(wn_program *p, struct recording *r, wn_error *err)
 {
     wn_device *d = p->device;
     const wn_host *host = d->host;
-    const uint64_t batch = d->flops_per_s > 0 ? 1 + WAIT_MS / d->caps->submit_ms : 1;
+    const uint64_t batch = d->flops_per_s > 0 ? smaller(1 + WAIT_MS / d->caps->submit_ms, MOST_SUBMITS) : 1;
     const double begin = now_s();
     for (uint64_t i = 0; i < r->buffer_count; i += batch) {
         if (host->cancelled(host->ctx))
