@@ -110,15 +110,16 @@ static void picture_constants(struct command *k, const wn_op *op)
     command_constant(k, (uint32_t)((i[1] * i[6] + i[4] + i[5] - i[2]) / i[3] + 1));
 }
 
-/* 128 x 128 outputs to a group where there are enough of them, else 64 x 64; by the shape of one item. */
-static uint32_t each_of(const struct product *p)
+/* 128 x 128 outputs to a group where there are enough of them (by the shape of one item) and its 17 KB of shared memory
+ * are there, else 64 x 64. */
+static uint32_t each_of(const struct compiler *c, const struct product *p)
 {
-    return p->to.rows >= 512 && p->to.cols >= 512 ? 8 : 4;
+    return p->to.rows >= 512 && p->to.cols >= 512 && c->device->caps->shared_bytes > 17000 ? 8 : 4;
 }
 
 static wn_status lower_tile(struct compiler *c, const struct product *p)
 {
-    const uint32_t each = each_of(p), tile = 16 * each;
+    const uint32_t each = each_of(c, p), tile = 16 * each;
     struct command *k =
         command_new(c, p->op->kind == WN_OP_CONV ? KERNEL_CONV_TILE : KERNEL_LINEAR_TILE, &p->push, sizeof p->push);
     if (!k)
