@@ -119,7 +119,8 @@ struct wn_device {
     struct packed *packed;
     uint64_t streamed_bytes; /* of weights that stay in host memory */
 
-    _Atomic double flops_per_s; /* seen in submissions; 0 before the first */
+    _Atomic double work_per_s; /* seen in submissions, see struct command; 0 before the first */
+    _Atomic double caution;    /* 1; halved by each loss, so that submissions are shorter after it */
 };
 
 wn_status device_start(wn_device *device, wn_error *err); /* the VkDevice and everything under it */
