@@ -176,7 +176,7 @@ wn_status device_use(wn_device *device, wn_status (*fn)(void *arg, wn_error *err
     for (int i = 0; i < RETRIES && use.was_lost; i++) {
         wn_error why = { 0 };
         const wn_error first = *err;
-        device->caution /= 2; /* shorter submissions */
+        device->caution = device->caution / 2; /* shorter submissions */
         if (reopen(device, use.generation, &why) != WN_OK)
             return wn_fail(err, WN_E_DEVICE, "%.400s; it could not be opened again: %.400s", first.message,
                            why.message);
