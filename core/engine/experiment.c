@@ -55,6 +55,16 @@ void engine_fail(struct engine *e, const wn_error *err)
     atomic_store(&e->is_failed, true);
 }
 
+wn_status engine_blame(struct engine *e, wn_status status, const wn_error *err)
+{
+    wn_error why;
+    if (status != WN_E_DEVICE)
+        return status;
+    wn_fail(&why, status, "%.900s; what is recorded stays, the same command goes on from there", err->message);
+    engine_fail(e, &why);
+    return WN_E_CANCELLED;
+}
+
 void engine_event(struct engine *e, const char *kind, const char *format, ...)
 {
     char text[1500];
@@ -181,6 +191,11 @@ static bool is_stopping(void *arg)
     return engine_is_stopping(arg);
 }
 
+static wn_status blame(void *arg, wn_status status, const wn_error *err)
+{
+    return engine_blame(arg, status, err);
+}
+
 static wn_status start_workers(struct engine *e, wn_error *err)
 {
     const struct batcher_setup setup = {
@@ -194,6 +209,7 @@ static wn_status start_workers(struct engine *e, wn_error *err)
         .timeline = e->timeline,
         .ended = trial_tasks_ended,
         .stopping = is_stopping,
+        .blame = blame,
         .arg = e,
     };
     WN_TRY(reuse_create(e, &e->reuse, err));

@@ -32,24 +32,26 @@ struct block {
 
 /* ---- blocks ------------------------------------------------------------------------------------------------- */
 
-/* What a kind must have, and what it would like; in order of preference. */
+/* What a kind must have and must not have, in order of preference. The window of a discrete GPU that the host sees is
+ * small or slow, so its own memory is asked for without. */
 static uint32_t find_type(const wn_device *device, enum memory_kind kind, uint32_t allowed)
 {
-    const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
-    const VkMemoryPropertyFlags host = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-    const VkMemoryPropertyFlags cached = VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
-    const int is_unified = device->caps->is_unified;
-    const VkMemoryPropertyFlags wanted[3][3] = {
-        [MEMORY_DEVICE] = { is_unified ? local | host | cached : local, is_unified ? local | host : local, local },
-        [MEMORY_UPLOAD] = { host, host, host },
-        [MEMORY_READBACK] = { host | cached, host | cached, host },
-    };
+    const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, seen = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
+    const VkMemoryPropertyFlags host = seen | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    const VkMemoryPropertyFlags cached = host | VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+    const struct choice {
+        VkMemoryPropertyFlags has, lacks;
+    } unified[3] = { { local | cached, 0 }, { local | host, 0 }, { local, 0 } },
+      choices[3][3] = { [MEMORY_DEVICE] = { { local, seen }, { local, 0 }, { 0, 0 } },
+                        [MEMORY_UPLOAD] = { { host, local }, { host, 0 }, { host, 0 } },
+                        [MEMORY_READBACK] = { { cached, local }, { cached, 0 }, { host, 0 } } };
+    const struct choice *wanted = kind == MEMORY_DEVICE && device->caps->is_unified ? unified : choices[kind];
     VkPhysicalDeviceMemoryProperties2 m = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2 };
     device->driver->api.GetPhysicalDeviceMemoryProperties2(device->caps->physical, &m);
-    for (int choice = 0; choice < 3; choice++) {
+    for (int k = 0; k < 3; k++) {
         for (uint32_t i = 0; i < m.memoryProperties.memoryTypeCount; i++) {
             const VkMemoryPropertyFlags flags = m.memoryProperties.memoryTypes[i].propertyFlags;
-            if (allowed >> i & 1 && (flags & wanted[kind][choice]) == wanted[kind][choice])
+            if (allowed >> i & 1 && (flags & wanted[k].has) == wanted[k].has && !(flags & wanted[k].lacks))
                 return i;
         }
     }
@@ -100,8 +102,10 @@ static void destroy_block(wn_device *device, struct block *b)
         next = p->next;
         free(p);
     }
-    device->vk.DestroyBuffer(device->handle, b->buffer, NULL);
-    device->vk.FreeMemory(device->handle, b->memory, NULL);
+    if (device_is_there(device)) {
+        device->vk.DestroyBuffer(device->handle, b->buffer, NULL);
+        device->vk.FreeMemory(device->handle, b->memory, NULL);
+    }
     device->memory_used -= b->kind == MEMORY_DEVICE ? b->bytes : 0;
     free(b);
 }
@@ -171,7 +175,8 @@ static int cut_existing(wn_device *device, enum memory_kind kind, uint64_t bytes
 static uint64_t block_bytes_for(const wn_device *device, uint64_t bytes)
 {
     const uint64_t usual = device->memory_used < SMALL_BLOCK * 4 ? SMALL_BLOCK : SMALL_BLOCK * 8;
-    const uint64_t block = smaller(usual, device->caps->block_bytes);
+    const uint64_t total = device->caps->memory_bytes, used = device->memory_used;
+    const uint64_t block = smaller(smaller(usual, device->caps->block_bytes), total > used ? total - used : 0);
     return bytes > block ? bytes : block;
 }
 
@@ -295,7 +300,7 @@ static wn_status copy_staged(wn_device *device, const struct slice *to, uint64_t
     vk->CmdCopyBuffer(device->staging_commands, device->staging.buffer, to->buffer, 1, &copy);
     WN_TRY(device_check(device, vk->EndCommandBuffer(device->staging_commands), "an upload", err));
     WN_TRY(device_check(device, vk->ResetFences(device->handle, 1, &device->staging_fence), "an upload", err));
-    return device_submit(device, &submit, device->staging_fence, "an upload", err);
+    return device_submit(device, 1, &submit, device->staging_fence, "an upload", err);
 }
 
 static wn_status upload_locked(wn_device *device, const struct slice *to, uint64_t offset, const char *data,
