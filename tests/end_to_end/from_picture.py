@@ -67,6 +67,8 @@ def check_searches(winnow, start):
         if search != "paths" and any(row["nfe"] != LEFT for row in rows):
             fail(f"{search}: evaluations {[row['nfe'] for row in rows]} are not those of {LEFT} steps")
         check_again(winnow, search, [rows[0], rows[-1]])
+        if search == "zero_order":
+            continue
         dropped, _ = run(winnow, f"{search}-dropped", start, engine={"state_memory": 0.001, "batch": 1}, **changes)
         if [(r["candidate"], r["scores"]) for r in rows] != [(r["candidate"], r["scores"]) for r in dropped]:
             fail(f"{search}: without room for states other candidates or scores came out")
