@@ -25,11 +25,11 @@ typedef struct nn_tensor {
 
 typedef struct nn_weights nn_weights;
 
-/* path: a file of safetensors, of torch (.pt, .pth, .bin: torch_file.h says what of those is read) or of GGUF (gguf.h), an
- * .index.json of shards of any kind, or a folder that holds one of diffusion_pytorch_model.safetensors,
+/* path: a file of safetensors, of torch (.pt, .pth, .bin: torch_file.h says what of those is read) or of GGUF (gguf.h),
+ * an .index.json of shards of any kind, or a folder that holds one of diffusion_pytorch_model.safetensors,
  * model.safetensors, open_clip_model.safetensors, pytorch_model.bin, open_clip_pytorch_model.bin, an .index.json of the
- * first, second or fourth, diffusion_pytorch_model.gguf or model.gguf, looked for in the order of weights.c: safetensors
- * first. */
+ * first, second or fourth, diffusion_pytorch_model.gguf or model.gguf, looked for in the order of weights.c:
+ * safetensors first. */
 NN_API wn_status nn_weights_open(const char *path, nn_weights **out, wn_error *err);
 NN_API void nn_weights_close(nn_weights *w); /* NULL is fine */
 
