@@ -46,10 +46,10 @@ NN_API const nn_tensor *nn_weights_find(const nn_weights *w, const char *name); 
 NN_API uint64_t nn_weights_file_count(const nn_weights *w);
 NN_API const char *nn_weights_file(const nn_weights *w, uint64_t i);
 
-/* A value of the header of a file of safetensors (__metadata__) or GGUF, the first that has the key; NULL when absent. */
+/* A value of the header of a file of safetensors (__metadata__) or GGUF, the first with the key; NULL when absent. */
 NN_API const char *nn_weights_metadata(const nn_weights *w, const char *key);
 
-/* Elements first .. first+n-1 as float32, whatever the dtype, quantised ones too; NaN for complex and sub-byte types. */
+/* Elements first .. first+n-1 as float32, whatever the dtype; NaN for complex types and plain ones below a byte. */
 NN_API void nn_tensor_to_f32(const nn_tensor *t, uint64_t first, float *dst, uint64_t n);
 
 #endif
