@@ -85,6 +85,14 @@ wn_status sweep_file_read(const char *directory, struct arena *memory, struct sw
     return status;
 }
 
+const struct sweep_entry *sweep_file_find(const struct sweep_file *file, const char *id)
+{
+    for (uint64_t i = 0; i < file->count; i++)
+        if (strcmp(file->entries[i].id, id) == 0)
+            return &file->entries[i];
+    return NULL;
+}
+
 static void key_string(struct json_text *j, const char *key, const char *text)
 {
     json_key(j, key), json_string(j, text);
