@@ -174,12 +174,6 @@ static bool curve_row(const struct compare *c, const struct compare_run *r, uint
     return r->paths[prompt].count > 0;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* From where every prompt has a picture to the last candidate of all: where something changes, thinned to equal ratios.
  */
 static wn_status make_grid(const struct compare *c, const struct compare_algorithm *a, struct grid *g, wn_error *err)
@@ -202,7 +196,7 @@ static wn_status make_grid(const struct compare *c, const struct compare_algorit
                 if (path->steps[k].spent[g->currency] >= start && path->steps[k].spent[g->currency] > 0)
                     all[count++] = path->steps[k].spent[g->currency];
         }
-    qsort(all, count, sizeof *all, by_number);
+    qsort(all, count, sizeof *all, stats_ascending);
     ratio = count ? pow(all[count - 1] / all[0], 1.0 / (CURVE_POINTS - 2)) : 1;
     for (uint64_t i = 0; i < count; i++)
         if (g->count == 0 || (i + 1 == count && all[i] > g->x[g->count - 1]) ||

@@ -62,7 +62,7 @@ static void add_row(uint64_t columns, const double *row, double scale, double *s
         sums[c] += scale * row[c];
 }
 
-static int by_value(const void *a, const void *b)
+int stats_ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
 
@@ -97,7 +97,7 @@ static struct stats_interval interval_of(uint64_t rows, double mean, double *mea
     struct stats_interval i = { rows > 0 ? mean : NAN, NAN, NAN };
 
     if (rows >= STATS_LEAST) {
-        qsort(means, STATS_RESAMPLES, sizeof *means, by_value);
+        qsort(means, STATS_RESAMPLES, sizeof *means, stats_ascending);
         i.low = quantile(STATS_RESAMPLES, means, 0.025);
         i.high = quantile(STATS_RESAMPLES, means, 0.975);
     }

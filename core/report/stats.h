@@ -31,6 +31,9 @@ enum { STATS_RESAMPLES = 4000, STATS_LEAST = 6 };
  * WN_E_MEMORY. */
 wn_status stats_means(uint64_t rows, uint64_t columns, const double *values, struct stats_interval *out, wn_error *err);
 
+/* Of doubles, for qsort. */
+int stats_ascending(const void *a, const void *b);
+
 /* The next draw of 64 bits (splitmix64); from state 0, the same whenever and wherever a report is written. */
 uint64_t stats_random(uint64_t *state);
 
