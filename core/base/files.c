@@ -3,6 +3,8 @@
  * A failed fsync is final, because the kernel forgets the pages that it could not write: nothing is retried. */
 #include "base/files.h"
 
+#include "base/buffer.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -82,6 +84,14 @@ wn_status file_write(const char *path, const void *data, uint64_t bytes, wn_erro
     WN_TRY(file_place(path, data, bytes, err));
     path_directory(directory, path);
     return dir_sync(directory, err);
+}
+
+wn_status file_write_buffer(const char *directory, const char *name, const struct buffer *b, wn_error *err)
+{
+    char path[FILE_PATH_SIZE];
+    WN_TRY(buffer_status(b, name, err));
+    WN_TRY(path_join(path, directory, name, err));
+    return file_write(path, b->size ? b->data : "", b->size, err);
 }
 
 wn_status file_check(const char *path, wn_error *err)
