@@ -2,7 +2,7 @@
  *
  * One writer for a run (a lock on RUN/lock holds its pid; a second is refused with WN_E_ARG naming it); readers at any
  * time (WAL). Writes are queued and committed in groups: a row is durable within 100 ms, and an image is on disk,
- * synced and renamed into place, before the row that names it is committed. Functions tagged [any] may be called from
+ * whole, synced and under its name, before the row that names it is committed. Functions tagged [any] may be called from
  * every thread.
  *
  * Tables (all deterministic columns are functions of spec, seed and scores; times stand in columns of their own):
