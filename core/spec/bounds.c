@@ -5,8 +5,12 @@
 
 /* Photographs as PNG take about 60 % of their raw size; drawings less. */
 #define PNG_SHARE 0.6
-enum { PNG_OVERHEAD = 2048, LEDGER_BYTES = 600, KEPT = 2 }; /* for each image; for each candidate; images of a prompt
-                                                             * where not all are kept: the first and the best */
+enum {
+    PNG_OVERHEAD = 2048,
+    LEDGER_BYTES = 600,
+    KEPT = 2
+}; /* for each image; for each candidate; images of a prompt
+    * where not all are kept: the first and the best */
 
 static double amount(uint64_t planned)
 {
@@ -37,13 +41,20 @@ static double tighter(double own, double of_run, const struct spec *spec)
     return fmin(own, of_run / (spec->prompt_count ? spec->prompt_count : 1));
 }
 
+/* Whether the guide compares; a verifier that only its instance can say it of may. */
+static bool may_compare(const struct spec *spec)
+{
+    const wn_verifier *guide = spec->verifiers[spec->guide].plugin->vtable;
+    return (guide->flags & WN_VERIFIER_COMPARATIVE) || guide->describe;
+}
+
 struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_velocity)
 {
     const wn_search *search = spec->search.plugin->vtable;
     wn_search_plan plan = { .struct_size = sizeof plan };
     search->plan(spec->search.options, spec->canvas.steps, evals_per_velocity, &plan);
     const double candidates = amount(plan.candidates), nfe = velocities(spec, amount(plan.nfe)),
-                 calls = amount(plan.verifier_calls);
+                 calls = amount(plan.verifier_calls) + (may_compare(spec) ? amount(plan.calls_again) : 0);
     const double most_candidates = tighter(spec->budget.candidates, spec->run_budget.candidates, spec);
     const double most_nfe = tighter(spec->budget.nfe, spec->run_budget.nfe, spec);
     const double most_calls = tighter(spec->budget.verifier_calls, spec->run_budget.verifier_calls, spec);

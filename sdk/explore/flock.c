@@ -35,17 +35,26 @@ struct wn_price wn_price_sum(struct wn_price a, struct wn_price b)
 struct wn_purse wn_purse_open(const wn_env *env)
 {
     const double left = env->budget_left(env->ctx, WN_CURRENCY_SECONDS);
-    return (struct wn_purse){ .env = env, .seconds = left, .left = left };
+    return (struct wn_purse){ .env = env, .per_nfe = 1, .seconds = left, .left = left };
 }
 
-/* nfe in so many rounds, each of which is thought to take at least as long as the last one. */
-static bool has_time(const struct wn_purse *p, double nfe, int rounds)
+static double weight_of(const struct wn_purse *p, struct wn_price price)
+{
+    return p->per_nfe * price.nfe + p->per_call * price.calls;
+}
+
+/* What has been taken since seconds were last spent is still to come. */
+static double seconds_for(const struct wn_purse *p, struct wn_price price, double left)
+{
+    const bool is_spent = left < p->left;
+    const double known = p->known + (is_spent ? p->pending : 0), pending = is_spent ? 0 : p->pending;
+    return known > 0 ? (p->seconds - left) / known * (pending + weight_of(p, price)) : 0;
+}
+
+static bool has_time(const struct wn_purse *p, struct wn_price price)
 {
     const double left = p->env->budget_left(p->env->ctx, WN_CURRENCY_SECONDS);
-    if (isinf(left))
-        return true;
-    const double each = p->nfe > 0 ? (p->seconds - left) / p->nfe : 0;
-    return left > 0 && fmax(each * nfe, p->round * rounds) <= left;
+    return isinf(left) || (left > 0 && seconds_for(p, price, left) <= left);
 }
 
 static bool has_rest(const wn_env *env, struct wn_price price)
@@ -57,21 +66,125 @@ static bool has_rest(const wn_env *env, struct wn_price price)
 
 bool wn_purse_affords(const struct wn_purse *purse, struct wn_price price)
 {
-    return has_rest(purse->env, price) && has_time(purse, price.nfe, 1);
+    return has_rest(purse->env, price) && has_time(purse, price);
+}
+
+static void put_down(struct wn_purse *p, struct wn_price price)
+{
+    const double left = p->env->budget_left(p->env->ctx, WN_CURRENCY_SECONDS);
+    if (left < p->left) {
+        p->known += p->pending;
+        p->pending = 0;
+        p->left = left;
+    }
+    p->pending += weight_of(p, price);
 }
 
 bool wn_purse_take(struct wn_purse *purse, struct wn_price price, struct wn_price reserve)
 {
-    const struct wn_price all = wn_price_sum(price, reserve);
-    const double left = purse->env->budget_left(purse->env->ctx, WN_CURRENCY_SECONDS);
-    if (left < purse->left) {
-        purse->round = purse->left - left;
-        purse->left = left;
-    }
-    if (!has_rest(purse->env, all) || !has_time(purse, all.nfe, (price.calls > 0) + (reserve.calls > 0)))
+    if (!wn_purse_affords(purse, wn_price_sum(price, reserve)))
         return false;
-    purse->nfe += price.nfe;
+    put_down(purse, price);
     return true;
+}
+
+static struct wn_price times(struct wn_price each, uint64_t count)
+{
+    const double n = (double)count;
+    return (struct wn_price){ n * each.nfe, n * each.calls, n * each.candidates };
+}
+
+/* At most so many times; a first guess, so that nobody counts down from a million. */
+static uint64_t guess(const wn_env *env, uint64_t most, struct wn_price each)
+{
+    const double nfe = env->budget_left(env->ctx, WN_CURRENCY_NFE) / each.nfe,
+                 calls = env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS) / each.calls,
+                 candidates = env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES) / each.candidates;
+    return (uint64_t)fmin((double)most, fmin(nfe, fmin(calls, candidates))); // x / 0 limits nothing
+}
+
+uint64_t wn_purse_take_most(struct wn_purse *purse, uint64_t most, struct wn_price each, struct wn_price reserve)
+{
+    most = guess(purse->env, most, each);
+    while (most > 0 && !wn_purse_take(purse, times(each, most), reserve))
+        most--;
+    return most;
+}
+
+uint64_t wn_purse_width(const struct wn_purse *purse, uint64_t most, struct wn_price each, struct wn_price rest)
+{
+    if (!wn_purse_is_timed(purse))
+        return most;
+    while (most > 1 && !has_time(purse, wn_price_sum(times(each, most), rest)))
+        most--;
+    return most;
+}
+
+double wn_purse_seconds(const struct wn_purse *purse, struct wn_price price)
+{
+    const double left = purse->env->budget_left(purse->env->ctx, WN_CURRENCY_SECONDS);
+    return isinf(left) ? 0 : seconds_for(purse, price, left);
+}
+
+bool wn_purse_is_timed(const struct wn_purse *purse)
+{
+    return !isinf(purse->seconds);
+}
+
+/* ---- a first sample -------------------------------------------------------------------------------------------- */
+
+/* Of a way with a look at its beginning, and the rest: two equations for what an evaluation and a look take. */
+static void solve(struct wn_purse *p, struct wn_price look, double look_seconds, struct wn_price rest,
+                  double rest_seconds)
+{
+    const double both = look_seconds + rest_seconds, nfe = look.nfe + rest.nfe;
+    p->per_nfe = fmax((rest_seconds - look_seconds) / (rest.nfe - look.nfe), 0);
+    p->per_call = fmax((both - p->per_nfe * nfe) / 2, 0);
+    if (p->per_call == 0)
+        p->per_nfe = both / nfe;
+    if (both <= 0)
+        p->per_nfe = 1, p->per_call = 0; // too fast to be measured
+}
+
+static wn_status gauge(struct wn_purse *p, struct wn_flock *one, bool looks, wn_error *err)
+{
+    const wn_env *env = p->env;
+    const struct wn_price look = wn_price_advance(env, looks, 0, 0, false),
+                          rest = wn_price_advance(env, 1, 0, env->steps, looks);
+    if (!has_rest(env, wn_price_sum(look, rest)))
+        return WN_OK; // then the search says so
+    WN_TRY(wn_flock_draw(one, 0, 1, err));
+    if (looks)
+        WN_TRY(wn_flock_score(one, err));
+    const double between = env->budget_left(env->ctx, WN_CURRENCY_SECONDS);
+    wn_status status = wn_flock_advance(one, env->steps, err);
+    if (status == WN_OK)
+        status = wn_flock_score(one, err);
+    if (status == WN_E_BUDGET)
+        return WN_OK; // the look took all the time that there was
+    WN_TRY(status);
+    WN_TRY(env->offer(env->ctx, one->samples[0], err));
+    const double left = env->budget_left(env->ctx, WN_CURRENCY_SECONDS);
+    if (looks)
+        solve(p, look, p->seconds - between, rest, between - left);
+    else if (p->seconds > left)
+        p->per_nfe = (p->seconds - left) / rest.nfe;
+    p->known = weight_of(p, wn_price_sum(look, rest));
+    p->left = left;
+    return WN_OK;
+}
+
+/* Of one or two steps the look would be half and more. */
+wn_status wn_purse_gauge(struct wn_purse *purse, bool looks, wn_error *err)
+{
+    struct wn_flock one;
+    if (!wn_purse_is_timed(purse))
+        return WN_OK;
+    wn_status status = wn_flock_open(purse->env, 1, &one, err);
+    if (status == WN_OK)
+        status = gauge(purse, &one, looks && purse->env->steps > 2, err);
+    wn_flock_close(&one);
+    return status;
 }
 
 /* ---- a flock --------------------------------------------------------------------------------------------------- */

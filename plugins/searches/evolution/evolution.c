@@ -188,14 +188,13 @@ static wn_status judge(struct search *s, uint64_t first, wn_error *err)
     return WN_OK;
 }
 
-/* How many of those wanted can be paid for. */
-static uint64_t take(struct search *s, uint64_t wanted, uint64_t from)
+/* How many of those wanted can be paid for, with those that are scored again among them. */
+static uint64_t take(struct search *s, uint64_t wanted, uint64_t from, uint64_t again)
 {
-    const wn_env *env = s->env;
-    while (wanted > 0 &&
-           !wn_purse_take(&s->purse, wn_price_advance(env, wanted, from, env->steps, false), wn_price_nothing))
-        wanted--;
-    return wanted;
+    const bool is_asked_again = WN_HAS(wn_env, s->env, guide_compares) && s->env->guide_compares;
+    const struct wn_price elites = { 0, is_asked_again ? (double)again : 0, 0 };
+    const struct wn_price each = wn_price_advance(s->env, 1, from, s->env->steps, false);
+    return wn_purse_take_most(&s->purse, wanted, each, elites);
 }
 
 /* ---- breeding --------------------------------------------------------------------------------------------------- */
@@ -262,7 +261,7 @@ static wn_status breed(struct search *s, uint64_t g, wn_error *err)
 {
     const uint64_t point = point_of(&s->lists, s->env->steps, g), start = start_of(point);
     const uint64_t elites = elites_of(s->o, &s->lists, g), wanted = s->lists.population[g + 1] - elites;
-    const uint64_t children = take(s, wanted, start);
+    const uint64_t children = take(s, wanted, start, elites);
     for (uint64_t i = 0; i < children; i++) {
         struct member *child = &s->newborn[elites + i];
         const struct member *parent = choose_parent(s);
@@ -284,7 +283,8 @@ static wn_status evolve(struct search *s, wn_error *err)
 {
     const wn_env *env = s->env;
     const uint64_t wanted = s->lists.population[0];
-    s->count = take(s, wanted, 0);
+    WN_TRY(wn_purse_gauge(&s->purse, false, err));
+    s->count = take(s, wanted, 0, 0);
     for (uint64_t i = 0; i < s->count; i++) {
         struct member *m = &s->members[i];
         WN_TRY(env->noise(env->ctx, i, m->noise, err));
@@ -359,6 +359,7 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     for (uint64_t g = 0; g < l.generations; g++) {
         const uint64_t children = l.population[g + 1] - elites_of(o, &l, g);
         p->candidates += children;
+        p->calls_again += children > 0 ? elites_of(o, &l, g) : 0;
         p->nfe += children * (steps - start_of(point_of(&l, steps, g))) * evals_per_velocity;
     }
     p->verifier_calls = p->candidates;

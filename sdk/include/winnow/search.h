@@ -142,6 +142,9 @@ typedef struct wn_env {
     /* One stochastic step to `point`, which may be several points on, z from stream. Whatever the spec's solver, it
      * takes one velocity: that of the state it leaves, which a score or a peek may have paid for already. */
     wn_status (*kick)(void *ctx, wn_sample sample, uint64_t point, wn_kernel kernel, uint64_t stream, wn_error *err);
+
+    /* 1: the guide compares, and to score a sample again is another call of it; 0: it has answered. */
+    uint64_t guide_compares;
 } wn_env;
 
 enum {
@@ -154,8 +157,9 @@ typedef struct wn_search_plan {
     uint64_t struct_size;
     uint64_t candidates; /* finished samples */
     uint64_t nfe;
-    uint64_t verifier_calls;
-    uint64_t reserved[12]; /* 0: later members of a struct that plugins fill */
+    uint64_t verifier_calls; /* each sample once */
+    uint64_t calls_again;    /* under a guide that compares, those of samples that were scored before */
+    uint64_t reserved[11];   /* 0: later members of a struct that plugins fill */
 } wn_search_plan;
 
 typedef struct wn_search {
