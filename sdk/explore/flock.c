@@ -133,48 +133,66 @@ bool wn_purse_is_timed(const struct wn_purse *purse)
 
 /* ---- a first sample -------------------------------------------------------------------------------------------- */
 
-/* Of a way with a look at its beginning, and the rest: two equations for what an evaluation and a look take. */
-static void solve(struct wn_purse *p, struct wn_price look, double look_seconds, struct wn_price rest,
-                  double rest_seconds)
+/* Of two legs, each with a look at its end: two equations for what an evaluation and a look take. */
+static void solve(struct wn_purse *p, struct wn_price near, double near_seconds, struct wn_price far,
+                  double far_seconds)
 {
-    const double both = look_seconds + rest_seconds, nfe = look.nfe + rest.nfe;
-    p->per_nfe = fmax((rest_seconds - look_seconds) / (rest.nfe - look.nfe), 0);
+    const double both = near_seconds + far_seconds, nfe = near.nfe + far.nfe;
+    if (both <= 0)
+        return; // too fast to be measured
+    p->per_nfe = fmax((far_seconds - near_seconds) / (far.nfe - near.nfe), 0);
     p->per_call = fmax((both - p->per_nfe * nfe) / 2, 0);
     if (p->per_call == 0)
         p->per_nfe = both / nfe;
-    if (both <= 0)
-        p->per_nfe = 1, p->per_call = 0; // too fast to be measured
+}
+
+static double time_left(const struct wn_purse *p)
+{
+    return p->env->budget_left(p->env->ctx, WN_CURRENCY_SECONDS);
+}
+
+static wn_status go_to(struct wn_flock *one, uint64_t point, wn_error *err)
+{
+    WN_TRY(wn_flock_advance(one, point, err));
+    return wn_flock_score(one, err);
+}
+
+/* The first look stands for nothing: with it a verifier reads the prompt. */
+static wn_status look(struct wn_purse *p, struct wn_flock *one, double *between, wn_error *err)
+{
+    WN_TRY(wn_flock_score(one, err));
+    p->seconds = time_left(p);
+    WN_TRY(go_to(one, 1, err));
+    *between = time_left(p);
+    return WN_OK;
 }
 
 static wn_status gauge(struct wn_purse *p, struct wn_flock *one, bool looks, wn_error *err)
 {
     const wn_env *env = p->env;
-    const struct wn_price look = wn_price_advance(env, looks, 0, 0, false),
-                          rest = wn_price_advance(env, 1, 0, env->steps, looks);
-    if (!has_rest(env, wn_price_sum(look, rest)))
+    const struct wn_price first = wn_price_advance(env, looks, 0, 0, false),
+                          near = wn_price_advance(env, looks, 0, looks, true),
+                          far = wn_price_advance(env, 1, looks, env->steps, looks), both = wn_price_sum(near, far);
+    double between = p->seconds;
+    if (!has_rest(env, wn_price_sum(first, both)))
         return WN_OK; // then the search says so
     WN_TRY(wn_flock_draw(one, 0, 1, err));
-    if (looks)
-        WN_TRY(wn_flock_score(one, err));
-    const double between = env->budget_left(env->ctx, WN_CURRENCY_SECONDS);
-    wn_status status = wn_flock_advance(one, env->steps, err);
+    wn_status status = looks ? look(p, one, &between, err) : WN_OK;
     if (status == WN_OK)
-        status = wn_flock_score(one, err);
-    if (status == WN_E_BUDGET)
-        return WN_OK; // the look took all the time that there was
-    WN_TRY(status);
+        status = go_to(one, env->steps, err);
+    if (status != WN_OK)
+        return status == WN_E_BUDGET ? WN_OK : status; // a look took all the time that there was
     WN_TRY(env->offer(env->ctx, one->samples[0], err));
-    const double left = env->budget_left(env->ctx, WN_CURRENCY_SECONDS);
+    p->left = time_left(p);
     if (looks)
-        solve(p, look, p->seconds - between, rest, between - left);
-    else if (p->seconds > left)
-        p->per_nfe = (p->seconds - left) / rest.nfe;
-    p->known = weight_of(p, wn_price_sum(look, rest));
-    p->left = left;
+        solve(p, near, p->seconds - between, far, between - p->left);
+    else if (p->seconds > p->left)
+        p->per_nfe = (p->seconds - p->left) / far.nfe;
+    p->known = weight_of(p, both);
     return WN_OK;
 }
 
-/* Of one or two steps the look would be half and more. */
+/* Of three steps or fewer the looks would be the greater part, and the legs of one length. */
 wn_status wn_purse_gauge(struct wn_purse *purse, bool looks, wn_error *err)
 {
     struct wn_flock one;
@@ -182,7 +200,7 @@ wn_status wn_purse_gauge(struct wn_purse *purse, bool looks, wn_error *err)
         return WN_OK;
     wn_status status = wn_flock_open(purse->env, 1, &one, err);
     if (status == WN_OK)
-        status = gauge(purse, &one, looks && purse->env->steps > 2, err);
+        status = gauge(purse, &one, looks && purse->env->steps > 3, err);
     wn_flock_close(&one);
     return status;
 }

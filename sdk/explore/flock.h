@@ -31,15 +31,15 @@ static const struct wn_price wn_price_nothing = { 0, 0, 0 };
 struct wn_purse {
     const wn_env *env;
     double per_nfe, per_call; /* what an evaluation and a verifier's call take, in proportion */
-    double seconds;           /* that were left at the start */
+    double seconds;           /* that were left when they began to be counted */
     double left;              /* when they were last spent */
     double known, pending;    /* taken until then and since, by these weights */
 };
 
 struct wn_purse wn_purse_open(const wn_env *env);
-/* Under a budget of seconds: brings the noise of stream 0 to the end and offers it. looks: scores it at the beginning
- * too, so that looks at unfinished samples can be priced. No other budget: nothing is done. Errors: those of the env;
- * a budget that does not reach is no error. */
+/* Under a budget of seconds: brings the noise of stream 0 to the end and offers it. looks: scores it twice on
+ * the way too, so that looks at unfinished samples can be priced. No other budget: nothing is done. Errors: those of
+ * the env; a budget that does not reach is no error. */
 wn_status wn_purse_gauge(struct wn_purse *purse, bool looks, wn_error *err);
 bool wn_purse_is_timed(const struct wn_purse *purse); /* whether seconds are limited */
 /* What price, and what was taken and not done yet, is thought to take; 0 when nothing is known of that. */

@@ -129,7 +129,8 @@ static void choose(struct search *s)
     }
 }
 
-/* Tries places [count][dimensions], as many as can be paid for. */
+/* Tries places [count][dimensions], as many as can be paid for. Where it was time that did not reach, by a guess, the
+ * search goes on as long as there is any. */
 static wn_status try_places(struct search *s, uint64_t wanted, const double *places, wn_error *err)
 {
     const wn_env *env = s->env;
@@ -155,7 +156,7 @@ static wn_status try_places(struct search *s, uint64_t wanted, const double *pla
         }
     }
     wn_flock_clear(&s->flock);
-    return count == wanted
+    return count == wanted || (count > 0 && wn_purse_is_timed(&s->purse))
                ? WN_OK
                : wn_fail(err, WN_E_BUDGET, "the budget ended before %lld evaluations", (long long)s->o->evaluations);
 }

@@ -123,6 +123,17 @@ static uint64_t elites_of(const struct options *o, const struct lists *l, uint64
     return (uint64_t)o->elites < least ? (uint64_t)o->elites : least;
 }
 
+static struct wn_price price_of_all(const struct options *o, const struct lists *l, uint64_t steps, uint64_t evals)
+{
+    double count = (double)l->population[0], velocities = count * (double)steps;
+    for (uint64_t g = 0; g < l->generations; g++) {
+        const double children = (double)(l->population[g + 1] - elites_of(o, l, g));
+        count += children;
+        velocities += children * (double)(steps - start_of(point_of(l, steps, g)));
+    }
+    return (struct wn_price){ velocities * (double)evals, count, count };
+}
+
 /* ---- a population ----------------------------------------------------------------------------------------------- */
 
 struct member {
@@ -146,6 +157,7 @@ struct search {
     uint64_t *urn;     // [most]: of tournaments
     float *noise;      // [latent_values]
     uint64_t stream, choices;
+    bool is_narrow; // there is no time for populations of the sizes asked for
 };
 
 static void bury(struct search *s, struct member *m)
@@ -279,11 +291,29 @@ static wn_status breed(struct search *s, uint64_t g, wn_error *err)
                : wn_fail(err, WN_E_BUDGET, "the budget ended in generation %llu", (unsigned long long)g + 1);
 }
 
+/* Under a budget of seconds all generations are smaller in one proportion, if there is no time for their sizes, but
+ * each has a child. */
+static void fit_sizes(struct search *s)
+{
+    enum { PARTS = 1000 };
+    const struct wn_price all = price_of_all(s->o, &s->lists, s->env->steps, s->env->evals_per_velocity);
+    const struct wn_price each = { all.nfe / PARTS, all.calls / PARTS, all.candidates / PARTS };
+    const double share = (double)wn_purse_width(&s->purse, PARTS, each, wn_price_nothing) / PARTS;
+    s->is_narrow = share < 1;
+    for (uint64_t g = 0; g <= s->lists.generations; g++) {
+        const uint64_t size = s->lists.population[g], fits = (uint64_t)round(share * (double)size),
+                       least = (uint64_t)s->o->elites + 1 < size ? (uint64_t)s->o->elites + 1 : size;
+        s->lists.population[g] = fits > least ? fits : least;
+    }
+}
+
 static wn_status evolve(struct search *s, wn_error *err)
 {
     const wn_env *env = s->env;
-    const uint64_t wanted = s->lists.population[0];
     WN_TRY(wn_purse_gauge(&s->purse, false, err));
+    if (wn_purse_is_timed(&s->purse))
+        fit_sizes(s);
+    const uint64_t wanted = s->lists.population[0];
     s->count = take(s, wanted, 0, 0);
     for (uint64_t i = 0; i < s->count; i++) {
         struct member *m = &s->members[i];
@@ -297,7 +327,7 @@ static wn_status evolve(struct search *s, wn_error *err)
         return wn_fail(err, WN_E_BUDGET, "the budget ended in the first generation");
     for (uint64_t g = 0; g < s->lists.generations; g++)
         WN_TRY(breed(s, g, err));
-    return WN_OK;
+    return s->is_narrow ? wn_fail(err, WN_E_BUDGET, "there was no time for all members") : WN_OK;
 }
 
 /* ---- the plugin ------------------------------------------------------------------------------------------------- */
@@ -354,14 +384,11 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     wn_error ignored;
     if (read_lists(o, &l, &ignored) != WN_OK)
         return;
-    p->candidates = l.population[0];
-    p->nfe = l.population[0] * steps * evals_per_velocity;
-    for (uint64_t g = 0; g < l.generations; g++) {
-        const uint64_t children = l.population[g + 1] - elites_of(o, &l, g);
-        p->candidates += children;
-        p->calls_again += children > 0 ? elites_of(o, &l, g) : 0;
-        p->nfe += children * (steps - start_of(point_of(&l, steps, g))) * evals_per_velocity;
-    }
+    const struct wn_price all = price_of_all(o, &l, steps, evals_per_velocity);
+    p->candidates = (uint64_t)all.candidates;
+    p->nfe = (uint64_t)all.nfe;
+    for (uint64_t g = 0; g < l.generations; g++)
+        p->calls_again += l.population[g + 1] > elites_of(o, &l, g) ? elites_of(o, &l, g) : 0;
     p->verifier_calls = p->candidates;
 }
 

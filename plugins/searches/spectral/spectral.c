@@ -129,7 +129,7 @@ static wn_status evolve(struct search *s, wn_error *err)
         const uint64_t count = wn_purse_take_most(&s->purse, wanted, each, wn_price_nothing);
         if (count > 0)
             WN_TRY(try_generation(s, count, err));
-        if (count < wanted)
+        if (count < wanted && (count == 0 || !wn_purse_is_timed(&s->purse))) // how long it takes is a guess
             return wn_fail(err, WN_E_BUDGET, "the budget ended after %llu of %llu evaluations",
                            (unsigned long long)(done + count), (unsigned long long)all);
         archive(s, count);
