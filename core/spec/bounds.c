@@ -5,12 +5,8 @@
 
 /* Photographs as PNG take about 60 % of their raw size; drawings less. */
 #define PNG_SHARE 0.6
-enum {
-    PNG_OVERHEAD = 2048,
-    LEDGER_BYTES = 600,
-    KEPT = 2
-}; /* for each image; for each candidate; images of a prompt
-    * where not all are kept: the first and the best */
+enum { PNG_OVERHEAD = 2048, LEDGER_BYTES = 600, KEPT = 2 }; /* for each image; for each candidate; images of a prompt
+                                                             * where not all are kept: the first and the best */
 
 static double amount(uint64_t planned)
 {
@@ -48,13 +44,21 @@ static bool may_compare(const struct spec *spec)
     return (guide->flags & WN_VERIFIER_COMPARATIVE) || guide->describe;
 }
 
+/* Then a search may begin with a sample beside its plan, to learn what it takes. */
+static bool is_timed(const struct spec *spec)
+{
+    return isfinite(spec->budget.seconds) || isfinite(spec->run_budget.seconds);
+}
+
 struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_velocity)
 {
     const wn_search *search = spec->search.plugin->vtable;
     wn_search_plan plan = { .struct_size = sizeof plan };
     search->plan(spec->search.options, spec->canvas.steps, evals_per_velocity, &plan);
-    const double candidates = amount(plan.candidates), nfe = velocities(spec, amount(plan.nfe)),
-                 calls = amount(plan.verifier_calls) + (may_compare(spec) ? amount(plan.calls_again) : 0);
+    const double again = may_compare(spec) ? amount(plan.calls_again) : 0, first = is_timed(spec) ? 1 : 0;
+    const double candidates = amount(plan.candidates) + first,
+                 nfe = velocities(spec, amount(plan.nfe) + first * spec->canvas.steps * (double)evals_per_velocity),
+                 calls = amount(plan.verifier_calls) + again + first * 3; // two looks and the end
     const double most_candidates = tighter(spec->budget.candidates, spec->run_budget.candidates, spec);
     const double most_nfe = tighter(spec->budget.nfe, spec->run_budget.nfe, spec);
     const double most_calls = tighter(spec->budget.verifier_calls, spec->run_budget.verifier_calls, spec);

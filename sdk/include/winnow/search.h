@@ -166,8 +166,9 @@ typedef struct wn_search {
     uint64_t struct_size;
     uint64_t flags; /* WN_SEARCH_... */
 
-    /* An upper bound from options and schedule length alone, before the budget is applied. `options` is the filled
-     * options struct: no instance is needed. A step is planned as one velocity; where the spec's solver takes more, the
+    /* An upper bound from options and schedule length alone, before the budget is applied; one sample more, looked at
+     * twice on its way, is allowed for where the budget is in seconds, to learn what samples take. `options` is the
+     * filled options struct: no instance is needed. A step is planned as one velocity; where the spec's solver takes more, the
      * host scales the plan. [any] */
     void (*plan)(const void *options, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *plan);
 
