@@ -196,13 +196,14 @@ AT(wn_search_plan, verifier_calls, 24);
 AT(wn_search_plan, calls_again, 32);
 AT(wn_search_plan, reserved, 40);
 
-SIZE(wn_search, 48);
+SIZE(wn_search, 56);
 AT(wn_search, struct_size, 0);
 AT(wn_search, flags, 8);
 AT(wn_search, plan, 16);
 AT(wn_search, run, 24);
 AT(wn_search, part_options, 32);
 AT(wn_search, part_options_size, 40);
+AT(wn_search, check, 48);
 
 SIZE(wn_question, 56);
 AT(wn_question, struct_size, 0);

@@ -376,7 +376,7 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return status;
 }
 
-/* Lists that create will refuse plan nothing. */
+/* Lists that check refuses plan nothing. */
 static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
@@ -392,11 +392,16 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     p->verifier_calls = p->candidates;
 }
 
-static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
+static wn_status check(const void *values, wn_error *err)
 {
     struct lists lists;
+    return read_lists(values, &lists, err);
+}
+
+static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
+{
     (void)host;
-    WN_TRY(read_lists(values, &lists, err));
+    WN_TRY(check(values, err));
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
 }
@@ -405,6 +410,7 @@ static const wn_search search = {
     .struct_size = sizeof search,
     .plan = plan,
     .run = run,
+    .check = check,
 };
 
 static const wn_plugin plugin = {

@@ -320,6 +320,18 @@ static wn_status check(const struct options *o, wn_error *err)
     return WN_OK;
 }
 
+/* The same with what the stages' searches find wrong with theirs. */
+static wn_status check_all(const void *values, wn_error *err)
+{
+    const struct options *o = values;
+    for (uint64_t i = 0; i < o->stages->count; i++) {
+        const wn_search *search = part_of(o, i)->plugin->vtable;
+        if (search->check)
+            WN_TRY(name_stage(o, i, search->check(part_of(o, i)->options, err), err));
+    }
+    return check(o, err);
+}
+
 static void destroy(void *self)
 {
     struct stages *s = self;
@@ -332,7 +344,7 @@ static void destroy(void *self)
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
 {
     const struct options *o = values;
-    WN_TRY(check(o, err));
+    WN_TRY(check_all(o, err));
     struct stages *s = calloc(1, sizeof *s + o->stages->count * sizeof(void *));
     if (!s)
         return wn_fail(err, WN_E_MEMORY, "no memory for %llu stages", (unsigned long long)o->stages->count);
@@ -356,6 +368,7 @@ static const wn_search search = {
     .run = run,
     .part_options = stage_options,
     .part_options_size = sizeof(struct stage_options),
+    .check = check_all,
 };
 
 static const wn_plugin plugin = {

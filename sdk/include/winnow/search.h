@@ -179,6 +179,10 @@ typedef struct wn_search {
      * element of it may have beside "use" and "options". Ends with WN_OPTIONS_END; NULL: nothing more. */
     const wn_option *part_options;
     uint64_t part_options_size;
+
+    /* Since 0.3. What is wrong with filled options of which each is fine by itself, so that `winnow check` tells what
+     * create would: WN_E_ARG with a message that begins with the option's name. NULL: nothing can be. [any] */
+    wn_status (*check)(const void *options, wn_error *err);
 } wn_search;
 
 /* One search of an option of type WN_OPTION_SEARCHES: {"use": NAME, "options": {...}, what part_options says}. The host
