@@ -61,21 +61,45 @@ static wn_status fail_unknown(struct host_device *d, uint64_t count, const char 
     return WN_E_MISSING;
 }
 
-/* part: what stands behind the colon, "" when there is none. */
-static wn_status find_index(struct host_device *d, const char *name, const char *part, wn_error *err)
+static bool is_software(const struct host_device *d, uint64_t index)
 {
-    uint64_t count = d->api->count(d->driver);
     wn_error ignored;
-    if (part[strspn(part, "0123456789")] == '\0') {
-        d->index = strtoull(part, NULL, 10);
-        return d->index < count ? WN_OK : fail_unknown(d, count, name, err);
-    }
+    wn_device_info info = { .struct_size = sizeof info };
+    return d->api->info(d->driver, index, &info, &ignored) == WN_OK && info.kind == WN_DEVICE_SOFTWARE_GPU;
+}
+
+/* The first device whose name holds `part`, or whose uuid begins with it. */
+static bool find_named(struct host_device *d, uint64_t count, const char *part)
+{
+    wn_error ignored;
     for (d->index = 0; d->index < count; d->index++) {
         wn_device_info info = { .struct_size = sizeof info };
-        if (d->api->info(d->driver, d->index, &info, &ignored) == WN_OK && contains_any_case(info.name, part))
-            return WN_OK;
+        if (d->api->info(d->driver, d->index, &info, &ignored) == WN_OK &&
+            (contains_any_case(info.name, part) || (*info.uuid && strncasecmp(info.uuid, part, strlen(part)) == 0)))
+            return true;
     }
-    return fail_unknown(d, count, name, err);
+    return false;
+}
+
+/* part: what stands behind the colon, "" when there is none. A device that is only a program on the processor is a
+ * mistake unless it was asked for by its name: it computes, but a hundred times slower than who wrote "vulkan" expects.
+ */
+static wn_status find_index(struct host_device *d, const char *name, const char *part, wn_error *err)
+{
+    const uint64_t count = d->api->count(d->driver);
+    if (part[strspn(part, "0123456789")] != '\0')
+        return find_named(d, count, part) ? WN_OK : fail_unknown(d, count, name, err);
+    d->index = strtoull(part, NULL, 10);
+    if (d->index >= count)
+        return fail_unknown(d, count, name, err);
+    if (!is_software(d, d->index))
+        return WN_OK;
+    wn_device_info info = { .struct_size = sizeof info };
+    WN_TRY(d->api->info(d->driver, d->index, &info, err));
+    return wn_fail(err, WN_E_MISSING,
+                   "device \"%s\" is %s, which computes on the processor: name it (\"%.*s:%.40s\") if "
+                   "that is what you want, or use \"cpu\", which is faster",
+                   name, info.name, (int)strcspn(name, ":"), name, info.name);
 }
 
 static wn_status find_plugin(struct host_shared *s, const char *name, uint64_t length, struct host_device *d,

@@ -73,7 +73,7 @@ static wn_status find_needs(struct compiler *c)
             c->p->scratch_bytes = n.scratch_bytes;
     }
     c->p->scratch_bytes = round_up(c->p->scratch_bytes + 64, 4096);
-    return plan_memory(c->g, c->p->max_items, c->workspace_bytes, &c->plan, c->err);
+    return plan_memory(c->g, c->p->max_items, NULL, c->workspace_bytes, &c->plan, c->err);
 }
 
 /* As many zeros as the longest run of channels. */
@@ -193,29 +193,11 @@ static wn_status build_step(struct compiler *c, uint64_t i)
     return WN_OK;
 }
 
-static void build_slots(struct compiler *c)
-{
-    for (uint32_t i = 0; i < c->g->tensor_count; i++) {
-        const wn_tensor *t = &c->g->tensors[i];
-        if (t->role != WN_ROLE_INPUT && t->role != WN_ROLE_OUTPUT)
-            continue;
-        c->p->slots[c->p->slot_count++] =
-            (struct binding_slot){ i,
-                                   t->role,
-                                   t->role == WN_ROLE_INPUT && t->flags & WN_TENSOR_SHARED ? 1 : 0,
-                                   t->rows * t->cols * 4,
-                                   view_of(c, i),
-                                   keep_name(c, t->name ? t->name : "") };
-    }
-}
-
 /* ---- compile ------------------------------------------------------------------------------------------------ */
 
 static uint64_t names_size(const wn_graph *g)
 {
     uint64_t size = 0;
-    for (uint64_t i = 0; i < g->tensor_count; i++)
-        size += (g->tensors[i].name ? strlen(g->tensors[i].name) : 0) + 1;
     for (uint64_t i = 0; i < g->op_count; i++) {
         const char *name = g->tensors[g->ops[i].out].name;
         size += strlen(name ? name : check_op_name(g->ops[i].kind)) + 1;
@@ -226,19 +208,15 @@ static uint64_t names_size(const wn_graph *g)
 static wn_status build(struct compiler *c)
 {
     wn_program *p = c->p;
-    const char *name = c->g->name ? c->g->name : "";
     p->steps = calloc(c->g->op_count, sizeof *p->steps);
-    p->slots = calloc(c->g->tensor_count, sizeof *p->slots);
     p->names = malloc(names_size(c->g));
-    p->name = malloc(strlen(name) + 1);
     c->workspace_bytes = calloc(c->g->op_count, sizeof *c->workspace_bytes);
-    if (!p->steps || !p->slots || !p->names || !p->name || !c->workspace_bytes)
+    if (!p->steps || !p->names || !c->workspace_bytes)
         return out_of_memory(c, "the program", c->g->op_count * sizeof *p->steps);
-    strcpy(p->name, name);
     p->step_capacity = c->g->op_count;
     WN_TRY(find_needs(c));
     WN_TRY(allocate(c));
-    build_slots(c);
+    WN_TRY(bind_describe(c->g, &c->plan, &p->bindings, c->err));
     for (; p->step_count < c->g->op_count; p->step_count++)
         WN_TRY(build_step(c, p->step_count));
     return WN_OK;
@@ -292,8 +270,7 @@ void program_free(wn_program *p)
     free(p->constants);
     free(p->zeros);
     free(p->names);
-    free(p->slots);
+    bind_free(&p->bindings);
     free(p->steps);
-    free(p->name);
     free(p);
 }

@@ -4,22 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-uint64_t dtype_bytes(int32_t dtype)
-{
-    switch (dtype) {
-    case WN_F32:
-        return 4;
-    case WN_F16:
-    case WN_BF16:
-        return 2;
-    case WN_F8_E4M3:
-    case WN_F8_E5M2:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
 static float float_of_bits(uint32_t bits)
 {
     float x;

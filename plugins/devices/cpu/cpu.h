@@ -1,6 +1,6 @@
 /* cpu.h - the CPU device's own types: what compile leaves behind and run works with.
  *
- * compile: check.c (is the graph right?) -> plan.c (where does every tensor live?) -> compile.c (one step for each op,
+ * compile: check_graph (is it right?) -> plan_memory (where does every tensor live?) -> compile.c (one step for each op,
  * weights packed by weights.c). run.c replays the steps; each is a few parallel loops over tasks whose inner work is in
  * isa.h. All activations are float32; dtype bf16 rounds the operands of matrix products.
  *
@@ -9,7 +9,7 @@
 #ifndef WINNOW_CPU_H
 #define WINNOW_CPU_H
 
-#include <winnow/device.h>
+#include "device/graph.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -71,7 +71,6 @@ void weights_convert(const struct isa *isa, const wn_weight_part *part, uint64_t
 void weights_row(const struct isa *isa, const wn_weight *weight, uint64_t row, float *dst);
 /* The row itself when it is float32 with scale 1, else a copy in buffer. */
 const float *weights_row_in_place(const struct isa *isa, const wn_weight *weight, uint64_t row, float *buffer);
-uint64_t dtype_bytes(int32_t dtype); /* 0 when it cannot be a weight's type */
 
 /* ---- programs ----------------------------------------------------------------------------------------------- */
 
@@ -87,26 +86,14 @@ struct step {
     wn_status (*run)(wn_program *p, const struct step *s, uint64_t count, wn_error *err);
 };
 
-/* A bound tensor: where run copies from or to. */
-struct binding_slot {
-    uint32_t tensor;
-    int32_t role;
-    uint32_t is_shared;
-    uint64_t bytes; /* of one item; dense */
-    struct view view;
-    const char *name;
-};
-
 struct wn_program {
     wn_device *device;
-    char *name;
     int64_t dtype;
     uint64_t max_items;
     struct step *steps;
     uint64_t step_count, step_capacity; /* capacity: with the one that failed to compile */
-    struct binding_slot *slots;
-    uint64_t slot_count;
-    char *names;  /* the text behind all name pointers */
+    struct bind_table bindings;
+    char *names;  /* the text behind the steps' names */
     char *memory; /* planned activations and workspaces */
     char *constants;
     uint64_t memory_bytes, constant_bytes;
@@ -132,25 +119,6 @@ wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings,
 void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes);
 uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity);
 
-/* ---- check.c, plan.c ---------------------------------------------------------------------------------------- */
-
-wn_status check_graph(const wn_graph *graph, wn_error *err);
-const char *check_op_name(int32_t kind);
-/* What is wrong is prefixed with the graph, the op and its output. */
-wn_status check_fail(const wn_graph *graph, uint64_t op, wn_error *err, wn_status code, const char *format, ...)
-    WN_PRINTF(5, 6);
-
-struct plan {
-    uint64_t *offset;    /* for each tensor that is not a window: bytes into memory, or into constants */
-    uint64_t *stride;    /* bytes between its items; 0 for shared ones */
-    uint64_t *workspace; /* for each op */
-    uint64_t memory_bytes, constant_bytes;
-};
-/* workspace_bytes: for each op, what it needs while it runs (all items). */
-wn_status plan_memory(const wn_graph *graph, uint64_t max_items, const uint64_t *workspace_bytes, struct plan *plan,
-                      wn_error *err);
-void plan_free(struct plan *plan);
-
 /* ---- steps: what each op needs and does ---------------------------------------------------------------------- */
 
 /* Bytes of one task's scratch and of the op's workspace. */
@@ -174,22 +142,5 @@ wn_status unary_run(wn_program *p, const struct step *s, uint64_t count, wn_erro
 wn_status copy_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err);
 wn_status pick_row_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err);
 wn_status weight_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err);
-
-/* ---- small arithmetic ---------------------------------------------------------------------------------------- */
-
-static inline uint64_t round_up(uint64_t n, uint64_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
-static inline uint64_t ceil_div(uint64_t n, uint64_t by)
-{
-    return (n + by - 1) / by;
-}
-
-static inline uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 #endif

@@ -46,7 +46,7 @@ static wn_status check_ids(const wn_program *p, const struct step *s, const stru
         int32_t id = id_at(ids, r / ids->rows, r % ids->rows);
         if (id < 0 || (uint64_t)id >= limit)
             return wn_fail(err, WN_E_ARG, "graph \"%s\", \"%s\": id %d in row %llu of item %llu, must be 0 to %llu",
-                           p->name, s->name, id, (unsigned long long)(r % ids->rows),
+                           p->bindings.graph_name, s->name, id, (unsigned long long)(r % ids->rows),
                            (unsigned long long)(r / ids->rows), (unsigned long long)limit - 1);
     }
     return WN_OK;

@@ -28,57 +28,13 @@ void parallel_for(wn_program *p, uint64_t n, void (*fn)(void *arg, uint64_t i), 
 
 /* ---- bindings ----------------------------------------------------------------------------------------------- */
 
-struct bound {
-    const wn_program *p;
-    void **data; /* [slots][max count] */
-    uint64_t count;
-};
-
-static const struct binding_slot *slot_of(const wn_program *p, uint32_t tensor, uint64_t *index)
+/* data: [slot][item], as bind_take leaves it. */
+static void copy_bound(const wn_program *p, void *const *data, uint64_t count, int32_t role)
 {
-    for (*index = 0; *index < p->slot_count; ++*index) {
-        if (p->slots[*index].tensor == tensor)
-            return &p->slots[*index];
-    }
-    return NULL;
-}
-
-static wn_status take_bindings(struct bound *b, const wn_binding *bindings, uint64_t n, wn_error *err)
-{
-    for (uint64_t i = 0; i < n; i++) {
-        uint64_t index;
-        const struct binding_slot *slot = slot_of(b->p, bindings[i].tensor, &index);
-        if (!slot)
-            return wn_fail(err, WN_E_ARG, "graph \"%s\": binding %llu names tensor %u, which is no input or output",
-                           b->p->name, (unsigned long long)i, bindings[i].tensor);
-        uint64_t items = slot->is_shared ? 1 : b->count;
-        if (bindings[i].item >= items)
-            return wn_fail(err, WN_E_ARG, "graph \"%s\": \"%s\" is bound for item %u of %llu", b->p->name, slot->name,
-                           bindings[i].item, (unsigned long long)items);
-        b->data[index * b->count + bindings[i].item] = bindings[i].data;
-    }
-    return WN_OK;
-}
-
-static wn_status check_bound(const struct bound *b, wn_error *err)
-{
-    for (uint64_t k = 0; k < b->p->slot_count; k++) {
-        const struct binding_slot *slot = &b->p->slots[k];
-        for (uint64_t item = 0; item < (slot->is_shared ? 1 : b->count); item++) {
-            if (!b->data[k * b->count + item])
-                return wn_fail(err, WN_E_ARG, "graph \"%s\": %s \"%s\" is not bound for item %llu", b->p->name,
-                               slot->role == WN_ROLE_INPUT ? "input" : "output", slot->name, (unsigned long long)item);
-        }
-    }
-    return WN_OK;
-}
-
-static void copy_bound(const struct bound *b, int32_t role)
-{
-    for (uint64_t k = 0; k < b->p->slot_count; k++) {
-        const struct binding_slot *slot = &b->p->slots[k];
-        for (uint64_t item = 0; slot->role == role && item < (slot->is_shared ? 1 : b->count); item++) {
-            void *mine = view_row(&slot->view, item, 0), *theirs = b->data[k * b->count + item];
+    for (uint64_t k = 0; k < p->bindings.slot_count; k++) {
+        const struct bind_slot *slot = &p->bindings.slots[k];
+        for (uint64_t item = 0; slot->role == role && item < (slot->is_shared ? 1 : count); item++) {
+            void *mine = p->memory + slot->offset + item * slot->stride, *theirs = data[k * count + item];
             memcpy(role == WN_ROLE_INPUT ? mine : theirs, role == WN_ROLE_INPUT ? theirs : mine, slot->bytes);
         }
     }
@@ -100,7 +56,7 @@ static wn_status run_steps(wn_program *p, uint64_t count, wn_error *err)
         struct step *s = &p->steps[i];
         double begin = p->is_measured ? now_s() : 0;
         if (host->cancelled(host->ctx))
-            return wn_fail(err, WN_E_CANCELLED, "cancelled in graph \"%s\"", p->name);
+            return wn_fail(err, WN_E_CANCELLED, "cancelled in graph \"%s\"", p->bindings.graph_name);
         WN_TRY(s->run(p, s, count, err));
         if (p->is_measured) {
             s->seconds += now_s() - begin;
@@ -110,27 +66,27 @@ static wn_status run_steps(wn_program *p, uint64_t count, wn_error *err)
     return WN_OK;
 }
 
-static wn_status run_bound(wn_program *p, const struct bound *b, wn_error *err)
+static wn_status run_bound(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count,
+                           void **data, wn_error *err)
 {
-    WN_TRY(check_bound(b, err));
-    copy_bound(b, WN_ROLE_INPUT);
-    WN_TRY(run_steps(p, b->count, err));
-    copy_bound(b, WN_ROLE_OUTPUT);
+    WN_TRY(bind_take(&p->bindings, count, bindings, binding_count, data, err));
+    copy_bound(p, data, count, WN_ROLE_INPUT);
+    WN_TRY(run_steps(p, count, err));
+    copy_bound(p, data, count, WN_ROLE_OUTPUT);
     return WN_OK;
 }
 
 wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count, wn_error *err)
 {
+    const char *name = p->bindings.graph_name;
     if (count < 1 || count > p->max_items)
-        return wn_fail(err, WN_E_ARG, "graph \"%s\": run of %llu items, must be 1 to %llu as compiled", p->name,
+        return wn_fail(err, WN_E_ARG, "graph \"%s\": run of %llu items, must be 1 to %llu as compiled", name,
                        (unsigned long long)count, (unsigned long long)p->max_items);
-    struct bound b = { p, calloc(p->slot_count * count, sizeof *b.data), count };
-    if (!b.data)
-        return wn_fail(err, WN_E_MEMORY, "graph \"%s\": out of memory for bindings", p->name);
-    wn_status status = take_bindings(&b, bindings, binding_count, err);
-    if (status == WN_OK)
-        status = run_bound(p, &b, err);
-    free(b.data);
+    void **data = calloc(p->bindings.slot_count * count + 1, sizeof *data);
+    if (!data)
+        return wn_fail(err, WN_E_MEMORY, "graph \"%s\": out of memory for bindings", name);
+    wn_status status = run_bound(p, count, bindings, binding_count, data, err);
+    free(data);
     return status;
 }
 

@@ -4,11 +4,9 @@
  * workspace only during its op. Blocks are placed largest first, each at the lowest offset where nothing that is alive
  * at the same time lies. That is within a few percent of the largest sum of live bytes for the graphs at hand.
  */
-#include "cpu.h"
+#include "graph.h"
 
 #include <stdlib.h>
-
-#define ALIGNMENT 64
 
 struct block {
     uint64_t bytes, offset;
@@ -18,6 +16,7 @@ struct block {
 
 struct planner {
     const wn_graph *g;
+    const uint8_t *element_bytes; /* NULL: 4 everywhere */
     struct block *blocks;
     uint64_t count;
 };
@@ -93,7 +92,8 @@ static wn_status size_tensors(const struct planner *p, uint64_t max_items, struc
         b->result = &plan->offset[i];
         if (t->role == WN_ROLE_WINDOW)
             continue;
-        uint64_t bytes = round_up(t->rows * t->cols * 4, ALIGNMENT); /* fits: check.c bounds the sides */
+        uint64_t size = p->element_bytes ? p->element_bytes[i] : 4;
+        uint64_t bytes = round_up(t->rows * t->cols * size, PLAN_ALIGNMENT); /* fits: check.c bounds the sides */
         if (t->role == WN_ROLE_CONST) {
             plan->offset[i] = plan->constant_bytes;
             plan->constant_bytes += bytes;
@@ -120,7 +120,7 @@ static void gather(struct planner *p, const uint64_t *workspace_bytes, struct pl
     for (uint64_t i = 0; i < p->g->op_count; i++) {
         if (workspace_bytes[i])
             p->blocks[n++] =
-                (struct block){ round_up(workspace_bytes[i], ALIGNMENT), 0, i + 1, i + 1, &plan->workspace[i] };
+                (struct block){ round_up(workspace_bytes[i], PLAN_ALIGNMENT), 0, i + 1, i + 1, &plan->workspace[i] };
     }
     p->count = n;
 }
@@ -141,10 +141,10 @@ static wn_status place_all(struct planner *p, struct plan *plan, wn_error *err)
     return WN_OK;
 }
 
-wn_status plan_memory(const wn_graph *graph, uint64_t max_items, const uint64_t *workspace_bytes, struct plan *plan,
-                      wn_error *err)
+wn_status plan_memory(const wn_graph *graph, uint64_t max_items, const uint8_t *element_bytes,
+                      const uint64_t *workspace_bytes, struct plan *plan, wn_error *err)
 {
-    struct planner p = { graph, calloc(graph->tensor_count + graph->op_count, sizeof *p.blocks), 0 };
+    struct planner p = { graph, element_bytes, calloc(graph->tensor_count + graph->op_count, sizeof *p.blocks), 0 };
     *plan = (struct plan){ calloc(graph->tensor_count + 1, sizeof *plan->offset),
                            calloc(graph->tensor_count + 1, sizeof *plan->stride),
                            calloc(graph->op_count + 1, sizeof *plan->workspace), 0, 0 };

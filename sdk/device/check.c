@@ -3,7 +3,7 @@
  * Everything behind this may index without looking: handles, shapes, windows, weights, activations and aliasing are all
  * checked here, one message for each mistake, naming graph, op, output and both values.
  */
-#include "cpu.h"
+#include "graph.h"
 
 #include <stdlib.h>
 
@@ -47,6 +47,22 @@ wn_status check_fail(const wn_graph *graph, uint64_t op, wn_error *err, wn_statu
 }
 
 #define FAIL(c, ...) check_fail((c)->g, (c)->index, (c)->err, WN_E_ARG, __VA_ARGS__)
+
+uint64_t dtype_bytes(int32_t dtype)
+{
+    switch (dtype) {
+    case WN_F32:
+        return 4;
+    case WN_F16:
+    case WN_BF16:
+        return 2;
+    case WN_F8_E4M3:
+    case WN_F8_E5M2:
+        return 1;
+    default:
+        return 0;
+    }
+}
 
 /* ---- tensors ------------------------------------------------------------------------------------------------ */
 

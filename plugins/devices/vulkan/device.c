@@ -1,0 +1,224 @@
+/* device.c - the module: every Vulkan device of this machine. */
+#include "vulkan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- driver ------------------------------------------------------------------------------------------------- */
+
+/* The order devices are listed in: what a name without a number should find first. */
+static int rank(VkPhysicalDeviceType type)
+{
+    switch (type) {
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
+        return 0;
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU:
+        return 1;
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU:
+        return 2;
+    case VK_PHYSICAL_DEVICE_TYPE_CPU:
+        return 4;
+    default:
+        return 3;
+    }
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct caps *x = a, *y = b;
+    const int difference = rank(x->properties.deviceType) - rank(y->properties.deviceType);
+    return difference ? difference : memcmp(x->uuid, y->uuid, sizeof x->uuid);
+}
+
+static void probe(struct driver *d, VkPhysicalDevice physical)
+{
+    wn_error err = { 0 };
+    if (caps_probe(&d->api, physical, &d->devices[d->device_count], &err) == WN_OK)
+        d->device_count++;
+    else
+        d->host->log(d->host->ctx, WN_LOG_WARN, err.message);
+}
+
+static wn_status find_devices(struct driver *d, wn_error *err)
+{
+    VkPhysicalDevice found[64];
+    uint32_t count = 64;
+    const VkResult result = d->api.EnumeratePhysicalDevices(d->api.instance, &count, found);
+    if (result != VK_SUCCESS && result != VK_INCOMPLETE) {
+        snprintf(d->api.absent, sizeof d->api.absent, "no Vulkan device could be listed: %s", api_result_name(result));
+        return WN_OK;
+    }
+    d->devices = calloc(count + 1, sizeof *d->devices);
+    if (!d->devices)
+        return wn_fail(err, WN_E_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < count; i++)
+        probe(d, found[i]);
+    qsort(d->devices, d->device_count, sizeof *d->devices, by_rank);
+    return WN_OK;
+}
+
+static void driver_destroy(void *self)
+{
+    struct driver *d = self;
+    if (!d)
+        return;
+    free(d->devices);
+    api_close(&d->api);
+    free(d);
+}
+
+static wn_status driver_create(const wn_host *host, const void *options, void **self, wn_error *err)
+{
+    (void)options;
+    struct driver *d = calloc(1, sizeof *d);
+    if (!d)
+        return wn_fail(err, WN_E_MEMORY, "out of memory");
+    d->host = host;
+    api_open(&d->api);
+    const wn_status status = d->api.instance ? find_devices(d, err) : WN_OK;
+    if (d->api.absent[0])
+        host->log(host->ctx, WN_LOG_DEBUG, d->api.absent);
+    if (status != WN_OK) {
+        driver_destroy(d);
+        return status;
+    }
+    *self = d;
+    return WN_OK;
+}
+
+/* ---- devices ------------------------------------------------------------------------------------------------ */
+
+static uint64_t device_count(void *self)
+{
+    return ((const struct driver *)self)->device_count;
+}
+
+static wn_status find(const struct driver *d, uint64_t index, const struct caps **caps, wn_error *err)
+{
+    if (index >= d->device_count)
+        return wn_fail(err, WN_E_MISSING, "vulkan device %llu: there are %llu%s%s", (unsigned long long)index,
+                       (unsigned long long)d->device_count, d->api.absent[0] ? "; " : "", d->api.absent);
+    *caps = &d->devices[index];
+    return WN_OK;
+}
+
+static int64_t kind_of(const struct caps *c)
+{
+    switch (c->properties.deviceType) {
+    case VK_PHYSICAL_DEVICE_TYPE_CPU:
+        return WN_DEVICE_SOFTWARE_GPU;
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU:
+        return WN_DEVICE_INTEGRATED_GPU;
+    default:
+        return WN_DEVICE_GPU;
+    }
+}
+
+static const char *vendor_name(uint32_t id)
+{
+    switch (id) {
+    case 0x10de:
+        return "NVIDIA";
+    case 0x1002:
+        return "AMD";
+    case 0x8086:
+        return "Intel";
+    case 0x106b:
+        return "Apple";
+    case 0x13b5:
+        return "ARM";
+    case 0x5143:
+        return "Qualcomm";
+    case 0x10005:
+        return "Mesa";
+    default:
+        return "another vendor";
+    }
+}
+
+static wn_status device_info(void *self, uint64_t index, wn_device_info *info, wn_error *err)
+{
+    const struct caps *c = NULL;
+    WN_TRY(find(self, index, &c, err));
+    wn_device_info mine = { .struct_size = info->struct_size, .kind = kind_of(c), .memory_bytes = c->memory_bytes };
+    mine.dtypes = UINT64_C(1) << WN_F32 | UINT64_C(1) << WN_BF16 | UINT64_C(1) << WN_F16;
+    snprintf(mine.name, sizeof mine.name, "%s", c->properties.deviceName);
+    snprintf(mine.vendor, sizeof mine.vendor, "%s", vendor_name(c->properties.vendorID));
+    snprintf(mine.driver, sizeof mine.driver, "%s", c->driver);
+    for (uint32_t i = 0; i < VK_UUID_SIZE; i++)
+        snprintf(mine.uuid + 2 * i, 3, "%02x", c->uuid[i]);
+    caps_describe(c, mine.paths, sizeof mine.paths);
+    memcpy(info, &mine, smaller(info->struct_size, sizeof mine));
+    return WN_OK;
+}
+
+static void device_close(wn_device *device)
+{
+    if (!device)
+        return;
+    device_stop(device);
+    pthread_mutex_destroy(&device->queue_mutex);
+    pthread_rwlock_destroy(&device->use_lock);
+    pthread_mutex_destroy(&device->memory_mutex);
+    pthread_mutex_destroy(&device->staging_mutex);
+    pthread_mutex_destroy(&device->pipeline_mutex);
+    pthread_mutex_destroy(&device->weights_mutex);
+    free(device);
+}
+
+static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_error *err)
+{
+    struct driver *driver = self;
+    const struct caps *caps = NULL;
+    WN_TRY(find(driver, index, &caps, err));
+    wn_device *d = calloc(1, sizeof *d);
+    if (!d)
+        return wn_fail(err, WN_E_MEMORY, "out of memory");
+    d->driver = driver;
+    d->host = driver->host;
+    d->caps = caps;
+    pthread_mutex_init(&d->queue_mutex, NULL);
+    pthread_rwlock_init(&d->use_lock, NULL);
+    pthread_mutex_init(&d->memory_mutex, NULL);
+    pthread_mutex_init(&d->staging_mutex, NULL);
+    pthread_mutex_init(&d->pipeline_mutex, NULL);
+    pthread_mutex_init(&d->weights_mutex, NULL);
+    const wn_status status = device_start(d, err);
+    if (status != WN_OK) {
+        device_close(d);
+        return status;
+    }
+    *device = d;
+    return WN_OK;
+}
+
+static const wn_device_api api = {
+    .struct_size = sizeof api,
+    .count = device_count,
+    .info = device_info,
+    .open = device_open,
+    .close = device_close,
+    .compile = program_compile,
+    .free_program = program_free,
+    .run = program_run,
+    .memory = program_memory,
+    .profile = program_profile,
+};
+
+static const wn_option options[] = { WN_OPTIONS_END };
+
+static const wn_plugin plugin = {
+    .struct_size = sizeof plugin,
+    .kind = WN_KIND_DEVICE,
+    .name = "vulkan",
+    .version = "1.0",
+    .summary = "Computes on GPUs of any vendor through Vulkan 1.2: f32, bf16 and f16.",
+    .source = "",
+    .options = options,
+    .options_size = 0,
+    .create = driver_create,
+    .destroy = driver_destroy,
+    .vtable = &api,
+};
+
+WN_MODULE(&plugin);

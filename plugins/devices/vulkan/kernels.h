@@ -1,0 +1,25 @@
+/* kernels.h - the compiled shaders, in the order of kernels.def. */
+#ifndef WINNOW_VULKAN_KERNELS_H
+#define WINNOW_VULKAN_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum kernel {
+#define KERNEL(id, name) id,
+#include "kernels.def"
+#undef KERNEL
+    KERNEL_COUNT
+};
+
+struct kernel_code {
+    const char *name;
+    const uint32_t *words;
+    size_t bytes;
+};
+
+const struct kernel_code *kernel_code(enum kernel kernel);
+/* Of all kernels' code: what a pipeline cache belongs to. */
+uint64_t kernels_hash(void);
+
+#endif

@@ -1,0 +1,84 @@
+/* ops_attention.c - lowers ATTENTION to the kernel that suits the device and the shape. */
+#include "vulkan.h"
+
+struct push {
+    struct push_head head;
+    uint64_t q, k, v, bias, to;
+    uint32_t rows, keys, heads, q_ld, q_item, k_ld, k_item, v_ld, v_item, to_ld, to_item, bias_ld, bias_item;
+    float scale;
+};
+_Static_assert(sizeof(struct push) <= PUSH_BYTES, "push constants");
+
+struct attention {
+    const wn_op *op;
+    struct operand q, k, v, bias, to;
+    uint32_t size; /* of a head */
+    struct push push;
+};
+
+static struct attention gather(const struct compiler *c, const wn_op *op)
+{
+    struct attention a = { .op = op,
+                           .q = operand_of(c, op->in[0]),
+                           .k = operand_of(c, op->in[1]),
+                           .v = operand_of(c, op->in[2]),
+                           .bias = operand_of(c, op->in[3]),
+                           .to = operand_of(c, op->out) };
+    a.size = a.q.cols / (uint32_t)op->i[0];
+    a.push = (struct push){ .q = a.q.address,
+                            .k = a.k.address,
+                            .v = a.v.address,
+                            .bias = a.bias.address,
+                            .to = a.to.address,
+                            .rows = a.q.rows,
+                            .keys = a.k.rows,
+                            .heads = (uint32_t)op->i[0],
+                            .q_ld = a.q.ld,
+                            .q_item = a.q.item_stride,
+                            .k_ld = a.k.ld,
+                            .k_item = a.k.item_stride,
+                            .v_ld = a.v.ld,
+                            .v_item = a.v.item_stride,
+                            .to_ld = a.to.ld,
+                            .to_item = a.to.item_stride,
+                            .bias_ld = a.bias.ld,
+                            .bias_item = a.bias.item_stride,
+                            .scale = op->f[0] };
+    return a;
+}
+
+static void touch(struct command *k, const struct attention *a)
+{
+    command_reads(k, &a->q);
+    command_reads(k, &a->k);
+    command_reads(k, &a->v);
+    command_reads(k, &a->bias);
+    command_writes(k, &a->to);
+}
+
+static enum element rounding_of(const struct compiler *c)
+{
+    return c->p->dtype == WN_F32 ? ELEMENT_F32 : c->p->dtype == WN_F16 ? ELEMENT_F16 : ELEMENT_BF16;
+}
+
+static wn_status lower_plain(struct compiler *c, const struct attention *a)
+{
+    struct command *k = command_new(c, KERNEL_ATTENTION, &a->push, sizeof a->push);
+    if (!k)
+        return WN_E_MEMORY;
+    command_constant(k, c->device->caps->subgroup);
+    command_constant(k, (uint32_t)c->device->caps->has_subgroup_arithmetic);
+    command_constant(k, a->size);
+    command_constant(k, a->op->i[1] == 1);
+    command_constant(k, rounding_of(c));
+    k->rows = (uint64_t)a->q.rows * a->push.heads;
+    k->rows_per_group = 1;
+    touch(k, a);
+    return WN_OK;
+}
+
+wn_status lower_attention(struct compiler *c, const wn_op *op)
+{
+    const struct attention a = gather(c, op);
+    return lower_plain(c, &a);
+}

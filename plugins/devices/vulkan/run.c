@@ -1,0 +1,125 @@
+/* run.c - a run: inputs in, the recorded commands, outputs out; and what happens when the device is lost.
+ *
+ * A lost device (a driver's reset, a watchdog) is opened again and the run repeated with shorter submissions, twice.
+ * Then it is the caller's error: a run of winnow ends there, with everything recorded so far kept.
+ */
+#include "vulkan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { RETRIES = 2 };
+
+/* ---- bindings ----------------------------------------------------------------------------------------------- */
+
+/* data: [slot][item], as bind_take leaves it. */
+static void copy_bound(const wn_program *p, void *const *data, uint64_t count, int32_t role)
+{
+    uint64_t at = 0;
+    for (uint64_t k = 0; k < p->bindings.slot_count; k++) {
+        const struct bind_slot *slot = &p->bindings.slots[k];
+        for (uint64_t item = 0; item < (slot->is_shared ? 1 : p->max_items); item++) {
+            void *mine = p->memory.mapped ? p->memory.mapped + slot->offset + item * slot->stride : p->io.mapped + at;
+            at += round_up(slot->bytes, PLAN_ALIGNMENT);
+            if (slot->role != role || item >= count)
+                continue;
+            void *theirs = data[k * count + item];
+            memcpy(role == WN_ROLE_INPUT ? mine : theirs, role == WN_ROLE_INPUT ? theirs : mine, slot->bytes);
+        }
+    }
+}
+
+/* The row numbers of op `op` in the input at `slot`, of all items. */
+static wn_status check_row_numbers(const wn_program *p, uint64_t op, const struct bind_slot *slot, void *const *data,
+                                   uint64_t items, uint64_t limit, wn_error *err)
+{
+    const wn_tensor *out = &p->graph->tensors[p->graph->ops[op].out];
+    for (uint64_t i = 0; i < items * (slot->bytes / 4); i++) {
+        int32_t id;
+        const uint64_t row = i % (slot->bytes / 4), item = i / (slot->bytes / 4);
+        memcpy(&id, (const char *)data[item] + row * 4, sizeof id);
+        if (id < 0 || (uint64_t)id >= limit)
+            return wn_fail(err, WN_E_ARG, "graph \"%s\", \"%s\": id %d in row %llu of item %llu, must be 0 to %llu",
+                           p->bindings.graph_name, out->name ? out->name : check_op_name(p->graph->ops[op].kind), id,
+                           (unsigned long long)row, (unsigned long long)item, (unsigned long long)limit - 1);
+    }
+    return WN_OK;
+}
+
+static wn_status check_ids(const wn_program *p, void *const *data, uint64_t count, wn_error *err)
+{
+    const wn_graph *g = p->graph;
+    for (uint64_t i = 0; i < g->op_count; i++) {
+        const wn_op *op = &g->ops[i];
+        if (op->kind != WN_OP_EMBED && op->kind != WN_OP_PICK_ROW)
+            continue;
+        const uint32_t ids = op->in[op->kind == WN_OP_EMBED ? 0 : 1];
+        const uint64_t limit = op->kind == WN_OP_EMBED ? g->weights[op->weight[0]].rows : g->tensors[op->in[0]].rows;
+        for (uint64_t k = 0; k < p->bindings.slot_count; k++) {
+            const struct bind_slot *slot = &p->bindings.slots[k];
+            if (slot->tensor == ids)
+                WN_TRY(check_row_numbers(p, i, slot, data + k * count, slot->is_shared ? 1 : count, limit, err));
+        }
+    }
+    return WN_OK;
+}
+
+/* ---- run ---------------------------------------------------------------------------------------------------- */
+
+static wn_status run_once(wn_program *p, uint64_t count, void *const *data, wn_error *err)
+{
+    struct recording *r;
+    if (p->device->is_lost)
+        return wn_fail(err, WN_E_DEVICE, "%s was lost", p->device->caps->properties.deviceName);
+    if (!p->is_built || p->generation != p->device->generation) {
+        program_unbuild(p);
+        WN_TRY(program_build(p, err));
+    }
+    WN_TRY(record_get(p, count, &r, err));
+    copy_bound(p, data, count, WN_ROLE_INPUT);
+    WN_TRY(record_submit(p, r, err));
+    copy_bound(p, data, count, WN_ROLE_OUTPUT);
+    return WN_OK;
+}
+
+static wn_status run_locked(wn_program *p, uint64_t count, void *const *data, uint64_t *generation, wn_error *err)
+{
+    pthread_rwlock_rdlock(&p->device->use_lock);
+    *generation = p->device->generation;
+    const wn_status status = run_once(p, count, data, err);
+    pthread_rwlock_unlock(&p->device->use_lock);
+    return status;
+}
+
+static wn_status run_bound(wn_program *p, uint64_t count, void *const *data, wn_error *err)
+{
+    uint64_t generation;
+    wn_status status = run_locked(p, count, data, &generation, err);
+    for (int i = 0; i < RETRIES && status != WN_OK && p->device->is_lost; i++) {
+        wn_error why = { 0 };
+        p->device->flops_per_s /= 2; /* shorter submissions */
+        if (device_reopen(p->device, generation, &why) != WN_OK)
+            return wn_fail(err, WN_E_DEVICE, "%.400s; it could not be opened again: %.400s", (*err).message,
+                           why.message);
+        status = run_locked(p, count, data, &generation, err);
+    }
+    return status;
+}
+
+wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count, wn_error *err)
+{
+    const char *name = p->bindings.graph_name;
+    if (count < 1 || count > p->max_items)
+        return wn_fail(err, WN_E_ARG, "graph \"%s\": run of %llu items, must be 1 to %llu as compiled", name,
+                       (unsigned long long)count, (unsigned long long)p->max_items);
+    void **data = calloc(p->bindings.slot_count * count + 1, sizeof *data);
+    if (!data)
+        return wn_fail(err, WN_E_MEMORY, "graph \"%s\": out of memory for bindings", name);
+    wn_status status = bind_take(&p->bindings, count, bindings, binding_count, data, err);
+    if (status == WN_OK)
+        status = check_ids(p, data, count, err);
+    if (status == WN_OK)
+        status = run_bound(p, count, data, err);
+    free(data);
+    return status;
+}

@@ -1,0 +1,302 @@
+/* vulkan.h - the Vulkan device's own types: what compile leaves behind and run works with.
+ *
+ *   api.c, caps.c       the library's functions; what a device can do
+ *   memory.c            blocks of device memory, addresses, staging
+ *   pipeline.c          kernels specialised for a use, and the cache of them on disk
+ *   weights.c           one copy of every weight, shared by all programs
+ *   compile.c, ops_*.c  from a checked graph to commands: one or two for each op
+ *   order.c             which commands may run at once: barriers only where data flows
+ *   record.c, run.c     command buffers of a bounded length, replayed for each run
+ *
+ * All memory is read through 64-bit addresses in push constants: nothing is bound, so that no tensor is too large for a
+ * binding and recording is cheap.
+ *
+ * Results do not depend on items, order or submissions: a command's groups only share out rows and columns, never a
+ * sum.
+ */
+#ifndef WINNOW_VULKAN_H
+#define WINNOW_VULKAN_H
+
+#include "device/graph.h"
+
+#include <pthread.h>
+
+#include "caps.h"
+#include "kernels.h"
+
+/* ---- memory ------------------------------------------------------------------------------------------------- */
+
+enum memory_kind {
+    MEMORY_DEVICE = 0,  /* fastest for kernels; mapped too where the device is unified */
+    MEMORY_UPLOAD = 1,  /* written by the host */
+    MEMORY_READBACK = 2 /* read by the host */
+};
+
+struct block;
+
+/* A piece of a block; bytes 0 is none. */
+struct slice {
+    struct block *block;
+    uint64_t offset, bytes;
+    VkBuffer buffer;  /* of the block */
+    uint64_t address; /* of its first byte, for kernels */
+    char *mapped;     /* NULL where the host cannot see it */
+};
+
+/* Multiples of 256 bytes. WN_E_MEMORY names `what`, what is in use and what there is. [any] */
+wn_status memory_get(wn_device *device, enum memory_kind kind, uint64_t bytes, const char *what, struct slice *slice,
+                     wn_error *err);
+void memory_put(wn_device *device, struct slice *slice); /* a slice of no bytes is fine. [any] */
+void memory_close(wn_device *device);
+/* Host memory to the device, waiting for it. [any] */
+wn_status memory_upload(wn_device *device, const struct slice *to, uint64_t offset, const void *data, uint64_t bytes,
+                        wn_error *err);
+
+/* ---- pipelines ---------------------------------------------------------------------------------------------- */
+
+enum { MAX_CONSTANTS = 24 };
+
+/* A kernel and the values of its specialisation constants 0 .. count-1. */
+struct variant {
+    enum kernel kernel;
+    uint32_t count;
+    uint32_t value[MAX_CONSTANTS];
+};
+
+/* Found or made; lives as long as the device. [any] */
+wn_status pipeline_get(wn_device *device, const struct variant *variant, VkPipeline *pipeline, wn_error *err);
+wn_status pipeline_open(wn_device *device, wn_error *err);
+void pipeline_close(wn_device *device);
+
+/* ---- the device --------------------------------------------------------------------------------------------- */
+
+struct packed;
+struct pipeline_entry;
+
+struct driver {
+    const wn_host *host;
+    struct instance_api api;
+    struct caps *devices; /* GPUs first, software devices last */
+    uint64_t device_count;
+};
+
+struct wn_device {
+    struct driver *driver;
+    const wn_host *host;
+    const struct caps *caps;
+    VkDevice handle;
+    struct device_api vk;
+    VkQueue queue;
+    pthread_mutex_t queue_mutex; /* of submissions */
+    pthread_rwlock_t use_lock;   /* read: by what uses the device; written: by device_reopen */
+    uint64_t generation;         /* how often it was reopened after it was lost */
+    int is_lost;
+
+    pthread_mutex_t memory_mutex;
+    struct block *blocks;
+    uint64_t memory_used;
+    pthread_mutex_t staging_mutex;
+    struct slice staging;
+    VkCommandPool staging_pool;
+    VkCommandBuffer staging_commands;
+    VkFence staging_fence;
+
+    pthread_mutex_t pipeline_mutex;
+    VkPipelineCache cache;
+    VkPipelineLayout layout;
+    struct pipeline_entry *pipelines;
+    char cache_path[4096];
+    int is_cache_new; /* something was compiled that the file does not hold */
+
+    pthread_mutex_t weights_mutex;
+    struct packed *packed;
+
+    double flops_per_s; /* seen in submissions; 0 before the first */
+};
+
+wn_status device_start(wn_device *device, wn_error *err); /* the VkDevice and everything under it */
+void device_stop(wn_device *device);
+/* After VK_ERROR_DEVICE_LOST: a new VkDevice; weights are uploaded again. Programs notice by `generation`, and build
+ * themselves again. `seen` is the generation that was lost: only the first of several callers does it. Nobody may hold
+ * use_lock. [any] */
+wn_status device_reopen(wn_device *device, uint64_t seen, wn_error *err);
+/* Submits and waits, in slices of a second in which the user's interruption is noticed by a log line only: what was
+ * submitted must end before its memory may go. [any] */
+wn_status device_submit(wn_device *device, const VkSubmitInfo *submit, VkFence fence, const char *what, wn_error *err);
+/* Fails with the result's name; notes that the device is lost. */
+wn_status device_check(wn_device *device, VkResult result, const char *what, wn_error *err);
+
+/* ---- weights ------------------------------------------------------------------------------------------------ */
+
+enum packing {
+    PACK_VECTOR = 1, /* float [n] */
+    PACK_ROWS = 2,   /* [rows, stride] of `type`, (tap, channel) order, rows padded to ROW_ALIGNMENT elements */
+    PACK_PANELS = 3  /* [rows / S][K / 4][S][4], K padded to 8, S lanes: as product_software.comp reads them */
+};
+
+/* Element types in device memory, as kernels know them. */
+enum element { ELEMENT_F32 = 0, ELEMENT_F16 = 1, ELEMENT_BF16 = 2 };
+
+enum { ROW_ALIGNMENT = 32, PANEL_ALIGNMENT = 8 }; /* elements that a row is padded to */
+
+struct packed {
+    struct packed *next;
+    uint64_t refs;
+    wn_weight source; /* the key, with packing, type and taps; its name is not */
+    enum packing packing;
+    enum element type;
+    uint64_t taps;   /* kernel * kernel of a convolution, else 1 */
+    uint64_t lanes;  /* rows that lie side by side: S of PACK_PANELS, else 1 */
+    uint64_t stride; /* elements of a row, padded */
+    struct slice slice;
+};
+
+uint64_t element_bytes(enum element type);
+/* Finds or packs; *packed is released by weights_release. [any] */
+wn_status weights_get(wn_device *device, const wn_weight *weight, enum packing packing, enum element type,
+                      uint64_t taps, const struct packed **packed, wn_error *err);
+void weights_release(wn_device *device, const struct packed *packed); /* NULL is fine */
+wn_status weights_upload_again(wn_device *device, wn_error *err);
+
+/* ---- programs ----------------------------------------------------------------------------------------------- */
+
+enum { PUSH_BYTES = 128 };
+
+/* A rectangle of a tensor that a command reads or writes, in all items. */
+struct touch {
+    uint64_t first, last; /* bytes of the program's memory, of the whole base tensor or workspace */
+    uint32_t base;        /* tensor, or WN_NONE of a workspace */
+    uint64_t row0, rows, col0, cols;
+};
+
+enum { MAX_READS = 6 };
+
+/* One dispatch. Groups of a run of n items: ceil(n * rows / rows_per_group) * columns; a kernel finds its items, rows
+ * and columns from its number. push begins with struct push_head. */
+struct command {
+    struct variant variant;
+    VkPipeline pipeline;
+    union {
+        uint8_t push[PUSH_BYTES];
+        uint32_t push_words[PUSH_BYTES / 4];
+    };
+    uint32_t push_bytes;
+    uint64_t rows, rows_per_group, columns;
+    struct touch read[MAX_READS], write;
+    uint32_t reads;
+    uint64_t op;                /* of the graph */
+    uint64_t level;             /* commands of one level may run at once */
+    double flops;               /* of one item */
+};
+
+/* The first words of every kernel's push constants. */
+struct push_head {
+    uint32_t group0; /* number of the dispatch's first group */
+    uint32_t items;
+};
+
+struct recording;
+
+struct op_record {
+    double flops, bytes; /* of one item */
+    double seconds;
+    uint64_t items;
+};
+
+struct wn_program {
+    wn_device *device;
+    wn_graph *graph; /* a copy: what is built once more after the device was lost */
+    int64_t dtype;
+    uint64_t max_items;
+    struct plan plan;
+    struct bind_table bindings;
+    struct op_record *ops;
+    int is_measured;
+
+    uint64_t generation; /* of the device, when what follows was made */
+    int is_built;
+    struct slice memory, constants, io;
+    struct command *commands;
+    uint64_t command_count, command_capacity;
+    const struct packed **packed;
+    uint64_t packed_count;
+    struct recording *recordings; /* the last few, by count of items */
+    VkCommandPool pool;
+    VkFence fence;
+};
+
+/* copy.c: one block of memory with everything of a graph but the weights' data; free() ends it. NULL: no memory. */
+wn_graph *copy_graph(const wn_graph *graph);
+
+/* The parts of a program that live on the device; builds again after the device was lost. [serial] */
+wn_status program_build(wn_program *p, wn_error *err);
+void program_unbuild(wn_program *p);
+
+wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
+                          wn_program **program, wn_error *err);
+void program_free(wn_program *p);
+wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count, wn_error *err);
+void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes);
+uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity);
+
+/* order.c: sets the level of every command (given in an order that works) and sorts them by it. */
+void order_commands(struct command *commands, uint64_t count);
+
+/* record.c: the command buffers of a run of `count` items. */
+wn_status record_get(wn_program *p, uint64_t count, struct recording **out, wn_error *err);
+/* Submits them and waits; adds to the ops' times where they are measured. */
+wn_status record_submit(wn_program *p, struct recording *r, wn_error *err);
+void record_free_all(wn_program *p);
+
+/* ---- compile.c's services for ops_*.c ------------------------------------------------------------------------- */
+
+struct compiler {
+    wn_device *device;
+    const wn_graph *g;
+    wn_program *p;
+    uint64_t *workspace_bytes;
+    uint64_t op; /* that is being lowered */
+    wn_error *err;
+};
+
+/* A tensor or window for a kernel: element (item, r, c) is at address + 4 * (item * item_stride + r * ld + c). */
+struct operand {
+    uint64_t address; /* 0: absent */
+    uint32_t rows, cols, ld, item_stride;
+    struct touch touch;
+    const struct slice *slice;
+};
+
+struct operand operand_of(const struct compiler *c, uint32_t tensor);
+/* The op's own memory while it runs. */
+struct operand workspace_of(const struct compiler *c);
+/* Appends a command for the op at hand; NULL when memory ran out (the error is set). Fill push, geometry, then
+ * command_reads for each operand and command_writes once. */
+struct command *command_new(struct compiler *c, enum kernel kernel, const void *push, size_t push_bytes);
+void command_constant(struct command *k, uint32_t value);
+void command_reads(struct command *k, const struct operand *o);
+void command_writes(struct command *k, const struct operand *o);
+wn_status weight_of(struct compiler *c, int slot, enum packing packing, enum element type, uint64_t taps,
+                    const struct packed **packed);
+
+struct lowering {
+    wn_status (*lower)(struct compiler *c, const wn_op *op);
+    uint64_t (*workspace)(const struct compiler *c, const wn_op *op); /* bytes for all items; NULL: none */
+};
+const struct lowering *lowering_of(int32_t kind);
+
+wn_status lower_linear(struct compiler *c, const wn_op *op);
+wn_status lower_conv(struct compiler *c, const wn_op *op);
+wn_status lower_attention(struct compiler *c, const wn_op *op);
+wn_status lower_norm(struct compiler *c, const wn_op *op);
+wn_status lower_head_norm_rope(struct compiler *c, const wn_op *op);
+wn_status lower_group_norm(struct compiler *c, const wn_op *op);
+uint64_t group_norm_workspace(const struct compiler *c, const wn_op *op);
+wn_status lower_embed(struct compiler *c, const wn_op *op);
+wn_status lower_binary(struct compiler *c, const wn_op *op);
+wn_status lower_unary(struct compiler *c, const wn_op *op);
+wn_status lower_copy(struct compiler *c, const wn_op *op);
+wn_status lower_pick_row(struct compiler *c, const wn_op *op);
+wn_status lower_weight(struct compiler *c, const wn_op *op);
+
+#endif
