@@ -180,7 +180,7 @@ typedef struct wn_search {
     const wn_option *part_options;
     uint64_t part_options_size;
 
-    /* Since 0.3. What is wrong with filled options of which each is fine by itself, so that `winnow check` tells what
+    /* Since 0.4. What is wrong with filled options of which each is fine by itself, so that `winnow check` tells what
      * create would: WN_E_ARG with a message that begins with the option's name. NULL: nothing can be. [any] */
     wn_status (*check)(const void *options, wn_error *err);
 } wn_search;
