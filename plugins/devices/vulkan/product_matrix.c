@@ -1,0 +1,111 @@
+/* product_matrix.c - LINEAR and CONV on matrix units: how a tile of outputs is shared out among subgroups.
+ *
+ * Everything follows from the device's limits and the shape of one item: an item's result must not depend on how many
+ * there are.
+ */
+#include "product.h"
+
+enum { CHUNK = 32, SKEW = 8, SMALLEST = 16, LARGEST_FRAGMENT = 32, MAX_WARPS = 16, VENDOR_NVIDIA = 0x10de };
+
+struct tiling {
+    uint32_t rows, cols;       /* outputs of a group */
+    uint32_t threads;          /* wanted */
+    uint32_t warps_m, warps_n; /* subgroups down and across */
+};
+
+static const struct matrix_shape *shape_of(const struct caps *caps, enum element type)
+{
+    const struct matrix_shape *s =
+        type == ELEMENT_F32 ? NULL : caps_shape(caps, type == ELEMENT_F16 ? COMPONENT_F16 : COMPONENT_BF16);
+    if (!s || (type == ELEMENT_F16 && !caps->has_fp16))
+        return NULL;
+    const uint32_t sides[3] = { s->m, s->n, s->k };
+    for (int i = 0; i < 3; i++) {
+        if (sides[i] < 8 || sides[i] > LARGEST_FRAGMENT || (sides[i] & (sides[i] - 1)) != 0)
+            return NULL;
+    }
+    return s;
+}
+
+/* Subgroups halve the longer side of what each of them has, so that a word of shared memory is multiplied often. */
+static void share_out(struct tiling *t, const struct matrix_shape *s, uint32_t subgroup)
+{
+    const uint32_t warps = (uint32_t)smaller(MAX_WARPS, t->threads > subgroup ? t->threads / subgroup : 1);
+    t->warps_m = t->warps_n = 1;
+    while (t->warps_m * t->warps_n < warps) {
+        const uint32_t height = t->rows / t->warps_m, width = t->cols / t->warps_n;
+        if (height >= width && height > s->m)
+            t->warps_m *= 2;
+        else if (width > s->n)
+            t->warps_n *= 2;
+        else
+            break;
+    }
+}
+
+/* Bytes of shared memory, as product_coopmat.comp declares it. */
+static uint32_t shared_bytes(const struct tiling *t, const struct matrix_shape *s)
+{
+    const uint32_t input = (t->rows + t->cols) * (CHUNK + SKEW) * 2, stage = t->warps_m * t->warps_n * s->m * s->n * 4;
+    return input > stage ? input : stage;
+}
+
+/* The largest tile that the device can hold and the item fills. 128 x 256 means 128 sums for each of 256 invocations:
+ * only NVIDIA's have registers for that. */
+static int choose(const struct caps *caps, const struct product *p, const struct matrix_shape *s, struct tiling *t)
+{
+    static const struct tiling tilings[] = { { 128, 256, 256, 0, 0 }, { 128, 128, 256, 0, 0 }, { 64, 64, 128, 0, 0 } };
+    for (size_t i = 0; i < sizeof tilings / sizeof *tilings; i++) {
+        *t = tilings[i];
+        if (i < 2 && (p->to.rows < 4 * t->rows || p->to.cols < 4 * t->cols))
+            continue;
+        if (i == 0 && caps->properties.vendorID != VENDOR_NVIDIA)
+            continue;
+        share_out(t, s, caps->subgroup);
+        if (shared_bytes(t, s) <= caps->shared_bytes &&
+            t->warps_m * t->warps_n * caps->subgroup <= caps->properties.limits.maxComputeWorkGroupInvocations)
+            return 1;
+    }
+    return 0;
+}
+
+int product_fits_matrix(const struct compiler *c, const struct product *p)
+{
+    const struct matrix_shape *s = shape_of(c->device->caps, p->type);
+    struct tiling t;
+    return s && p->to.rows >= SMALLEST && p->to.cols >= SMALLEST && p->weight->stride >= SMALLEST &&
+           choose(c->device->caps, p, s, &t);
+}
+
+static int is_aligned(const struct operand *o, uint32_t cols)
+{
+    return o->address % 16 == 0 && o->ld % 4 == 0 && o->cols % cols == 0;
+}
+
+wn_status product_lower_matrix(struct compiler *c, const struct product *p)
+{
+    const struct caps *caps = c->device->caps;
+    const struct matrix_shape *s = shape_of(caps, p->type);
+    struct tiling t;
+    choose(caps, p, s, &t);
+    const int is_f16 = p->type == ELEMENT_F16;
+    struct command *k = product_command(c, p, is_f16 ? KERNEL_LINEAR_COOPMAT_F16 : KERNEL_LINEAR_COOPMAT_BF16,
+                                        is_f16 ? KERNEL_CONV_COOPMAT_F16 : KERNEL_CONV_COOPMAT_BF16,
+                                        is_aligned(&p->x, 8), CHUNK);
+    if (!k)
+        return WN_E_MEMORY;
+    command_constant(k, t.warps_m * t.warps_n * caps->subgroup);
+    command_constant(k, s->m);
+    command_constant(k, s->n);
+    command_constant(k, s->k);
+    command_constant(k, t.warps_m);
+    command_constant(k, t.warps_n);
+    command_constant(k, t.rows / t.warps_m / s->m);
+    command_constant(k, t.cols / t.warps_n / s->n);
+    command_constant(k, is_aligned(&p->to, 4) && is_aligned(&p->mul, 4) && is_aligned(&p->gate, 4) &&
+                            is_aligned(&p->residual, 4));
+    k->rows = p->to.rows;
+    k->rows_per_group = t.rows;
+    k->columns = ceil_div(p->to.cols, t.cols);
+    return WN_OK;
+}

@@ -1,0 +1,43 @@
+// matrix.glsl - what kernels on matrix units share: 16-bit values in shared memory, cooperative matrices of them.
+//
+// Compiled once for each type of the multiplied values: BF16 is defined or not. Shared memory is one array of 16-byte
+// words whose rows are skewed by one word, so that the rows of a matrix begin in different banks. Matrices are loaded and
+// stored whole; which lane holds which element is the driver's business, so anything that needs to know where an element
+// is (epilogue, softmax) goes through shared memory and works on plain values.
+
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_EXT_control_flow_attributes : require
+#ifdef BF16
+#extension GL_EXT_bfloat16 : require
+#define HALF bfloat16_t
+#else
+#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
+#define HALF float16_t
+#endif
+
+#define MATRIX_A     coopmat<HALF, gl_ScopeSubgroup, M, K, gl_MatrixUseA>
+#define MATRIX_B     coopmat<HALF, gl_ScopeSubgroup, K, N, gl_MatrixUseB>
+#define MATRIX_SUM   coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator>
+
+uint pack(vec2 x)
+{
+#ifdef BF16
+    return floatBitsToUint(round_bf16(x.x)) >> 16 | floatBitsToUint(round_bf16(x.y)) & 0xffff0000u;
+#else
+    return packHalf2x16(x);
+#endif
+}
+
+uvec4 pack8(vec4 a, vec4 b)
+{
+    return uvec4(pack(a.xy), pack(a.zw), pack(b.xy), pack(b.zw));
+}
+
+// What lanes of this subgroup wrote to shared memory is seen by its other lanes.
+void subgroup_sync()
+{
+    subgroupMemoryBarrierShared();
+    subgroupBarrier();
+}
