@@ -14,10 +14,6 @@
 // Weights are packed [ceil(N / S)][2 ceil(K / 8)][S][4 of k], zero where n >= N or k >= K. Such a driver ends loops after
 // 65535 turns: K is at most 524280.
 #extension GL_GOOGLE_include_directive : require
-#extension GL_EXT_control_flow_attributes : require
-#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_KHR_shader_subgroup_shuffle : require
 
 layout(local_size_x_id = 12) in;             // S as well: a group is a subgroup
 layout(constant_id = 0) const uint ACTIVATION = 1;
@@ -38,24 +34,12 @@ layout(constant_id = 12) const uint S = 8;
 layout(constant_id = 13) const bool IS_EVEN = false; // N, and every stride and address of the epilogue
 
 #include "product.glsl"
-
-layout(buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t at[]; };
+#include "software.glsl"
 
 const uint COLUMNS = 4;
 const uint GROUPS = 2; // of four k in one turn of the loop; one is slower, four outgrow the instruction cache
 
 shared float tile[ROWS * COLUMNS * S * S];
-
-vec2 floats(uint64_t pair) { return uintBitsToFloat(unpackUint2x32(pair)); }
-
-vec4 rounded(vec4 x)
-{
-    if (ROUNDED == ELEMENT_F16)
-        return vec4(unpackHalf2x16(packHalf2x16(x.xy)), unpackHalf2x16(packHalf2x16(x.zw)));
-    if (ROUNDED == ELEMENT_BF16)
-        return vec4(round_bf16(x.x), round_bf16(x.y), round_bf16(x.z), round_bf16(x.w));
-    return x;
-}
 
 // Four values of k of the lane's row, which is `row` of all, or begins at `base`.
 vec4 values_of(uint64_t base, uint row, uint k, uint depth)
@@ -173,7 +157,7 @@ void main()
         vec4 a[ROWS][GROUPS];
         [[unroll]] for (uint i = 0; i < ROWS; i++)
             [[unroll]] for (uint h = 0; h < GROUPS; h++)
-                a[i][h] = rounded(values_of(a_at[i], a_row[i], 4 * (k + h), depth));
+                a[i][h] = round_vector(values_of(a_at[i], a_row[i], 4 * (k + h), depth), ROUNDED);
         [[unroll]] for (uint j = 0; j < COLUMNS; j++) {
             vec4 w[GROUPS];
             [[unroll]] for (uint h = 0; h < GROUPS; h++) w[h] = weights_of(w_at[j] + uint64_t(k + h) * (word * S));
