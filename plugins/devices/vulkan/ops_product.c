@@ -35,25 +35,25 @@ static wn_status gather(struct compiler *c, const wn_op *op, uint64_t taps, stru
     WN_TRY(weight_of(c, 0, packing, storage_type(&c->g->weights[op->weight[0]], type), taps, &p->weight));
     WN_TRY(weight_of(c, 1, PACK_VECTOR, ELEMENT_F32, 1, &p->bias));
     p->push = (struct product_push){ .x = p->x.address,
-                             .weight = p->weight->slice.address,
-                             .bias = p->bias ? p->bias->slice.address : 0,
-                             .mul = p->mul.address,
-                             .gate = p->gate.address,
-                             .residual = p->residual.address,
-                             .to = p->to.address,
-                             .x_ld = p->x.ld,
-                             .x_item = p->x.item_stride,
-                             .mul_ld = p->mul.ld,
-                             .mul_item = p->mul.item_stride,
-                             .gate_item = p->gate.item_stride,
-                             .residual_ld = p->residual.ld,
-                             .residual_item = p->residual.item_stride,
-                             .to_ld = p->to.ld,
-                             .to_item = p->to.item_stride,
-                             .rows = p->to.rows,
-                             .cols = p->to.cols,
-                             .depth = p->x.cols,
-                             .weight_ld = (uint32_t)p->weight->stride };
+                                     .weight = p->weight->slice.address,
+                                     .bias = p->bias ? p->bias->slice.address : 0,
+                                     .mul = p->mul.address,
+                                     .gate = p->gate.address,
+                                     .residual = p->residual.address,
+                                     .to = p->to.address,
+                                     .x_ld = p->x.ld,
+                                     .x_item = p->x.item_stride,
+                                     .mul_ld = p->mul.ld,
+                                     .mul_item = p->mul.item_stride,
+                                     .gate_item = p->gate.item_stride,
+                                     .residual_ld = p->residual.ld,
+                                     .residual_item = p->residual.item_stride,
+                                     .to_ld = p->to.ld,
+                                     .to_item = p->to.item_stride,
+                                     .rows = p->to.rows,
+                                     .cols = p->to.cols,
+                                     .depth = p->x.cols,
+                                     .weight_ld = (uint32_t)p->weight->stride };
     return WN_OK;
 }
 
@@ -135,8 +135,7 @@ static wn_status lower_software(struct compiler *c, const struct product *p)
     if (p->weight->stride > SOFTWARE_DEPTH)
         return wn_fail(c->err, WN_E_UNSUPPORTED, "sums of %llu products, at most %d on a software device",
                        (unsigned long long)p->weight->stride, SOFTWARE_DEPTH);
-    struct command *k =
-        product_command(c, p, KERNEL_LINEAR_SOFTWARE, KERNEL_CONV_SOFTWARE, is_aligned_by_4(p), rows);
+    struct command *k = product_command(c, p, KERNEL_LINEAR_SOFTWARE, KERNEL_CONV_SOFTWARE, is_aligned_by_4(p), rows);
     if (!k)
         return WN_E_MEMORY;
     command_constant(k, lanes);

@@ -5,27 +5,15 @@
  */
 #include "product.h"
 
-enum { CHUNK = 32, SKEW = 8, SMALLEST = 16, LARGEST_FRAGMENT = 32, MAX_WARPS = 16, VENDOR_NVIDIA = 0x10de };
+#include "matrix.h"
+
+enum { CHUNK = 32, SKEW = 8, SMALLEST = 16, MAX_WARPS = 16, VENDOR_NVIDIA = 0x10de };
 
 struct tiling {
     uint32_t rows, cols;       /* outputs of a group */
     uint32_t threads;          /* wanted */
     uint32_t warps_m, warps_n; /* subgroups down and across */
 };
-
-static const struct matrix_shape *shape_of(const struct caps *caps, enum element type)
-{
-    const struct matrix_shape *s =
-        type == ELEMENT_F32 ? NULL : caps_shape(caps, type == ELEMENT_F16 ? COMPONENT_F16 : COMPONENT_BF16);
-    if (!s || (type == ELEMENT_F16 && !caps->has_fp16))
-        return NULL;
-    const uint32_t sides[3] = { s->m, s->n, s->k };
-    for (int i = 0; i < 3; i++) {
-        if (sides[i] < 8 || sides[i] > LARGEST_FRAGMENT || (sides[i] & (sides[i] - 1)) != 0)
-            return NULL;
-    }
-    return s;
-}
 
 /* Subgroups halve the longer side of what each of them has, so that a word of shared memory is multiplied often. */
 static void share_out(struct tiling *t, const struct matrix_shape *s, uint32_t subgroup)
@@ -71,7 +59,7 @@ static int choose(const struct caps *caps, const struct product *p, const struct
 
 int product_fits_matrix(const struct compiler *c, const struct product *p)
 {
-    const struct matrix_shape *s = shape_of(c->device->caps, p->type);
+    const struct matrix_shape *s = matrix_shape_of(c->device->caps, p->type);
     struct tiling t;
     return s && p->to.rows >= SMALLEST && p->to.cols >= SMALLEST && p->weight->stride >= SMALLEST &&
            choose(c->device->caps, p, s, &t);
@@ -85,13 +73,13 @@ static int is_aligned(const struct operand *o, uint32_t cols)
 wn_status product_lower_matrix(struct compiler *c, const struct product *p)
 {
     const struct caps *caps = c->device->caps;
-    const struct matrix_shape *s = shape_of(caps, p->type);
+    const struct matrix_shape *s = matrix_shape_of(caps, p->type);
     struct tiling t;
     choose(caps, p, s, &t);
     const int is_f16 = p->type == ELEMENT_F16;
-    struct command *k = product_command(c, p, is_f16 ? KERNEL_LINEAR_COOPMAT_F16 : KERNEL_LINEAR_COOPMAT_BF16,
-                                        is_f16 ? KERNEL_CONV_COOPMAT_F16 : KERNEL_CONV_COOPMAT_BF16,
-                                        is_aligned(&p->x, 8), CHUNK);
+    struct command *k =
+        product_command(c, p, is_f16 ? KERNEL_LINEAR_COOPMAT_F16 : KERNEL_LINEAR_COOPMAT_BF16,
+                        is_f16 ? KERNEL_CONV_COOPMAT_F16 : KERNEL_CONV_COOPMAT_BF16, is_aligned(&p->x, 8), CHUNK);
     if (!k)
         return WN_E_MEMORY;
     command_constant(k, t.warps_m * t.warps_n * caps->subgroup);
