@@ -46,6 +46,16 @@ static void linear_full(uint64_t rows, uint64_t in, uint64_t out, uint64_t extra
     maker_end(&m);
 }
 
+static void linear_quantised(int32_t type)
+{
+    struct maker m;
+    maker_begin(&m, "linear, quantised", (uint64_t)type);
+    uint32_t x = maker_input(&m, "x", 18, 512, 0), y = maker_output(&m, "y", 18, 40);
+    maker_op(&m, WN_OP_LINEAR, x, y)->weight[0] = maker_weight(&m, 40, 512, 1, &type);
+    harness_check(&m, dtype, PRODUCT_BOUND);
+    maker_end(&m);
+}
+
 static void test_linear(void)
 {
     linear(16, 16, 16, WN_ACT_NONE);
@@ -55,6 +65,8 @@ static void test_linear(void)
     linear(520, 40, 516, WN_ACT_NONE); /* the large tiles, not full */
     linear_full(40, 72, 68, 4);
     linear_full(19, 33, 35, 3);
+    for (int32_t type = WN_Q8_0; type <= WN_Q6_K; type++)
+        linear_quantised(type);
 }
 
 static void conv(int64_t height, int64_t width, int64_t kernel, int64_t stride, int64_t up, uint64_t in, uint64_t out)

@@ -24,7 +24,10 @@ static enum element storage_type(const wn_weight *w, enum element product)
 static wn_status gather(struct compiler *c, const wn_op *op, uint64_t taps, struct product *p)
 {
     const enum element type = product_type(c, op);
-    const enum packing packing = c->device->caps->is_software ? PACK_PANELS : PACK_ROWS;
+    const wn_weight *weight = &c->g->weights[op->weight[0]];
+    const enum element blocks = op->kind == WN_OP_LINEAR ? blocks_element(weight) : ELEMENT_F32;
+    const int is_software = c->device->caps->is_software, has_blocks = blocks != ELEMENT_F32 && !is_software;
+    const enum packing packing = is_software ? PACK_PANELS : has_blocks ? PACK_BLOCKS : PACK_ROWS;
     *p = (struct product){ .op = op,
                            .type = type,
                            .x = operand_of(c, op->in[0]),
@@ -32,7 +35,7 @@ static wn_status gather(struct compiler *c, const wn_op *op, uint64_t taps, stru
                            .gate = operand_of(c, op->in[2]),
                            .residual = operand_of(c, op->in[3]),
                            .to = operand_of(c, op->out) };
-    WN_TRY(weight_of(c, 0, packing, storage_type(&c->g->weights[op->weight[0]], type), taps, &p->weight));
+    WN_TRY(weight_of(c, 0, packing, has_blocks ? blocks : storage_type(weight, type), taps, &p->weight));
     WN_TRY(weight_of(c, 1, PACK_VECTOR, ELEMENT_F32, 1, &p->bias));
     p->push = (struct product_push){ .x = p->x.address,
                                      .weight = p->weight->slice.address,
@@ -59,6 +62,7 @@ static wn_status gather(struct compiler *c, const wn_op *op, uint64_t taps, stru
 
 static void touch(struct command *k, const struct product *p)
 {
+    command_weight(k, p->weight, offsetof(struct product_push, weight));
     command_reads(k, &p->x);
     command_reads(k, &p->mul);
     command_reads(k, &p->gate);
@@ -101,15 +105,16 @@ static int is_aligned_by_4(const struct product *p)
     return p->x.address % 16 == 0 && p->x.ld % 4 == 0 && p->x.cols % 4 == 0;
 }
 
-/* 128 x 128 outputs to a group where there are enough of them, else 64 x 64; by the shape of one item. */
-static uint32_t each_of(const struct product *p)
+/* 128 x 128 outputs to a group where there are enough of them (by the shape of one item) and its 17 KB of shared memory
+ * are there, else 64 x 64. */
+static uint32_t each_of(const struct compiler *c, const struct product *p)
 {
-    return p->to.rows >= 512 && p->to.cols >= 512 ? 8 : 4;
+    return p->to.rows >= 512 && p->to.cols >= 512 && c->device->caps->shared_bytes > 17000 ? 8 : 4;
 }
 
 static wn_status lower_tile(struct compiler *c, const struct product *p)
 {
-    const uint32_t each = each_of(p), tile = 16 * each;
+    const uint32_t each = each_of(c, p), tile = 16 * each;
     struct command *k = product_command(c, p, KERNEL_LINEAR_TILE, KERNEL_CONV_TILE, is_aligned_by_4(p), each);
     if (!k)
         return WN_E_MEMORY;

@@ -12,7 +12,7 @@
 
 layout(local_size_x_id = 12) in;
 layout(constant_id = 0) const uint ACTIVATION = 1;
-layout(constant_id = 1) const uint ELEMENT = 0;
+layout(constant_id = 1) const uint ELEMENT = 0;        // of the weights: quantised, or the type that is multiplied
 layout(constant_id = 3) const bool IS_ALIGNED = false; // rows of A begin at multiples of 16 bytes and 8 divides K
 layout(constant_id = 4) const uint CHUNK = 32;         // a multiple of the fragment's K; 32 is a multiple of it
 #ifdef CONVOLUTION
@@ -47,7 +47,7 @@ const uint INPUT_WORDS = (TILE_M + TILE_N) * STEP, STAGE = M * N / 4, STAGE_WORD
 shared uvec4 tile[INPUT_WORDS > STAGE_WORDS ? INPUT_WORDS : STAGE_WORDS];
 
 uint row_at[LOADS_A]; // where in x the row begins, or the picture
-uint column_at[LOADS_W];
+uint column_at[LOADS_W]; // row of W
 uvec4 next_a[LOADS_A], next_w[LOADS_W];
 #ifdef CONVOLUTION
 ivec2 window_at[LOADS_A];
@@ -85,6 +85,12 @@ uvec4 values_of(uint slot, uint k)
                  vec4(value_of(slot, k + 4), value_of(slot, k + 5), value_of(slot, k + 6), value_of(slot, k + 7)));
 }
 
+uvec4 weights_of(uint n, uint k)
+{
+    return ELEMENT >= ELEMENT_Q8_0 ? pack8(load_w4(n, k), load_w4(n, k + 4))
+                                   : Quads(push.weight).at[n * (push.weight_ld / 8) + k / 8];
+}
+
 // Rows beyond the last repeat it; their sums are not stored.
 void locate(uint row0, uint col0)
 {
@@ -100,7 +106,7 @@ void locate(uint row0, uint col0)
     }
     [[unroll]] for (uint i = 0; i < LOADS_W; i++) {
         const uint at = gl_LocalInvocationIndex + LOCAL_SIZE * i;
-        column_at[i] = min(col0 + at / (CHUNK / 8), push.cols - 1) * (push.weight_ld / 8);
+        column_at[i] = min(col0 + at / (CHUNK / 8), push.cols - 1);
     }
 }
 
@@ -109,7 +115,7 @@ void load(uint k0)
     [[unroll]] for (uint i = 0; i < LOADS_A; i++)
         next_a[i] = values_of(i, k0 + (gl_LocalInvocationIndex + LOCAL_SIZE * i) % (CHUNK / 8) * 8);
     [[unroll]] for (uint i = 0; i < LOADS_W; i++)
-        next_w[i] = Quads(push.weight).at[column_at[i] + k0 / 8 + (gl_LocalInvocationIndex + LOCAL_SIZE * i) % (CHUNK / 8)];
+        next_w[i] = weights_of(column_at[i], k0 + (gl_LocalInvocationIndex + LOCAL_SIZE * i) % (CHUNK / 8) * 8);
 }
 
 void store()
