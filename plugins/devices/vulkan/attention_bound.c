@@ -39,7 +39,9 @@ static float largest_of_weight(const wn_weight *w)
     for (uint64_t p = 0; p < w->part_count; p++) {
         const wn_weight_part *part = &w->part[p];
         const uint64_t n = part->rows * w->cols;
-        const nn_tensor t = { .dtype = part->dtype, .bytes = n * dtype_bytes(part->dtype), .data = part->data };
+        const nn_tensor t = { .dtype = part->dtype,
+                              .bytes = part->rows * weight_row_bytes(part->dtype, w->cols),
+                              .data = part->data };
         for (uint64_t i = 0; i < n; i += 1024) {
             const uint64_t some = smaller(1024, n - i);
             nn_tensor_to_f32(&t, i, values, some);
