@@ -6,6 +6,7 @@
  */
 #include "attention.h"
 
+#include "device/blocks.h"
 #include "nn/weights/weights.h"
 
 #include <math.h>
