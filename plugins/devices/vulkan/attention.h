@@ -14,6 +14,9 @@ struct attention_push {
 };
 _Static_assert(sizeof(struct attention_push) <= PUSH_BYTES, "push constants");
 
+/* That of the program, of scaled queries, keys and values. */
+enum element attention_type(const struct compiler *c);
+
 struct attention {
     const wn_op *op;
     enum element type; /* of the multiplied values */
@@ -26,7 +29,7 @@ struct attention {
 struct command *attention_command(struct compiler *c, const struct attention *a, enum kernel kernel);
 
 /* attention_matrix.c: on matrix units. 0 where the device has none for the type, or they do not fit the shape. */
-int attention_fits_matrix(const struct compiler *c, const struct attention *a);
+int attention_fits_matrix(const struct compiler *c, const wn_op *op);
 wn_status attention_lower_matrix(struct compiler *c, const struct attention *a);
 
 /* attention_bound.c: no score is larger than this, or less than its negative. INFINITY where nothing is known. */

@@ -19,4 +19,13 @@ static inline const struct matrix_shape *matrix_shape_of(const struct caps *caps
     return s;
 }
 
+/* Whether the rows of a tensor or window begin at multiples of four elements; WN_NONE: yes. */
+static inline int matrix_is_aligned(const wn_graph *g, uint32_t tensor)
+{
+    if (tensor == WN_NONE)
+        return 1;
+    const wn_tensor *t = &g->tensors[tensor];
+    return t->role == WN_ROLE_WINDOW ? g->tensors[t->base].cols % 4 == 0 && t->col0 % 4 == 0 : t->cols % 4 == 0;
+}
+
 #endif

@@ -1,6 +1,11 @@
 /* ops_attention.c - lowers ATTENTION to the kernel that suits the device and the shape. */
 #include "attention.h"
 
+enum element attention_type(const struct compiler *c)
+{
+    return c->p->dtype == WN_F32 ? ELEMENT_F32 : c->p->dtype == WN_F16 ? ELEMENT_F16 : ELEMENT_BF16;
+}
+
 static struct attention gather(const struct compiler *c, const wn_op *op)
 {
     struct attention a = { .op = op,
@@ -10,7 +15,7 @@ static struct attention gather(const struct compiler *c, const wn_op *op)
                            .bias = operand_of(c, op->in[3]),
                            .to = operand_of(c, op->out) };
     a.size = a.q.cols / (uint32_t)op->i[0];
-    a.type = c->p->dtype == WN_F32 ? ELEMENT_F32 : c->p->dtype == WN_F16 ? ELEMENT_F16 : ELEMENT_BF16;
+    a.type = attention_type(c);
     a.push = (struct attention_push){ .q = a.q.address,
                                       .k = a.k.address,
                                       .v = a.v.address,
@@ -123,5 +128,5 @@ wn_status lower_attention(struct compiler *c, const wn_op *op)
     const struct attention a = gather(c, op);
     if (c->device->caps->is_software)
         return suits_software(c, &a) ? lower_software(c, &a) : lower_plain(c, &a);
-    return attention_fits_matrix(c, &a) ? attention_lower_matrix(c, &a) : lower_tile(c, &a);
+    return attention_fits_matrix(c, op) ? attention_lower_matrix(c, &a) : lower_tile(c, &a);
 }

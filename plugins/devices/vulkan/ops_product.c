@@ -1,8 +1,7 @@
 /* ops_product.c - lowers LINEAR and CONV to the kernel that suits the device and the shape. */
 #include "product.h"
 
-/* The type of the multiplied values: that of the program, but a single row (conditioning vectors) stays float32. */
-static enum element product_type(const struct compiler *c, const wn_op *op)
+enum element product_type(const struct compiler *c, const wn_op *op)
 {
     if (c->p->dtype == WN_F32 || (op->kind == WN_OP_LINEAR && c->g->tensors[op->out].rows == 1))
         return ELEMENT_F32;
@@ -158,7 +157,7 @@ static wn_status lower(struct compiler *c, const struct product *p)
 {
     if (c->device->caps->is_software)
         return lower_software(c, p);
-    return product_fits_matrix(c, p) ? product_lower_matrix(c, p) : lower_tile(c, p);
+    return product_fits_matrix(c, p->op) ? product_lower_matrix(c, p) : lower_tile(c, p);
 }
 
 wn_status lower_linear(struct compiler *c, const wn_op *op)

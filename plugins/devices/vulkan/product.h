@@ -26,8 +26,13 @@ struct product {
 struct command *product_command(struct compiler *c, const struct product *p, enum kernel linear, enum kernel conv,
                                 int is_aligned, uint32_t size);
 
+/* The type of the multiplied values: that of the program, but a single row (conditioning vectors) stays float32. */
+enum element product_type(const struct compiler *c, const wn_op *op);
+
 /* product_matrix.c: on matrix units. 0 where the device has none for the type, or the shape is too small for them. */
-int product_fits_matrix(const struct compiler *c, const struct product *p);
+int product_fits_matrix(const struct compiler *c, const wn_op *op);
+/* Whether the epilogue reads and writes four neighbours at once, as it must where out is stored in 16 bits. */
+int product_is_out_aligned(const wn_graph *g, const wn_op *op);
 wn_status product_lower_matrix(struct compiler *c, const struct product *p);
 
 #endif

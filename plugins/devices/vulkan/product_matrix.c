@@ -40,12 +40,12 @@ static uint32_t shared_bytes(const struct tiling *t, const struct matrix_shape *
 
 /* The largest tile that the device can hold and the item fills. 128 x 256 means 128 sums for each of 256 invocations:
  * only NVIDIA's have registers for that. */
-static int choose(const struct caps *caps, const struct product *p, const struct matrix_shape *s, struct tiling *t)
+static int choose(const struct caps *caps, const wn_tensor *to, const struct matrix_shape *s, struct tiling *t)
 {
     static const struct tiling tilings[] = { { 128, 256, 256, 0, 0 }, { 128, 128, 256, 0, 0 }, { 64, 64, 128, 0, 0 } };
     for (size_t i = 0; i < sizeof tilings / sizeof *tilings; i++) {
         *t = tilings[i];
-        if (i < 2 && (p->to.rows < 4 * t->rows || p->to.cols < 4 * t->cols))
+        if (i < 2 && (to->rows < 4 * t->rows || to->cols < 4 * t->cols))
             continue;
         if (i == 0 && caps->properties.vendorID != VENDOR_NVIDIA)
             continue;
@@ -57,17 +57,19 @@ static int choose(const struct caps *caps, const struct product *p, const struct
     return 0;
 }
 
-int product_fits_matrix(const struct compiler *c, const struct product *p)
+int product_fits_matrix(const struct compiler *c, const wn_op *op)
 {
-    const struct matrix_shape *s = matrix_shape_of(c->device->caps, p->type);
+    const struct caps *caps = c->device->caps;
+    const wn_tensor *to = &c->g->tensors[op->out];
+    const struct matrix_shape *s = caps->is_software ? NULL : matrix_shape_of(caps, product_type(c, op));
     struct tiling t;
-    return s && p->to.rows >= SMALLEST && p->to.cols >= SMALLEST && p->weight->stride >= SMALLEST &&
-           choose(c->device->caps, p, s, &t);
+    return s && to->rows >= SMALLEST && to->cols >= SMALLEST && choose(caps, to, s, &t);
 }
 
-static int is_aligned(const struct operand *o, uint32_t cols)
+int product_is_out_aligned(const wn_graph *g, const wn_op *op)
 {
-    return o->address % 16 == 0 && o->ld % 4 == 0 && o->cols % cols == 0;
+    return g->tensors[op->out].cols % 4 == 0 && matrix_is_aligned(g, op->out) && matrix_is_aligned(g, op->in[1]) &&
+           matrix_is_aligned(g, op->in[2]) && matrix_is_aligned(g, op->in[3]);
 }
 
 wn_status product_lower_matrix(struct compiler *c, const struct product *p)
@@ -75,11 +77,11 @@ wn_status product_lower_matrix(struct compiler *c, const struct product *p)
     const struct caps *caps = c->device->caps;
     const struct matrix_shape *s = matrix_shape_of(caps, p->type);
     struct tiling t;
-    choose(caps, p, s, &t);
+    choose(caps, &c->g->tensors[p->op->out], s, &t);
     const int is_f16 = p->type == ELEMENT_F16;
-    struct command *k =
-        product_command(c, p, is_f16 ? KERNEL_LINEAR_COOPMAT_F16 : KERNEL_LINEAR_COOPMAT_BF16,
-                        is_f16 ? KERNEL_CONV_COOPMAT_F16 : KERNEL_CONV_COOPMAT_BF16, is_aligned(&p->x, 8), CHUNK);
+    struct command *k = product_command(c, p, is_f16 ? KERNEL_LINEAR_COOPMAT_F16 : KERNEL_LINEAR_COOPMAT_BF16,
+                                        is_f16 ? KERNEL_CONV_COOPMAT_F16 : KERNEL_CONV_COOPMAT_BF16,
+                                        matrix_is_aligned(c->g, p->op->in[0]) && p->x.cols % 8 == 0, CHUNK);
     if (!k)
         return WN_E_MEMORY;
     command_constant(k, t.warps_m * t.warps_n * caps->subgroup);
@@ -90,8 +92,9 @@ wn_status product_lower_matrix(struct compiler *c, const struct product *p)
     command_constant(k, t.warps_n);
     command_constant(k, t.rows / t.warps_m / s->m);
     command_constant(k, t.cols / t.warps_n / s->n);
-    command_constant(k, is_aligned(&p->to, 4) && is_aligned(&p->mul, 4) && is_aligned(&p->gate, 4) &&
-                            is_aligned(&p->residual, 4));
+    command_constant(k, (uint32_t)product_is_out_aligned(c->g, p->op));
+    command_constant(k, p->x.type);
+    command_constant(k, p->to.type);
     k->rows = p->to.rows;
     k->rows_per_group = t.rows;
     k->columns = ceil_div(p->to.cols, t.cols);

@@ -244,6 +244,7 @@ struct wn_program {
     wn_graph *graph; /* a copy: what is built once more after the device was lost */
     int64_t dtype;
     uint64_t max_items;
+    uint8_t *types; /* of tensors: enum element */
     struct plan plan;
     struct bind_table bindings;
     struct op_record *ops;
@@ -299,13 +300,17 @@ struct compiler {
     wn_error *err;
 };
 
-/* A tensor or window for a kernel: element (item, r, c) is at address + 4 * (item * item_stride + r * ld + c). */
+/* A tensor or window for a kernel: element (item, r, c) is number item * item_stride + r * ld + c from address on. */
 struct operand {
-    uint64_t address; /* 0: absent */
+    uint64_t address;  /* 0: absent */
+    enum element type; /* F32, but see elements.c */
     uint32_t rows, cols, ld, item_stride;
     struct touch touch;
     const struct slice *slice;
 };
+
+/* elements.c: how each tensor is stored, an enum element; windows as their base. */
+void elements_choose(const struct compiler *c, uint8_t *types);
 
 struct operand operand_of(const struct compiler *c, uint32_t tensor);
 /* The op's own memory while it runs. */

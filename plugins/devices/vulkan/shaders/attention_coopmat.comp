@@ -25,6 +25,10 @@ layout(constant_id = 7) const uint K = 16;
 layout(constant_id = 8) const uint WARPS = 1;
 layout(constant_id = 9) const uint KEYS = 32;
 layout(constant_id = 10) const uint LANES = 2; // that share a row of scores: subgroup / M
+layout(constant_id = 11) const uint Q_ELEMENT = 0;
+layout(constant_id = 12) const uint K_ELEMENT = 0;
+layout(constant_id = 13) const uint V_ELEMENT = 0;
+layout(constant_id = 14) const uint TO_ELEMENT = 0;
 
 #include "common.glsl"
 #include "matrix.glsl"
@@ -51,10 +55,13 @@ MATRIX_A query[WIDTH / K];
 MATRIX_SUM outputs[OUT + 1], scores[KEYS / N];
 float largest = -3.0e38; // of the lane's row
 
-uvec4 values_of(uvec2 address, uint at, float scale)
+uvec4 query_at(uint at)
 {
-    Vectors x = Vectors(address);
-    return pack8(x.at[at / 4] * scale, x.at[at / 4 + 1] * scale);
+    if (Q_ELEMENT == ELEMENT_F32)
+        return pack8(Vectors(push.q).at[at / 4] * push.scale, Vectors(push.q).at[at / 4 + 1] * push.scale);
+    const uvec4 x = Quads(push.q).at[at / 8];
+    return pack8(vec4(unpack(x.x, ELEMENT_HALF), unpack(x.y, ELEMENT_HALF)) * push.scale,
+                 vec4(unpack(x.z, ELEMENT_HALF), unpack(x.w, ELEMENT_HALF)) * push.scale);
 }
 
 // The subgroup's queries; each row's words go through its piece of shared memory.
@@ -64,7 +71,7 @@ void load_queries(uint at, uint row, uint own)
         for (uint i = gl_SubgroupInvocationID; i < M * SCORE_WORDS; i += gl_SubgroupSize) {
             const uint word = first + i % SCORE_WORDS, r = min(row + i / SCORE_WORDS, push.rows - 1);
             tile[own + i / SCORE_WORDS * SCORE_STEP + i % SCORE_WORDS] =
-                word < SIZE / 8 ? values_of(push.q, at + r * push.q_ld + 8 * word, push.scale) : uvec4(0);
+                word < SIZE / 8 ? query_at(at + r * push.q_ld + 8 * word) : uvec4(0);
         }
         subgroup_sync();
         [[unroll]] for (uint f = first / (K / 8); f < min(first + SCORE_WORDS, WORDS) / (K / 8); f++)
@@ -73,11 +80,11 @@ void load_queries(uint at, uint row, uint own)
     }
 }
 
-void load(uvec2 address, uint at, uint ld, uint key0)
+void load(uvec2 address, uint at, uint ld, uint key0, uint element)
 {
     [[unroll]] for (uint i = 0; i < LOADS; i++) {
         const uint n = gl_LocalInvocationIndex + LOCAL_SIZE * i, key = key0 + n / WORDS, word = n % WORDS;
-        next[i] = key < push.keys && word < SIZE / 8 ? values_of(address, at + key * ld + 8 * word, 1.0) : uvec4(0);
+        next[i] = key < push.keys && word < SIZE / 8 ? load8(address, at + key * ld + 8 * word, element) : uvec4(0);
     }
 }
 
@@ -92,7 +99,7 @@ void store()
 
 void store_ones(uint key0)
 {
-    const uint one = pack(vec2(1.0));
+    const uint one = pack(vec2(1.0), ELEMENT_HALF);
     for (uint i = gl_LocalInvocationIndex; i < KEYS * (N / 8); i += LOCAL_SIZE)
         tile[i / (N / 8) * STEP + WORDS + i % (N / 8)] = uvec4(key0 + i / (N / 8) < push.keys ? one : 0);
 }
@@ -193,8 +200,8 @@ void write(uint own, uint row, uint at)
         for (uint i = gl_SubgroupInvocationID; i < M * (N / 4); i += gl_SubgroupSize) {
             const uint r = row + i / (N / 4), c = n * N + i % (N / 4) * 4;
             if (r < push.rows && c < SIZE)
-                WritableVectors(push.to).at[(at + r * push.to_ld + c) / 4] =
-                    uintBitsToFloat(tile[own + i / (N / 4) * SCORE_STEP + i % (N / 4)]);
+                store4(push.to, at + r * push.to_ld + c,
+                       uintBitsToFloat(tile[own + i / (N / 4) * SCORE_STEP + i % (N / 4)]), TO_ELEMENT);
         }
     }
 }
@@ -212,20 +219,20 @@ void main()
     const uint bias = item * push.bias_item + head * push.bias_ld;
     [[unroll]] for (uint n = 0; n <= OUT; n++)
         outputs[n] = MATRIX_SUM(0.0);
-    load(push.k, k_at, push.k_ld, 0);
+    load(push.k, k_at, push.k_ld, 0, K_ELEMENT);
     load_queries(item * push.q_item + column, row, own);
     for (uint key0 = 0; key0 < keys; key0 += KEYS) {
         barrier();
         store();
         barrier();
-        load(push.v, v_at, push.v_ld, key0);
+        load(push.v, v_at, push.v_ld, key0, V_ELEMENT);
         multiply_keys();
         barrier();
         store();
         store_ones(key0);
         barrier();
         if (key0 + KEYS < keys)
-            load(push.k, k_at, push.k_ld, key0 + KEYS);
+            load(push.k, k_at, push.k_ld, key0 + KEYS, K_ELEMENT);
         if (IS_FIXED)
             weigh_fixed(own);
         else

@@ -100,12 +100,9 @@ void finish(uint row, uint n, float sum)
     Floats(push.to).at[item * push.to_item + r * push.to_ld + n] = sum;
 }
 
-// Four neighbours; 4 divides N and all strides, and all addresses are multiples of 16.
-void finish4(uint row, uint n, vec4 sum)
+// Four neighbours that are not stored; 4 divides N and all strides, and all addresses are multiples of 16.
+vec4 finished4(uint item, uint r, uint n, vec4 sum)
 {
-    const uint item = row / push.rows, r = row % push.rows;
-    if (item >= push.items || n >= push.cols)
-        return;
     if (!is_absent(push.bias))
         sum += Vectors(push.bias).at[n / 4];
     for (uint i = 0; i < 4; i++)
@@ -116,5 +113,5 @@ void finish4(uint row, uint n, vec4 sum)
         sum *= Vectors(push.gate).at[(item * push.gate_item + n) / 4];
     if (!is_absent(push.residual))
         sum += Vectors(push.residual).at[(item * push.residual_item + r * push.residual_ld + n) / 4];
-    WritableVectors(push.to).at[(item * push.to_item + r * push.to_ld + n) / 4] = sum;
+    return sum;
 }

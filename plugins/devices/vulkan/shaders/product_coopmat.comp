@@ -33,6 +33,8 @@ layout(constant_id = 17) const uint WARPS_N = 1;
 layout(constant_id = 18) const uint FRAGS_M = 1;
 layout(constant_id = 19) const uint FRAGS_N = 1;
 layout(constant_id = 20) const bool IS_OUT_ALIGNED = false; // 4 divides N and all strides, addresses are multiples of 16
+layout(constant_id = 21) const uint X_ELEMENT = 0;  // of x; where it is not F32, IS_ALIGNED
+layout(constant_id = 22) const uint TO_ELEMENT = 0; // of out; where it is not F32, IS_OUT_ALIGNED
 
 #include "product.glsl"
 #include "matrix.glsl"
@@ -73,13 +75,10 @@ uvec4 values_of(uint slot, uint k)
         if (k >= push.depth * KERNEL * KERNEL ||
             !find_tap_from(row_at[slot], window_at[slot], k / push.depth, offset))
             return uvec4(0);
-        offset = (offset + k % push.depth) / 4;
+        return load8(push.x, offset + k % push.depth, X_ELEMENT);
 #else
-        if (k >= push.depth)
-            return uvec4(0);
-        const uint offset = (row_at[slot] + k) / 4;
+        return k < push.depth ? load8(push.x, row_at[slot] + k, X_ELEMENT) : uvec4(0);
 #endif
-        return pack8(Vectors(push.x).at[offset], Vectors(push.x).at[offset + 1]);
     }
     return pack8(vec4(value_of(slot, k), value_of(slot, k + 1), value_of(slot, k + 2), value_of(slot, k + 3)),
                  vec4(value_of(slot, k + 4), value_of(slot, k + 5), value_of(slot, k + 6), value_of(slot, k + 7)));
@@ -149,8 +148,11 @@ void multiply(uint row, uint col)
 
 void finish_four(uint row, uint n, vec4 sum)
 {
+    const uint item = row / push.rows, r = row % push.rows;
+    if (item >= push.items || n >= push.cols)
+        return;
     if (IS_OUT_ALIGNED)
-        finish4(row, n, sum);
+        store4(push.to, item * push.to_item + r * push.to_ld + n, finished4(item, r, n, sum), TO_ELEMENT);
     else
         for (uint i = 0; i < 4; i++)
             finish(row, n + i, sum[i]);
