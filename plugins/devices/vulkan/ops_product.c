@@ -117,6 +117,7 @@ static wn_status lower_tile(struct compiler *c, const struct product *p)
     struct command *k = product_command(c, p, KERNEL_LINEAR_TILE, KERNEL_CONV_TILE, is_aligned_by_4(p), each);
     if (!k)
         return WN_E_MEMORY;
+    command_constant(k, (uint32_t)product_is_out_aligned(c->g, p->op));
     k->rows = p->to.rows;
     k->rows_per_group = tile;
     k->columns = ceil_div(p->to.cols, tile);
