@@ -1,5 +1,5 @@
 #!/bin/sh
-# modern_vulkan.sh PROGRAM - runs a test on a software Vulkan driver with cooperative matrices, which Debian 12 has not.
+# modern_vulkan.sh PROGRAM BUILD SOURCE - runs a test on a software Vulkan driver with cooperative matrices, which Debian 12 has not.
 #
 # WINNOW_MODERN_VULKAN is the folder of a newer system with such a driver (made by debootstrap with mesa-vulkan-drivers 26
 # or later); the program runs with that folder as its root, and with libraries of this system that are missing there.
@@ -17,5 +17,5 @@ done
 exec unshare --mount sh -c '
   root=$1 build=$2 source=$3 libraries=$4; shift 4
   for folder in "$source" "$build" /proc /dev; do mkdir -p "$root$folder"; mount --bind "$folder" "$root$folder"; done
-  exec chroot "$root" env LD_LIBRARY_PATH="$libraries" WINNOW_VULKAN_CAPS=gpu WINNOW_VULKAN_CACHE=off \
+  exec chroot "$root" env LD_LIBRARY_PATH="$libraries" WINNOW_VULKAN_CAPS="${WINNOW_VULKAN_CAPS:-gpu}" WINNOW_VULKAN_CACHE=off \
     WINNOW_TEST_DEVICE=vulkan "$@"' _ "$root" "$build" "$source" "$libraries" "$program"

@@ -5,6 +5,8 @@
  *   pipeline.c          kernels specialised for a use, and the cache of them on disk
  *   weights.c           one copy of every weight, shared by all programs
  *   compile.c, ops_*.c  from a checked graph to commands: one or two for each op
+ *   elements.c          which activations are stored in 16 bits
+ *   *_matrix.c          products and attention on matrix units
  *   stream.c            weights that stay in host memory, copied up while others are multiplied
  *   order.c             which commands may run at once: barriers only where data flows
  *   record.c, run.c     command buffers of a bounded length, replayed for each run
