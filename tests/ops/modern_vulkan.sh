@@ -1,8 +1,9 @@
 #!/bin/sh
-# modern_vulkan.sh PROGRAM BUILD SOURCE - runs a test on a software Vulkan driver with cooperative matrices, which Debian 12 has not.
+# modern_vulkan.sh PROGRAM BUILD SOURCE - runs a test on a software Vulkan driver with cooperative matrices, which Debian
+# 12 has not.
 #
-# WINNOW_MODERN_VULKAN is the folder of a newer system with such a driver (made by debootstrap with mesa-vulkan-drivers 26
-# or later); the program runs with that folder as its root, and with libraries of this system that are missing there.
+# WINNOW_MODERN_VULKAN is the folder of a newer system with such a driver (made by debootstrap with mesa-vulkan-drivers
+# 26 or later); the program runs with that folder as its root, and with libraries of this system that are missing there.
 # Needs root and unshare. Skipped (77) where there is no such folder.
 set -eu
 root=${WINNOW_MODERN_VULKAN:-}
@@ -11,11 +12,16 @@ root=${WINNOW_MODERN_VULKAN:-}
 program=$(realpath "$1") build=$(realpath "$2") source=$(realpath "$3")
 libraries=$build/modern-libraries
 mkdir -p "$libraries"
-for library in $(ldd "$program" "$build"/lib/winnow/device-vulkan.so | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' | sort -u); do
+needed=$(ldd "$program" "$build/lib/winnow/device-vulkan.so" | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' | sort -u)
+for library in $needed; do
   [ -e "$root$library" ] || case $library in "$build"/*) ;; *) cp -Lu "$library" "$libraries" ;; esac
 done
+export LD_LIBRARY_PATH="$libraries" WINNOW_VULKAN_CAPS="${WINNOW_VULKAN_CAPS:-gpu}" WINNOW_VULKAN_CACHE=off
+export WINNOW_TEST_DEVICE=vulkan
 exec unshare --mount sh -c '
-  root=$1 build=$2 source=$3 libraries=$4; shift 4
-  for folder in "$source" "$build" /proc /dev; do mkdir -p "$root$folder"; mount --bind "$folder" "$root$folder"; done
-  exec chroot "$root" env LD_LIBRARY_PATH="$libraries" WINNOW_VULKAN_CAPS="${WINNOW_VULKAN_CAPS:-gpu}" WINNOW_VULKAN_CACHE=off \
-    WINNOW_TEST_DEVICE=vulkan "$@"' _ "$root" "$build" "$source" "$libraries" "$program"
+  root=$1 build=$2 source=$3; shift 3
+  for folder in "$source" "$build" /proc /dev; do
+    mkdir -p "$root$folder"
+    mount --bind "$folder" "$root$folder"
+  done
+  exec chroot "$root" "$@"' _ "$root" "$build" "$source" "$program"

@@ -2,11 +2,11 @@
 // attention_coopmat.comp - ATTENTION of device.h on matrix units, without the matrix of scores (Dao et al. 2022,
 // arXiv:2205.14135).
 //
-// A group takes WARPS * M queries of one head, each subgroup M of them, and goes through the keys, KEYS at a time: keys,
-// then values lie in shared memory, the next ones in registers. Scores leave the matrix unit through the subgroup's own
-// piece of shared memory, where each lane works on its part of one row; the weights go back the same way, rounded.
-// Behind the values stand N columns of ones (zeros for keys that are not there): their product is the sum of the weights,
-// as rounded as the values' are, and lies in the registers where it is needed.
+// A group takes WARPS * M queries of one head, each subgroup M of them, and goes through the keys, KEYS at a time:
+// keys, then values lie in shared memory, the next ones in registers. Scores leave the matrix unit through the
+// subgroup's own piece of shared memory, where each lane works on its part of one row; the weights go back the same way,
+// rounded. Behind the values stand N columns of ones (zeros for keys that are not there): their product is the sum of
+// the weights, as rounded as the values' are, and lies in the registers where it is needed.
 //
 // IS_FIXED: the host knows a bound of all scores (queries and keys of known length), so weights are exp(score - offset)
 // with the same offset for all, and neither maxima nor corrections are needed.
@@ -31,18 +31,12 @@ layout(constant_id = 13) const uint V_ELEMENT = 0;
 layout(constant_id = 14) const uint TO_ELEMENT = 0;
 
 #include "common.glsl"
+#include "attention.glsl"
 #include "matrix.glsl"
-
-layout(push_constant) uniform Push {
-    uint group0, items;
-    uvec2 q, k, v, bias, to; // bias: absent or [heads, rows + keys - 1]
-    uint rows, keys, heads, q_ld, q_item, k_ld, k_item, v_ld, v_item, to_ld, to_item, bias_ld, bias_item;
-    float scale, offset;
-} push;
 
 const uint ROWS = WARPS * M;
 const uint WORDS = WIDTH / 8, STEP = WORDS + N / 8 + 1;      // of a row of keys or values
-const uint SCORE_WORDS = KEYS / 4, SCORE_STEP = SCORE_WORDS + 1; // of a row of scores, weights or anything of a subgroup
+const uint SCORE_WORDS = KEYS / 4, SCORE_STEP = SCORE_WORDS + 1; // of a row of scores, weights or factors
 const uint LOADS = (KEYS * WORDS + LOCAL_SIZE - 1) / LOCAL_SIZE;
 const uint PART = SCORE_WORDS / LANES; // words of a lane
 const uint OUT = WIDTH / N;            // fragments of a row of output; one more holds the sums

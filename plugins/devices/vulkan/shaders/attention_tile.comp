@@ -1,8 +1,8 @@
 #version 460
 // attention_tile.comp - ATTENTION of device.h on any GPU: nothing but 16 KiB of shared memory is asked for.
 //
-// A group of 16 x 16 invocations takes ROWS queries of one head and goes through the keys, KEYS at a time. Invocation (x,
-// y) has rows y + 16 i; of the scores columns x and x + 16, of the output columns x + 16 j. Queries and keys come in
+// A group of 16 x 16 invocations takes ROWS queries of one head and goes through the keys, KEYS at a time. Invocation
+// (x, y) has rows y + 16 i; of the scores columns x and x + 16, of the output columns x + 16 j. Queries and keys come in
 // slices of SLICE columns, values in slices of 32, all through the same shared memory.
 //
 // Running maximum and sum of a row are the same numbers in all 16 invocations that have the row: each of them adds up
@@ -17,13 +17,7 @@ layout(constant_id = 2) const uint ROUNDED = 0; // scaled q, k and v are rounded
 layout(constant_id = 3) const uint OUT = 4;     // ceil(SIZE / 16)
 
 #include "common.glsl"
-
-layout(push_constant) uniform Push {
-    uint group0, items;
-    uvec2 q, k, v, bias, to; // bias: absent or [heads, rows + keys - 1]
-    uint rows, keys, heads, q_ld, q_item, k_ld, k_item, v_ld, v_item, to_ld, to_item, bias_ld, bias_item;
-    float scale;
-} push;
+#include "attention.glsl"
 
 const uint ROWS = 64, KEYS = 32, SLICE = 16, EACH = ROWS / 16;
 
@@ -36,12 +30,14 @@ void load_slice(uint q_at, uint row0, uint k_at, uint key0, uint column)
 {
     const uint x = gl_LocalInvocationID.x, c = column + x;
     barrier();
-    for (uint r = gl_LocalInvocationID.y; r < ROWS; r += 16)
-        slice[r * (SLICE + 1) + x] =
-            c < SIZE ? round_to(Floats(push.q).at[q_at + min(row0 + r, push.rows - 1) * push.q_ld + c] * push.scale, ROUNDED) : 0.0;
-    for (uint j = gl_LocalInvocationID.y; j < KEYS; j += 16)
-        slice[(ROWS + j) * (SLICE + 1) + x] =
-            c < SIZE ? round_to(Floats(push.k).at[k_at + min(key0 + j, push.keys - 1) * push.k_ld + c], ROUNDED) : 0.0;
+    for (uint r = gl_LocalInvocationID.y; r < ROWS; r += 16) {
+        const uint at = q_at + min(row0 + r, push.rows - 1) * push.q_ld + c;
+        slice[r * (SLICE + 1) + x] = c < SIZE ? round_to(Floats(push.q).at[at] * push.scale, ROUNDED) : 0.0;
+    }
+    for (uint j = gl_LocalInvocationID.y; j < KEYS; j += 16) {
+        const uint at = k_at + min(key0 + j, push.keys - 1) * push.k_ld + c;
+        slice[(ROWS + j) * (SLICE + 1) + x] = c < SIZE ? round_to(Floats(push.k).at[at], ROUNDED) : 0.0;
+    }
     barrier();
 }
 

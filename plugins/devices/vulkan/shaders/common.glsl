@@ -46,8 +46,8 @@ float round_to(float x, uint element)
 // The other way round than unpack.
 uint pack(vec2 x, uint element)
 {
-    return element == ELEMENT_F16 ? packHalf2x16(x)
-                                  : floatBitsToUint(round_bf16(x.x)) >> 16 | floatBitsToUint(round_bf16(x.y)) & 0xffff0000u;
+    const uvec2 bits = floatBitsToUint(vec2(round_bf16(x.x), round_bf16(x.y)));
+    return element == ELEMENT_F16 ? packHalf2x16(x) : bits.x >> 16 | bits.y & 0xffff0000u;
 }
 
 // Elements `at` and `at` + 1 of a tensor of floats or of 16-bit values, of which `at` must be even.

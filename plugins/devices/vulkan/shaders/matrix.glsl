@@ -1,9 +1,9 @@
 // matrix.glsl - what kernels on matrix units share: 16-bit values in shared memory, cooperative matrices of them.
 //
 // Compiled once for each type of the multiplied values: BF16 is defined or not. Shared memory is one array of 16-byte
-// words whose rows are skewed by one word, so that the rows of a matrix begin in different banks. Matrices are loaded and
-// stored whole; which lane holds which element is the driver's business, so anything that needs to know where an element
-// is (epilogue, softmax) goes through shared memory and works on plain values.
+// words whose rows are skewed by one word, so that the rows of a matrix begin in different banks. Matrices are loaded
+// and stored whole; which lane holds which element is the driver's business, so anything that needs to know where an
+// element is (epilogue, softmax) goes through shared memory and works on plain values.
 
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require

@@ -1,9 +1,9 @@
 #version 460
 // product_coopmat.comp - LINEAR and CONV on matrix units (VK_KHR_cooperative_matrix), sums in float32.
 //
-// A group computes TILE_M x TILE_N outputs, each of its WARPS_M x WARPS_N subgroups FRAGS_M x FRAGS_N fragments of M x N.
-// Chunks of CHUNK along k: while a chunk is multiplied from shared memory, each invocation holds the words of the next
-// one in registers, 16 bytes a load. k ascends, so an output does not depend on its place in the tile.
+// A group computes TILE_M x TILE_N outputs, each of its WARPS_M x WARPS_N subgroups FRAGS_M x FRAGS_N fragments of
+// M x N. Chunks of CHUNK along k: while a chunk is multiplied from shared memory, each invocation holds the words of the
+// next one in registers, 16 bytes a load. k ascends, so an output does not depend on its place in the tile.
 //
 // Groups are numbered down a band of BAND tiles before they go on to the right: groups that run at the same time share
 // rows of A and of W, which then come from the cache.
@@ -32,7 +32,7 @@ layout(constant_id = 16) const uint WARPS_M = 1;
 layout(constant_id = 17) const uint WARPS_N = 1;
 layout(constant_id = 18) const uint FRAGS_M = 1;
 layout(constant_id = 19) const uint FRAGS_N = 1;
-layout(constant_id = 20) const bool IS_OUT_ALIGNED = false; // 4 divides N and all strides, addresses are multiples of 16
+layout(constant_id = 20) const bool IS_OUT_ALIGNED = false; // 4 divides N and strides, addresses are multiples of 16
 layout(constant_id = 21) const uint X_ELEMENT = 0;  // of x; where it is not F32, IS_ALIGNED
 layout(constant_id = 22) const uint TO_ELEMENT = 0; // of out; where it is not F32, IS_OUT_ALIGNED
 

@@ -2,8 +2,9 @@
 // product_tile.comp - LINEAR and CONV on any GPU: tiles of A and W in shared memory, a block of sums in registers.
 //
 // A group of 16 x 16 invocations computes TILE x TILE outputs, each invocation EACH x EACH of them: fours of neighbours
-// that lie 64 apart, so that shared memory is read 16 bytes at once and by neighbours from neighbouring words. Chunks of 16 along k: the next chunk is loaded into registers
-// while this one is multiplied. k ascends, so an output does not depend on its place in the tile.
+// that lie 64 apart, so that shared memory is read 16 bytes at once and by neighbours from neighbouring words. Chunks of
+// 16 along k: the next chunk is loaded into registers while this one is multiplied. k ascends, so an output does not
+// depend on its place in the tile.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 
@@ -13,7 +14,7 @@ layout(constant_id = 1) const uint ELEMENT = 0;        // of the weights
 layout(constant_id = 2) const uint ROUNDED = 0;        // A is rounded to this type first
 layout(constant_id = 3) const bool IS_ALIGNED = false; // rows of A begin at multiples of 16 bytes and 4 divides K
 layout(constant_id = 4) const uint EACH = 4;           // a multiple of 4
-layout(constant_id = 12) const bool IS_OUT_ALIGNED = false; // 4 divides N and all strides, addresses are multiples of 16
+layout(constant_id = 12) const bool IS_OUT_ALIGNED = false; // 4 divides N and strides, addresses are multiples of 16
 #ifdef CONVOLUTION
 layout(constant_id = 5) const uint KERNEL = 3;
 layout(constant_id = 6) const uint STRIDE = 1;
@@ -115,6 +116,6 @@ void main()
     }
     [[unroll]] for (uint i = 0; i < EACH; i++)
         [[unroll]] for (uint f = 0; f < FOURS; f++)
-            finish_four(row0 + 4 * gl_LocalInvocationID.y + 64 * (i / 4) + i % 4, col0 + 4 * gl_LocalInvocationID.x + 64 * f,
-                        sums[i * FOURS + f]);
+            finish_four(row0 + 4 * gl_LocalInvocationID.y + 64 * (i / 4) + i % 4,
+                        col0 + 4 * gl_LocalInvocationID.x + 64 * f, sums[i * FOURS + f]);
 }
