@@ -75,6 +75,14 @@ void command_writes(struct command *k, const struct operand *o)
     k->write = o->touch;
 }
 
+void command_weight(struct command *k, const struct packed *packed, size_t at)
+{
+    if (packed->is_streamed) {
+        k->streamed = packed;
+        k->streamed_at = (uint32_t)at;
+    }
+}
+
 wn_status weight_of(struct compiler *c, int slot, enum packing packing, enum element type, uint64_t taps,
                     const struct packed **packed)
 {
@@ -143,8 +151,10 @@ static wn_status lower_op(struct compiler *c)
     c->err = err;
     if (status != WN_OK)
         return check_fail(c->g, c->op, err, status, "%.400s", why.message);
+    const struct op_record *r = &c->p->ops[c->op];
+    const double work = r->flops > 50 * r->bytes ? r->flops : 50 * r->bytes;
     for (uint64_t i = first; i < c->p->command_count; i++)
-        c->p->commands[i].flops = c->p->ops[c->op].flops / (double)(c->p->command_count - first);
+        c->p->commands[i].work = work / (double)(c->p->command_count - first);
     return WN_OK;
 }
 
@@ -183,8 +193,10 @@ static wn_status lower_all(struct compiler *c)
     wn_program *p = c->p;
     for (c->op = 0; c->op < c->g->op_count; c->op++)
         WN_TRY(lower_op(c));
+    WN_TRY(stream_weights(p, c->err));
     for (uint64_t i = 0; i < p->command_count; i++)
-        WN_TRY(pipeline_get(p->device, &p->commands[i].variant, &p->commands[i].pipeline, c->err));
+        if (!p->commands[i].is_copy)
+            WN_TRY(pipeline_get(p->device, &p->commands[i].variant, &p->commands[i].pipeline, c->err));
     order_commands(p->commands, p->command_count);
     return WN_OK;
 }
@@ -258,6 +270,7 @@ void program_unbuild(wn_program *p)
     memory_put(d, &p->memory);
     memory_put(d, &p->constants);
     memory_put(d, &p->io);
+    memory_put(d, &p->ring);
     free(p->commands);
     free(p->packed);
     p->commands = NULL;
@@ -374,9 +387,9 @@ void program_free(wn_program *p)
 void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes)
 {
     *activation_bytes = p->memory.bytes + p->constants.bytes;
-    *weight_bytes = 0;
+    *weight_bytes = p->ring.bytes;
     for (uint64_t i = 0; i < p->packed_count; i++)
-        *weight_bytes += p->packed[i]->slice.bytes;
+        *weight_bytes += p->packed[i]->is_streamed ? 0 : p->packed[i]->slice.bytes;
 }
 
 uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity)

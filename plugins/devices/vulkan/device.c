@@ -179,6 +179,7 @@ static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_
     d->driver = driver;
     d->host = driver->host;
     d->caps = caps;
+    d->caution = 1;
     pthread_mutex_init(&d->queue_mutex, NULL);
     pthread_rwlock_init(&d->use_lock, NULL);
     pthread_mutex_init(&d->memory_mutex, NULL);

@@ -124,6 +124,7 @@ void device_stop(wn_device *device)
     pipeline_close(device);
     device->staging = (struct slice){ 0 };
     memory_close(device);
+    device->slices_used = 0;
     if (device_is_there(device)) {
         vk->DestroyFence(device->handle, device->staging_fence, NULL);
         vk->DestroyCommandPool(device->handle, device->staging_pool, NULL);
@@ -176,7 +177,7 @@ wn_status device_use(wn_device *device, wn_status (*fn)(void *arg, wn_error *err
     for (int i = 0; i < RETRIES && use.was_lost; i++) {
         wn_error why = { 0 };
         const wn_error first = *err;
-        device->flops_per_s = device->flops_per_s / 2; /* shorter submissions */
+        device->caution = device->caution / 2; /* shorter submissions */
         if (reopen(device, use.generation, &why) != WN_OK)
             return wn_fail(err, WN_E_DEVICE, "%.400s; it could not be opened again: %.400s", first.message,
                            why.message);

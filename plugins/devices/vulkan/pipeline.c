@@ -213,7 +213,7 @@ static wn_status make_pipeline(wn_device *device, const struct variant *v, VkSha
         .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
         .requiredSubgroupSize = device->caps->subgroup
     };
-    const int sets_size = device->caps->can_set_subgroup;
+    const int sets_size = device->caps->can_set_subgroup && kernel_code(v->kernel)->needs_full_subgroups;
     const VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
