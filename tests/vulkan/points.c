@@ -237,18 +237,19 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* The device is lost under two programs at once: both go on. */
-static void share(const struct life *base, const wn_graph *g, const float *want)
+/* Two programs at once; with a plan that loses the device under them both go on. */
+static void share(const struct life *base, const wn_graph *g, const float *want, const char *plan)
 {
     struct worker w[2] = { { *base, g, want, 0 }, { *base, g, want, 0 } };
     pthread_t thread[2];
     wn_error err = { 0 };
+    points++;
     set_plan("");
     CHECK_OK(live(&w[0].life, g, &err), err);
     w[1].life.d = w[0].life.d;
     w[1].life.device = w[0].life.device;
     CHECK_OK(compile(&w[1].life, g, &err), err);
-    set_plan("WaitForFences=9:lost");
+    set_plan(plan);
     for (int i = 0; i < 2; i++)
         CHECK_INT(pthread_create(&thread[i], NULL, work, &w[i]), 0);
     for (int i = 0; i < 2; i++) {
@@ -258,6 +259,7 @@ static void share(const struct life *base, const wn_graph *g, const float *want)
     set_plan("");
     w[0].life.d.api->free_program(w[1].life.program);
     end_life(&w[0].life);
+    check_nothing_is_left(plan);
 }
 
 /* A driver that does not answer is given up: an error for this and all that come, and nothing is destroyed under it. */
@@ -277,7 +279,9 @@ static void hang(const struct life *base, const wn_graph *g)
     end_life(&l);
 }
 
-static void check_all(struct life *base, const wn_graph *g)
+enum { STAGED = 1, CALM = 2 };
+
+static void check_all(struct life *base, const wn_graph *g, int mode)
 {
     struct life first = *base;
     static float want[2 * VALUES];
@@ -285,44 +289,51 @@ static void check_all(struct life *base, const wn_graph *g)
     CHECK_OK(live(&first, g, &err), err);
     memcpy(want, first.z, sizeof want);
     end_life(&first);
+    share(base, g, want, "");
+    if (mode & CALM)
+        return;
     fail_each(base, g, want, "device", FINE | MEMORY | MISSING);
     fail_each(base, g, want, "init", FINE | DEVICE | MISSING);
     fail_each(base, g, want, "lost", FINE | DEVICE | MISSING);
     lose_for_good(base, g, want);
     fail_twice(base, g, want);
-    share(base, g, want);
+    share(base, g, want, "WaitForFences=9:lost");
+    share(base, g, want, "QueueSubmit=5:lost AllocateMemory=3:device");
+    if (mode & STAGED)
+        return;
+    lack(base, g, want);
+    hang(base, g);
 }
 
-int main(int argc, char **argv)
+/* The plugin on the faulty library; skips where there is no software driver. */
+static void begin(struct life *base)
 {
-    struct life base = { 0 };
-    struct maker m;
-    wn_error err = { 0 };
-    const int is_staged = argc > 1 && strcmp(argv[1], "staged") == 0;
-    setenv("WINNOW_TEST_DEVICE", "vulkan", 1);
-    setenv("WINNOW_VULKAN_CAPS", is_staged ? "no-unified" : "", 1);
-    test_device_open(&base.d, 2); /* skips where there is none */
-    base.d.api->close(base.d.device);
-    base.d.plugin->destroy(base.d.driver);
-    base.d.driver = NULL;
+    test_device_open(&base->d, 2);
+    base->d.api->close(base->d.device);
+    base->d.plugin->destroy(base->d.driver);
+    base->d.driver = NULL;
     setenv("WINNOW_VULKAN_LIBRARY", WINNOW_FAULTY_LIBRARY, 1);
     void *library = dlopen(WINNOW_FAULTY_LIBRARY, RTLD_NOW | RTLD_LOCAL);
     test_require(library != NULL, library ? "" : dlerror());
     *(void **)&set_plan = dlsym(library, "faulty_plan");
     *(void **)&calls_of = dlsym(library, "faulty_calls");
     *(void **)&alive = dlsym(library, "faulty_alive");
+}
+
+/* `staged`: on a device whose memory the host does not see; `calm`: without faults, for the validation layers. */
+int main(int argc, char **argv)
+{
+    struct life base = { 0 };
+    struct maker m;
+    int mode = 0;
+    for (int i = 1; i < argc; i++)
+        mode |= strcmp(argv[i], "staged") == 0 ? STAGED : strcmp(argv[i], "calm") == 0 ? CALM : 0;
+    setenv("WINNOW_TEST_DEVICE", "vulkan", 1);
+    setenv("WINNOW_VULKAN_CAPS", mode & STAGED ? "no-unified" : "", 1);
+    begin(&base);
     make_graph(&m);
     const wn_graph g = maker_graph(&m);
-    check_all(&base, &g);
-    if (!is_staged) {
-        struct life l = base;
-        static float want[2 * VALUES];
-        CHECK_OK(live(&l, &g, &err), err);
-        memcpy(want, l.z, sizeof want);
-        end_life(&l);
-        lack(&base, &g, want);
-        hang(&base, &g);
-    }
+    check_all(&base, &g, mode);
     printf("%u fault points\n", points);
     maker_end(&m);
     pool_destroy(base.d.pool);
