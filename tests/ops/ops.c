@@ -72,7 +72,6 @@ static void test_linear(void)
     static const uint64_t sides[] = { 1, 7, 8, 33, 257 };
     if (is_few) {
         linear_plain(1, 7, 33);
-        linear_plain(33, 8, 7);
         linear_plain(70, 33, 65);
         linear_full(WN_ACT_SILU, 1, 13);
         linear_full(WN_ACT_GELU_TANH, 0, 1);
@@ -158,13 +157,17 @@ static void group_norm(uint64_t rows, uint64_t cols, int64_t groups, int32_t act
 static void test_norms(void)
 {
     static const uint64_t cols[] = { 1, 7, 8, 33, 257 };
-    for (int i = 0; i < 5; i++) {
+    for (int i = is_few ? 3 : 0; i < (is_few ? 4 : 5); i++) {
         norm(1, 0, 1, cols[i]);
         norm(1, 1, 0, cols[i]);
         norm(2, 0, 1, cols[i]);
         norm(2, 0, 0, cols[i]);
     }
     head_norm_rope(3, 32, 1, 1);
+    if (is_few) {
+        group_norm(70, 14, 1, WN_ACT_GELU_ERF, 1);
+        return;
+    }
     head_norm_rope(2, 10, 1, 1);
     head_norm_rope(1, 64, 0, 1);
     head_norm_rope(5, 7, 1, 0);
@@ -251,7 +254,7 @@ static void test_conv(void)
         { 8, 10, 3, 2, 0, 1, 1, 8, 8 },  { 1, 1, 1, 1, 0, 0, 1, 5, 7 },  { 14, 21, 7, 7, 0, 0, 1, 3, 24 },
         { 9, 8, 3, 1, 0, 0, 1, 4, 10 },  { 5, 4, 3, 3, 2, 1, 2, 1, 1 },  { 16, 16, 3, 1, 1, 1, 1, 33, 3 },
     };
-    for (uint64_t i = is_few ? 1 : 0; i < (is_few ? 5 : sizeof cases / sizeof *cases); i++)
+    for (uint64_t i = is_few ? 1 : 0; i < (is_few ? 4 : sizeof cases / sizeof *cases); i++)
         conv(&cases[i], i % 2);
     if (is_few)
         return;
@@ -313,12 +316,13 @@ static void tables(void)
 static void test_elements(void)
 {
     for (int32_t activation = WN_ACT_NONE; activation <= WN_ACT_TANH; activation++) {
-        unary(activation, 33);
-        unary(activation, 1);
+        if (!is_few || activation == WN_ACT_TANH)
+            unary(activation, 33);
+        if (!is_few)
+            unary(activation, 1);
     }
-    binary(1, 9, 0);
+    binary(1, is_few ? 9 : 4608, 0);
     binary(2, 1, 1);
-    binary(1, 4608, 0);
     tables();
 }
 
@@ -392,7 +396,7 @@ int main(int argc, char **argv)
     test_attention();
     test_conv();
     test_elements();
-    for (uint64_t seed = 1; seed <= 6; seed++)
+    for (uint64_t seed = 1; seed <= (is_few ? 1 : 6); seed++)
         lifetimes(seed);
     test_refusals();
     harness_close();

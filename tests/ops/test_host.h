@@ -67,8 +67,8 @@ WN_UNUSED static void test_require(int condition, const char *what)
 /* The leak checker can only tell a driver's leaks from ours while the driver is mapped; the loader would unmap it. */
 WN_UNUSED static void test_keep_driver(void)
 {
-    static const char *const libraries[] = { "libvulkan.so.1", "libvulkan_lvp.so" };
-    for (int i = 0; i < 2; i++)
+    static const char *const libraries[] = { "libvulkan.so.1", "libvulkan_lvp.so", "libVkLayer_khronos_validation.so" };
+    for (int i = 0; i < (getenv("VK_INSTANCE_LAYERS") ? 3 : 2); i++)
         (void)dlopen(libraries[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 }
 
