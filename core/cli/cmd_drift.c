@@ -48,6 +48,9 @@ static int read_pair(struct cli *c, const char *name, const char *pair[2])
     const uint32_t count = cli_values(c, name, given, 3);
     if (count > 2)
         return cli_usage(c, "--%s is given more than twice; there are two sides", name);
+    for (uint32_t i = 0; i < count; i++)
+        if (given[i][strcspn(given[i], "\"\\")] != '\0')
+            return cli_usage(c, "--%s %s: quotes and backslashes are in no name", name, given[i]);
     pair[0] = count ? given[0] : NULL;
     pair[1] = count ? given[count - 1] : NULL;
     return EXIT_FINE;
@@ -80,8 +83,6 @@ static wn_status lay(struct drifting *d, const char *option, const char *value, 
     if (!option_of(&spec->sampler, option))
         return wn_fail(err, WN_E_ARG, "sampler %s has no option \"%s\", so it cannot be made on two of them",
                        spec->sampler.plugin->name, option);
-    if (value[strcspn(value, "\"\\")] != '\0')
-        return wn_fail(err, WN_E_ARG, "--%s %s: quotes and backslashes are in no name", option, value);
     sets[(*count)++] = set_text(d, &spec->sampler, false, option, value);
     for (uint32_t v = 0; v < spec->verifier_count && !cli_flag(d->c, "sampler-only"); v++)
         if (option_of(&spec->verifiers[v], option)) {

@@ -132,16 +132,29 @@ static void write_row(const struct drift *d, uint64_t row, struct buffer *out)
         buffer_printf(out, "%+.3g</td></tr>", s->bias);
 }
 
-/* Equal pictures have no place on the axis of PSNR: the caption counts them. */
-static uint64_t finite_count(const struct drift_spread *s)
+/* Differences spread over powers of ten, so theirs is a logarithmic axis; PSNR is a logarithm already. Equal ones have
+ * no place on either: the caption counts them. Rising, so the equal ones stand first, or last. */
+static uint64_t unequal_count(const struct drift_spread *s)
 {
-    return s->is_psnr ? s->count - s->equal : s->count;
+    return s->count - s->equal;
 }
 
-static void fill_bins(const struct drift_spread *s, double low, double high, uint64_t bins[BINS])
+static const double *unequal(const struct drift_spread *s)
 {
-    for (uint64_t i = 0; i < finite_count(s); i++) {
-        const double at = high > low ? (s->values[i] - low) / (high - low) * BINS : 0;
+    return s->values + (s->is_psnr ? 0 : s->equal);
+}
+
+static double place_of(const struct drift_spread *s, double value)
+{
+    return s->is_psnr ? value : log10(value);
+}
+
+static void fill_bins(const struct drift_spread *s, uint64_t bins[BINS])
+{
+    const uint64_t count = unequal_count(s);
+    const double low = place_of(s, unequal(s)[0]), high = place_of(s, unequal(s)[count - 1]);
+    for (uint64_t i = 0; i < count; i++) {
+        const double at = high > low ? (place_of(s, unequal(s)[i]) - low) / (high - low) * BINS : 0;
         bins[at < BINS - 1 ? (int)at : BINS - 1]++;
     }
 }
@@ -166,17 +179,18 @@ static void write_bars(const uint64_t bins[BINS], const char *tone, struct buffe
 static void write_histogram(const struct drift *d, uint64_t row, struct buffer *out)
 {
     const struct drift_spread *s = &d->spreads[row];
-    const uint64_t count = finite_count(s);
-    const double low = s->is_psnr && count ? s->values[0] : 0, high = count ? s->values[count - 1] : 0;
+    const uint64_t count = unequal_count(s);
     char from[SHOW_SIZE], to[SHOW_SIZE];
     uint64_t bins[BINS] = { 0 };
     if (!count)
         return;
-    fill_bins(s, low, high, bins);
-    number(s, low, from);
-    number(s, high, to);
+    fill_bins(s, bins);
+    number(s, unequal(s)[0], from);
+    number(s, unequal(s)[count - 1], to);
     buffer_text(out, "<figure><figcaption>");
     html_text(out, s->title);
+    if (s->equal)
+        buffer_printf(out, " <span class=\"role\">%llu equal</span>", (unsigned long long)s->equal);
     buffer_printf(out, "</figcaption><svg viewBox=\"0 0 %d %d\" role=\"img\">", WIDTH, HEIGHT);
     write_bars(bins, tone_of(d, row), out);
     buffer_printf(out,
