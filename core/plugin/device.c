@@ -260,3 +260,21 @@ void device_close(struct device_session *s)
     arena_destroy(s->shared->arena);
     s->shared = NULL;
 }
+
+wn_status host_session_open(struct process *process, const char *directory, struct host_session *s, wn_error *err)
+{
+    *s = (struct host_session){ .shared = share(process) };
+    struct spec *spec = s->shared ? arena_alloc(s->shared->arena, sizeof *spec) : NULL;
+    if (!spec || !host_init(&s->host, s->shared, "workload", NULL, 0))
+        return wn_fail(err, WN_E_MEMORY, "no memory");
+    spec->directory = directory;
+    s->shared->spec = spec;
+    return WN_OK;
+}
+
+void host_session_close(struct host_session *s)
+{
+    struct device_session devices = { .shared = s->shared };
+    device_close(&devices);
+    s->shared = NULL;
+}

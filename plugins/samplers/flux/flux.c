@@ -52,9 +52,7 @@ static void destroy(void *self)
         nn_program_end(&f->velocity[i].program);
         nn_program_end(&f->decoder[i].program);
     }
-    nn_clip_bpe_close(f->clip_tokenizer);
-    nn_t5_spm_close(f->t5_tokenizer);
-    parts_close(&f->parts);
+    models_close(f);
     free(f->tokens);
     free(f->pictures);
     free(f);
@@ -152,9 +150,8 @@ static wn_status open_device(struct flux *f, wn_error *err)
     return WN_OK;
 }
 
-static wn_status prepare(struct flux *f, wn_error *err)
+wn_status models_open(struct flux *f, wn_error *err)
 {
-    WN_TRY(open_device(f, err));
     WN_TRY(parts_open(f, err));
     WN_TRY(read_models(f, err));
     parts_tell_tokenizers(f);
@@ -166,6 +163,20 @@ static wn_status prepare(struct flux *f, wn_error *err)
     if (f->text_length > MAX_TEXT)
         return wn_fail(err, WN_E_UNSUPPORTED, "%s: model_max_length is %llu, at most %d can be; set text_length",
                        f->parts.path[PART_TOKENIZER_2], (unsigned long long)f->text_length, MAX_TEXT);
+    return WN_OK;
+}
+
+void models_close(struct flux *f)
+{
+    nn_clip_bpe_close(f->clip_tokenizer);
+    nn_t5_spm_close(f->t5_tokenizer);
+    parts_close(&f->parts);
+}
+
+static wn_status prepare(struct flux *f, wn_error *err)
+{
+    WN_TRY(open_device(f, err));
+    WN_TRY(models_open(f, err));
     f->release_encoders = strcmp(f->options->encoders, "release") == 0;
     if (strcmp(f->options->encoders, "auto") == 0)
         f->release_encoders = is_memory_short(f);
@@ -290,6 +301,12 @@ static wn_status decode(void *self, const wn_canvas *canvas, uint64_t count, con
     return decode_run(self, canvas, count, x0, quality, rgb, err);
 }
 
+static const void *extension(void *self, const char *id)
+{
+    (void)self;
+    return strcmp(id, WN_WORKLOAD_1) == 0 ? &workload : NULL;
+}
+
 static const wn_sampler sampler = {
     .struct_size = sizeof sampler,
     .canvas_options = canvas_options,
@@ -300,6 +317,7 @@ static const wn_sampler sampler = {
     .cond_free = cond_free,
     .velocity = velocity,
     .decode = decode,
+    .extension = extension,
 };
 
 static const wn_plugin plugin = {

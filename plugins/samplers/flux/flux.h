@@ -6,6 +6,7 @@
 
 #include <winnow/device.h>
 #include <winnow/sampler.h>
+#include <winnow/workload.h>
 
 #include <models/clip.h>
 #include <models/flux.h>
@@ -129,6 +130,10 @@ struct wn_cond {
     uint64_t extra_count;
 };
 
+/* flux.c: the parts, what they say of themselves, and whether they belong together: all but the device. */
+wn_status models_open(struct flux *f, wn_error *err);
+void models_close(struct flux *f);
+
 /* parts.c: finds the parts of the model and opens their weights; tells the host of the files. */
 wn_status parts_open(struct flux *f, wn_error *err);
 void parts_tell_tokenizers(const struct flux *f); /* once they are open */
@@ -159,5 +164,11 @@ struct sized_program *sized_find(struct sized_program *slots, uint64_t *clock, u
                                  int32_t quality);
 /* How many items of `floats` float32 of activations to run at once: about 1 GiB, at most the option's batch. */
 uint64_t items_for(const struct flux *f, uint64_t floats);
+/* Of h x w latents, in one run. */
+uint64_t velocity_items(const struct flux *f, uint64_t h, uint64_t w);
+uint64_t decoder_items(const struct flux *f, uint64_t h, uint64_t w);
+
+/* workload.c: "winnow.workload/1". */
+extern const wn_workload_api workload;
 
 #endif

@@ -32,6 +32,12 @@ struct sized_program *sized_find(struct sized_program *slots, uint64_t *clock, u
     return oldest;
 }
 
+uint64_t velocity_items(const struct flux *f, uint64_t h, uint64_t w)
+{
+    const uint64_t tokens = f->text_length + (h / 2) * (w / 2);
+    return items_for(f, 12 * tokens * f->flux.heads * f->flux.head_width); /* residual, norm, q k v, attention, mlp */
+}
+
 /* The program for h x w latents. */
 static wn_status program_for(struct flux *f, uint64_t h, uint64_t w, const nn_program **out, wn_error *err)
 {
@@ -40,12 +46,9 @@ static wn_status program_for(struct flux *f, uint64_t h, uint64_t w, const nn_pr
     *out = &s->program;
     if (s->program.program)
         return WN_OK;
-    const uint64_t tokens = f->text_length + (h / 2) * (w / 2);
-    const uint64_t floats =
-        12 * tokens * f->flux.heads * f->flux.head_width; /* residual, norm, q k v, attention, mlp */
     return nn_program_make(
         nn_flux_velocity_graph(&f->flux, f->parts.weights[PART_TRANSFORMER], h / 2, w / 2, f->text_length), &f->device,
-        f->dtype, items_for(f, floats), names, &s->program, err);
+        f->dtype, velocity_items(f, h, w), names, &s->program, err);
 }
 
 static wn_status reserve(struct flux *f, uint64_t floats, wn_error *err)
