@@ -82,20 +82,22 @@ void memory_plan_end(struct memory_plan *plan)
 /* ---- what fits ------------------------------------------------------------------------------------------------- */
 
 /* How a device can hold it, the least change first. */
-enum fit { FIT_KEPT, FIT_RELEASED, FIT_SINGLE, FIT_NOT };
+enum fit { FIT_KEPT, FIT_RELEASED, FIT_SWAPPED, FIT_SINGLE, FIT_NOT };
 
 static enum fit fit_of(const struct memory_plan *p, const struct workload_type *type, double device)
 {
-    if (workload_peak(&p->now, type, false) <= usable * device)
-        return FIT_KEPT;
-    if (workload_peak(&p->now, type, true) <= usable * device)
-        return FIT_RELEASED;
-    return workload_peak(&p->single, type, true) <= usable * device ? FIT_SINGLE : FIT_NOT;
+    static const enum fit fits[] = {
+        [WORKLOAD_KEEP] = FIT_KEPT, [WORKLOAD_RELEASE] = FIT_RELEASED, [WORKLOAD_SWAP] = FIT_SWAPPED
+    };
+    for (int mode = WORKLOAD_KEEP; mode <= WORKLOAD_SWAP; mode++)
+        if (workload_peak(&p->now, type, (enum workload_mode)mode) <= usable * device)
+            return fits[mode];
+    return workload_peak(&p->single, type, WORKLOAD_SWAP) <= usable * device ? FIT_SINGLE : FIT_NOT;
 }
 
 static double missing(const struct memory_plan *p, const struct workload_type *type, double device)
 {
-    return workload_peak(&p->single, type, true) - usable * device;
+    return workload_peak(&p->single, type, WORKLOAD_SWAP) - usable * device;
 }
 
 static const char *size(double bytes, char text[32])
@@ -109,13 +111,13 @@ static const char *size(double bytes, char text[32])
 static void write_parts(const struct memory_plan *p, struct buffer *out)
 {
     char text[32];
-    buffer_printf(out, "    %-22s", "weights");
+    buffer_printf(out, "    %-24s", "weights");
     for (int t = 0; t < TYPES; t++)
         buffer_printf(out, " %10s", workload_types[t].name);
     buffer_printf(out, "  activations\n");
     for (uint32_t i = 0; i < p->now.count; i++) {
         const wn_workload_part *part = &p->now.parts[i];
-        buffer_printf(out, "    %-22s", part->name);
+        buffer_printf(out, "    %-24s", part->name);
         for (int t = 0; t < TYPES; t++)
             buffer_printf(out, " %10s", size(workload_weights(part, &workload_types[t]), text));
         buffer_printf(out, "  %s", size((double)part->activation_bytes, text));
@@ -127,19 +129,22 @@ static void write_parts(const struct memory_plan *p, struct buffer *out)
 
 static void write_peaks(const struct memory_plan *p, struct buffer *out)
 {
-    static const char *const names[] = { "at most, all kept", "encoders released" };
+    static const char *const names[] = { "the most, encoders keep", "the most, release", "the most, swap" };
     char text[32];
-    for (int is_released = 0; is_released < 2; is_released++) {
-        buffer_printf(out, "    %-22s", names[is_released]);
+    for (int mode = WORKLOAD_KEEP; mode <= WORKLOAD_SWAP; mode++) {
+        buffer_printf(out, "    %-24s", names[mode]);
         for (int t = 0; t < TYPES; t++)
-            buffer_printf(out, " %10s", size(workload_peak(&p->now, &workload_types[t], is_released), text));
+            buffer_printf(out, " %10s",
+                          size(workload_peak(&p->now, &workload_types[t], (enum workload_mode)mode), text));
         buffer_text(out, "\n");
     }
 }
 
 static void write_fit(const struct memory_plan *p, const struct workload_type *type, double device, struct buffer *out)
 {
-    static const char *const words[] = { [FIT_KEPT] = "fits", [FIT_RELEASED] = "released", [FIT_SINGLE] = "batch 1" };
+    static const char *const words[] = {
+        [FIT_KEPT] = "fits", [FIT_RELEASED] = "release", [FIT_SWAPPED] = "swap", [FIT_SINGLE] = "batch 1"
+    };
     const enum fit fit = fit_of(p, type, device);
     char bytes[32], text[48];
     if (fit == FIT_NOT)
@@ -157,20 +162,23 @@ static void write_notes(const struct memory_plan *p, struct buffer *out)
         for (int t = 0; t < TYPES; t++)
             used[fit_of(p, &workload_types[t], p->devices[d])] = true;
     if (used[FIT_RELEASED])
-        buffer_text(out, "    released: with \"encoders\": \"release\"\n");
+        buffer_text(out, "    release: fits with \"encoders\": \"release\"\n");
+    if (used[FIT_SWAPPED])
+        buffer_text(out, "    swap: fits with \"encoders\": \"swap\"\n");
     if (used[FIT_SINGLE])
-        buffer_text(out, "    batch 1: with that, and \"batch\": 1\n");
+        buffer_text(out, "    batch 1: fits with \"encoders\": \"swap\" and \"batch\": 1\n");
     if (used[FIT_NOT])
-        buffer_text(out, "    -N: with both, so much is too large; so much of the weights would have to be streamed in "
-                         "each step\n");
+        buffer_text(out, "    -N: too large by N with both; so much of the weights would have to be streamed in each "
+                         "step\n");
 }
 
 static void write_devices(const struct memory_plan *p, struct buffer *out)
 {
     char text[32], name[48];
     for (uint32_t d = 0; d < p->device_count; d++) {
-        snprintf(name, sizeof name, "on a device of %s", size(p->devices[d], text));
-        buffer_printf(out, "    %-22s", name);
+        snprintf(text, sizeof text, "%.4g GB", p->devices[d] / 1e9);
+        snprintf(name, sizeof name, "on a device of %s", text);
+        buffer_printf(out, "    %-24s", name);
         for (int t = 0; t < TYPES; t++)
             write_fit(p, &workload_types[t], p->devices[d], out);
         buffer_text(out, "\n");
@@ -219,7 +227,7 @@ static void write_part(struct json_text *j, const wn_workload_part *part)
 
 static void write_device(struct json_text *j, const struct memory_plan *p, double device)
 {
-    static const char *const words[] = { "fits", "encoders released", "encoders released, batch 1", "too large" };
+    static const char *const words[] = { "keep", "release", "swap", "swap, batch 1", "too large" };
     json_object(j);
     json_key(j, "memory_bytes"), json_number(j, device);
     json_key(j, "fit");
@@ -236,7 +244,8 @@ static void write_device(struct json_text *j, const struct memory_plan *p, doubl
 
 void memory_plan_json(const struct memory_plan *p, struct json_text *j)
 {
-    double kept[TYPES], released[TYPES];
+    static const char *const keys[] = { "peak_bytes_keep", "peak_bytes_release", "peak_bytes_swap" };
+    double peaks[TYPES];
     json_object(j);
     json_key(j, "model"), json_string(j, p->model);
     if (p->why.code != WN_OK) {
@@ -244,17 +253,16 @@ void memory_plan_json(const struct memory_plan *p, struct json_text *j)
         json_end(j);
         return;
     }
-    for (int t = 0; t < TYPES; t++) {
-        kept[t] = workload_peak(&p->now, &workload_types[t], false);
-        released[t] = workload_peak(&p->now, &workload_types[t], true);
-    }
     json_key(j, "parts");
     json_array(j);
     for (uint32_t i = 0; i < p->now.count; i++)
         write_part(j, &p->now.parts[i]);
     json_end(j);
-    write_type_numbers(j, "peak_bytes_kept", kept);
-    write_type_numbers(j, "peak_bytes_released", released);
+    for (int mode = WORKLOAD_KEEP; mode <= WORKLOAD_SWAP; mode++) {
+        for (int t = 0; t < TYPES; t++)
+            peaks[t] = workload_peak(&p->now, &workload_types[t], (enum workload_mode)mode);
+        write_type_numbers(j, keys[mode], peaks);
+    }
     json_key(j, "devices");
     json_array(j);
     for (uint32_t d = 0; d < p->device_count; d++)

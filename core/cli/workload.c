@@ -66,24 +66,35 @@ double workload_weights(const wn_workload_part *part, const struct workload_type
            (double)part->other_values * type->other + 4 * (double)part->vector_values;
 }
 
-static double bytes_of(const struct workload *w, const struct workload_type *type, uint64_t transient)
+static double bytes_of(const wn_workload_part *part, const struct workload_type *type)
+{
+    return workload_weights(part, type) + (double)part->activation_bytes;
+}
+
+/* Of the parts that are there together while a prompt is encoded. */
+static double bytes_of_group(const struct workload *w, const struct workload_type *type, uint64_t transient)
 {
     double sum = 0;
     for (uint32_t i = 0; i < w->count; i++)
         if (w->parts[i].transient == transient)
-            sum += workload_weights(&w->parts[i], type) + (double)w->parts[i].activation_bytes;
+            sum += bytes_of(&w->parts[i], type);
     return sum;
 }
 
-double workload_peak(const struct workload *w, const struct workload_type *type, bool is_released)
+double workload_peak(const struct workload *w, const struct workload_type *type, enum workload_mode mode)
 {
-    double sum = 0, most = 0;
+    double giving_way = 0, sum = 0, most = 0;
+    for (uint32_t i = 0; i < w->count; i++)
+        giving_way += w->parts[i].transient == 0 && w->parts[i].gives_way ? bytes_of(&w->parts[i], type) : 0;
     for (uint64_t group = 1; group <= WORKLOAD_PARTS; group++) {
-        const double bytes = bytes_of(w, type, group);
+        const double bytes = bytes_of_group(w, type, group);
         sum += bytes;
         most = bytes > most ? bytes : most;
     }
-    return bytes_of(w, type, 0) + (is_released ? most : sum);
+    const double staying = bytes_of_group(w, type, 0) - giving_way;
+    if (mode == WORKLOAD_SWAP)
+        return staying + (most > giving_way ? most : giving_way);
+    return staying + giving_way + (mode == WORKLOAD_KEEP ? sum : most);
 }
 
 bool workload_read_bytes(const char *text, double *bytes)

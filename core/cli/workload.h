@@ -38,8 +38,13 @@ struct workload_type {
 extern const struct workload_type workload_types[]; /* f32, bf16, Q8_0, Q4_K; ends with a NULL name */
 
 double workload_weights(const wn_workload_part *part, const struct workload_type *type);
-/* Most bytes on the device at one time, with the encoders kept or released. */
-double workload_peak(const struct workload *w, const struct workload_type *type, bool is_released);
+/* Most bytes on the device at one time. */
+enum workload_mode {
+    WORKLOAD_KEEP,    /* all stays */
+    WORKLOAD_RELEASE, /* what encodes a prompt leaves */
+    WORKLOAD_SWAP     /* and what makes pictures gives way to it */
+};
+double workload_peak(const struct workload *w, const struct workload_type *type, enum workload_mode mode);
 
 /* "24GB", "16 GiB", "512MB" -> bytes; false for anything else. */
 bool workload_read_bytes(const char *text, double *bytes);

@@ -25,8 +25,9 @@ static const wn_option options[] = {
     WN_PATH(struct flux_options, preview, "\"vae\"", "Decoder of previews: vae, or the path of a TAEF1."),
     WN_STRING(struct flux_options, device, "\"cpu\"", "Device that computes: cpu, vulkan, vulkan:0, ..."),
     WN_ENUM(struct flux_options, dtype, "\"f32\"", "f32|bf16", "Type of the matrix products; sums are float32."),
-    WN_ENUM(struct flux_options, encoders, "\"auto\"", "auto|keep|release",
-            "Keep the text encoders in memory, or release them after each prompt; auto keeps them where all fits."),
+    WN_ENUM(struct flux_options, encoders, "\"auto\"", "auto|keep|release|swap",
+            "Keep the text encoders in memory, release them after each prompt, or release the transformer too while they "
+            "work; auto keeps them where all fits."),
     WN_INT(struct flux_options, text_length, "0", 0, MAX_TEXT,
            "Tokens of T5, padding included; 0 = the tokenizer's model_max_length. Another length, another image."),
     WN_INT(struct flux_options, batch, "16", 1, 256, "Most images in one network evaluation."),
@@ -48,10 +49,9 @@ static void destroy(void *self)
         return;
     text_release(f);
     conditioning_release(f);
-    for (int i = 0; i < PROGRAM_SIZES; i++) {
-        nn_program_end(&f->velocity[i].program);
+    velocity_release(f);
+    for (int i = 0; i < PROGRAM_SIZES; i++)
         nn_program_end(&f->decoder[i].program);
-    }
     models_close(f);
     free(f->tokens);
     free(f->pictures);
@@ -177,7 +177,8 @@ static wn_status prepare(struct flux *f, wn_error *err)
 {
     WN_TRY(open_device(f, err));
     WN_TRY(models_open(f, err));
-    f->release_encoders = strcmp(f->options->encoders, "release") == 0;
+    f->swap_transformer = strcmp(f->options->encoders, "swap") == 0;
+    f->release_encoders = f->swap_transformer || strcmp(f->options->encoders, "release") == 0;
     if (strcmp(f->options->encoders, "auto") == 0)
         f->release_encoders = is_memory_short(f);
     if (f->release_encoders)
@@ -274,6 +275,8 @@ static wn_status encode(void *self, const wn_prompt *prompt, const wn_canvas *ca
     if (!c)
         return wn_fail(err, WN_E_MEMORY, "out of memory for a prompt");
     wn_status status = check_canvas(f, canvas, &c->guidance, err);
+    if (f->swap_transformer)
+        velocity_release(f);
     if (status == WN_OK)
         status = text_encode(f, prompt, c, err);
     if (f->release_encoders)

@@ -89,6 +89,7 @@ struct flux {
     struct schedule schedule;
     uint64_t text_length;
     bool release_encoders; /* free the encoders after each prompt */
+    bool swap_transformer; /* and the transformer before one */
     char model_key[72];
 
     /* encode */
@@ -158,6 +159,8 @@ wn_status velocity_run(struct flux *f, const wn_canvas *canvas, uint64_t count, 
                        wn_error *err);
 wn_status decode_run(struct flux *f, const wn_canvas *canvas, uint64_t count, const float *const *x0, int32_t quality,
                      uint8_t *const *rgb, wn_error *err);
+
+void velocity_release(struct flux *f); /* all of its programs, and so the transformer's weights */
 
 /* The slot of a size: the one that has it, else the one unused for longest, emptied. */
 struct sized_program *sized_find(struct sized_program *slots, uint64_t *clock, uint64_t height, uint64_t width,

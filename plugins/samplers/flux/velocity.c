@@ -51,6 +51,12 @@ static wn_status program_for(struct flux *f, uint64_t h, uint64_t w, const nn_pr
         f->dtype, velocity_items(f, h, w), names, &s->program, err);
 }
 
+void velocity_release(struct flux *f)
+{
+    for (int i = 0; i < PROGRAM_SIZES; i++)
+        nn_program_end(&f->velocity[i].program);
+}
+
 static wn_status reserve(struct flux *f, uint64_t floats, wn_error *err)
 {
     if (f->tokens_size >= floats)

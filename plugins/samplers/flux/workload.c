@@ -17,14 +17,15 @@ enum { ENCODERS = 1, MODULATION = 2 }; /* what `encoders: release` has on the de
 static const struct {
     const char *name;
     uint64_t transient;
+    uint64_t gives_way;
     uint64_t per_prompt;
 } jobs[JOB_COUNT] = {
-    [JOB_T5] = { "T5", ENCODERS, 1 },
-    [JOB_CLIP] = { "CLIP", ENCODERS, 1 },
-    [JOB_CONTEXT] = { "text embedder", ENCODERS, 1 },
-    [JOB_CONDITIONING] = { "modulation", MODULATION, 1 },
-    [JOB_VELOCITY] = { "transformer", 0, 0 },
-    [JOB_DECODER] = { "VAE decoder", 0, 0 },
+    [JOB_T5] = { "T5", ENCODERS, 0, 1 },
+    [JOB_CLIP] = { "CLIP", ENCODERS, 0, 1 },
+    [JOB_CONTEXT] = { "text embedder", ENCODERS, 0, 1 },
+    [JOB_CONDITIONING] = { "modulation", MODULATION, 0, 1 },
+    [JOB_VELOCITY] = { "transformer", 0, 1, 0 },
+    [JOB_DECODER] = { "VAE decoder", 0, 0, 0 },
 };
 
 /* One compiled part with memory for its inputs and outputs. */
@@ -213,6 +214,7 @@ static wn_status workload_part(wn_workload *w, uint64_t index, wn_workload_part 
     *part = (wn_workload_part){ .struct_size = sizeof *part,
                                 .name = jobs[index].name,
                                 .transient = jobs[index].transient,
+                                .gives_way = jobs[index].gives_way,
                                 .per_prompt = jobs[index].per_prompt,
                                 .max_items = items_of(w, index) };
     wn_status status = nn_graph_status(g, err);

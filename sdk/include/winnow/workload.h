@@ -35,8 +35,10 @@ typedef struct wn_workload_request {
 typedef struct wn_workload_part {
     uint64_t struct_size;
     const char *name;    /* static */
-    uint64_t transient;  /* 0: stays on the device. Else, with encoders released: while a prompt is encoded, together
-                          * with  parts of the same number and with those that stay */
+    /* When it is on the device. 0: always. n > 0: where memory is short, only while a prompt is encoded, together with
+     * parts of the same number and with those that stay. */
+    uint64_t transient;
+    uint64_t gives_way; /* 1: where memory is shorter still, it leaves while a prompt is encoded */
     uint64_t per_prompt; /* runs of one prompt's encoding; 0: it runs for pictures */
     uint64_t max_items;  /* in one run */
     /* Values of weights, by what a device may do with them. */
