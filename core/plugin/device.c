@@ -252,6 +252,15 @@ wn_status device_open(struct process *process, const char *name, struct device_s
     return host_open_device(host.ctx, name, &s->api, &s->device, err);
 }
 
+wn_status device_session_info(const struct device_session *s, wn_device_info *info, wn_error *err)
+{
+    const struct host_device *d = s->shared->devices;
+    while (d && d->device != s->device)
+        d = d->next;
+    *info = (wn_device_info){ .struct_size = sizeof *info };
+    return d ? d->api->info(d->driver, d->index, info, err) : wn_fail(err, WN_E_INTERNAL, "the device is not open");
+}
+
 void device_close(struct device_session *s)
 {
     if (!s->shared)

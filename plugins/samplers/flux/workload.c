@@ -31,9 +31,12 @@ static const struct {
 /* One compiled part with memory for its inputs and outputs. */
 struct job {
     wn_program *program;
+    char **names; // [op_count]
+    uint64_t op_count;
     wn_binding *bindings; // [max_items][slot_count]
     uint64_t slot_count;
-    char *memory; /* behind the bindings */
+    char *memory;  /* behind the bindings */
+    bool is_stale; /* of another size */
 };
 
 struct wn_workload {
@@ -69,13 +72,28 @@ static wn_status invent(wn_workload *w, const wn_workload_request *r, wn_error *
     return WN_OK;
 }
 
-static wn_status check_size(const wn_workload *w, const wn_workload_request *r, wn_error *err)
+static wn_status set_size(wn_workload *w, uint64_t width_px, uint64_t height_px, wn_error *err)
 {
-    const uint64_t multiple = 2 * nn_vae_stride(&w->f.vae);
-    if (r->width_px == 0 || r->width_px > 8192 || r->width_px % multiple || r->height_px == 0 || r->height_px > 8192 ||
-        r->height_px % multiple)
+    const uint64_t stride = nn_vae_stride(&w->f.vae);
+    if (width_px == 0 || width_px > 8192 || width_px % (2 * stride) || height_px == 0 || height_px > 8192 ||
+        height_px % (2 * stride))
         return wn_fail(err, WN_E_ARG, "%llu x %llu px: sides must be multiples of %llu up to 8192",
-                       (unsigned long long)r->width_px, (unsigned long long)r->height_px, (unsigned long long)multiple);
+                       (unsigned long long)width_px, (unsigned long long)height_px, (unsigned long long)(2 * stride));
+    w->height = height_px / stride;
+    w->width = width_px / stride;
+    return WN_OK;
+}
+
+static wn_status workload_resize(wn_workload *w, uint64_t width_px, uint64_t height_px, wn_error *err)
+{
+    WN_TRY(set_size(w, width_px, height_px, err));
+    for (uint64_t i = 0; i < JOB_COUNT; i++)
+        w->job[i].is_stale = !jobs[i].per_prompt;
+    return WN_OK;
+}
+
+static wn_status check_request(const wn_workload *w, const wn_workload_request *r, wn_error *err)
+{
     if (r->steps == 0 || r->steps > 100000)
         return wn_fail(err, WN_E_ARG, "%llu steps; 1 to 100000 are possible", (unsigned long long)r->steps);
     if (w->f.text_length == 0 || w->f.text_length > 4096)
@@ -90,11 +108,9 @@ static wn_status prepare(wn_workload *w, const wn_workload_request *r, wn_error 
     WN_TRY(r->synthetic ? invent(w, r, err) : models_open(f, err));
     if (r->text_tokens)
         f->text_length = r->text_tokens;
-    WN_TRY(check_size(w, r, err));
-    w->height = r->height_px / nn_vae_stride(&f->vae);
-    w->width = r->width_px / nn_vae_stride(&f->vae);
+    WN_TRY(check_request(w, r, err));
     w->steps = r->steps;
-    return WN_OK;
+    return set_size(w, r->width_px, r->height_px, err);
 }
 
 static nn_graph *graph_of(const wn_workload *w, uint64_t job)
@@ -271,29 +287,59 @@ static wn_status bind(struct job *j, const wn_graph *g, uint64_t items, wn_error
     return WN_OK;
 }
 
-static void workload_release(wn_workload *w, uint64_t index)
+/* An operation is called after its weight, where it has one: several write into one tensor. */
+static wn_status name_ops(struct job *j, const wn_graph *g, wn_error *err)
 {
-    struct job *j = &w->job[index];
+    j->names = calloc(g->op_count + 1, sizeof(*j->names));
+    for (; j->names && j->op_count < g->op_count; j->op_count++) {
+        const wn_op *op = &g->ops[j->op_count];
+        const char *weight = op->weight[0] != WN_NONE && op->kind != WN_OP_HEAD_NORM_ROPE && op->kind != WN_OP_NORM &&
+                                     op->kind != WN_OP_GROUP_NORM
+                                 ? g->weights[op->weight[0]].name
+                                 : NULL;
+        if (!(j->names[j->op_count] = strdup(weight ? weight : check_op_name(op->kind))))
+            break;
+    }
+    return j->names && j->op_count == g->op_count ? WN_OK : wn_fail(err, WN_E_MEMORY, "out of memory for names");
+}
+
+static void job_end(wn_workload *w, struct job *j)
+{
     if (j->program)
         w->f.device.api->free_program(j->program);
+    for (uint64_t i = 0; i < j->op_count; i++)
+        free(j->names[i]);
+    free(j->names);
     free(j->bindings);
     free(j->memory);
     *j = (struct job){ 0 };
 }
 
+static void workload_release(wn_workload *w, uint64_t index)
+{
+    job_end(w, &w->job[index]);
+}
+
+/* The one of another size ends after this, so that the device keeps the weights that both use. */
 static wn_status compile(wn_workload *w, uint64_t index, wn_error *err)
 {
     struct flux *f = &w->f;
-    struct job *j = &w->job[index];
+    struct job j = { 0 };
     if (!f->device.api)
         WN_TRY(f->host->open_device(f->host->ctx, f->options->device, &f->device.api, &f->device.device, err));
     nn_graph *g = graph_of(w, index);
-    wn_status status = nn_graph_compile(g, &f->device, f->dtype, items_of(w, index), &j->program, err);
+    wn_status status = nn_graph_compile(g, &f->device, f->dtype, items_of(w, index), &j.program, err);
     if (status == WN_OK)
-        status = bind(j, nn_graph_get(g), items_of(w, index), err);
+        status = bind(&j, nn_graph_get(g), items_of(w, index), err);
+    if (status == WN_OK)
+        status = name_ops(&j, nn_graph_get(g), err);
     nn_graph_free(g);
-    if (status != WN_OK)
-        workload_release(w, index);
+    if (status == WN_OK) {
+        job_end(w, &w->job[index]);
+        w->job[index] = j;
+    } else {
+        job_end(w, &j);
+    }
     return status;
 }
 
@@ -310,7 +356,7 @@ static wn_status workload_run(wn_workload *w, uint64_t index, uint64_t items, do
     if (items == 0 || items > items_of(w, index))
         return wn_fail(err, WN_E_ARG, "%s: %llu items; 1 to %llu are possible in one run", jobs[index].name,
                        (unsigned long long)items, (unsigned long long)items_of(w, index));
-    if (!j->program)
+    if (!j->program || j->is_stale)
         WN_TRY(compile(w, index, err));
     const double start = now();
     WN_TRY(w->f.device.api->run(j->program, items, j->bindings, items * j->slot_count, err));
@@ -320,7 +366,13 @@ static wn_status workload_run(wn_workload *w, uint64_t index, uint64_t items, do
 
 static uint64_t workload_profile(wn_workload *w, uint64_t index, wn_op_profile *out, uint64_t capacity)
 {
-    return w->job[index].program ? w->f.device.api->profile(w->job[index].program, out, capacity) : 0;
+    const struct job *j = &w->job[index];
+    if (!j->program)
+        return 0;
+    const uint64_t count = w->f.device.api->profile(j->program, out, capacity);
+    for (uint64_t i = 0; i < count && i < capacity && i < j->op_count; i++)
+        out[i].name = j->names[i];
+    return count;
 }
 
 static void workload_memory(const wn_workload *w, uint64_t index, uint64_t *activation_bytes, uint64_t *weight_bytes)
@@ -372,6 +424,7 @@ const wn_workload_api workload = {
     .open = workload_open,
     .close = workload_close,
     .count = workload_count,
+    .resize = workload_resize,
     .part = workload_part,
     .run = workload_run,
     .profile = workload_profile,

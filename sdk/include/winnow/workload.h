@@ -28,17 +28,17 @@ typedef struct wn_workload_request {
     uint64_t height_px;
     uint64_t steps;       /* of a schedule */
     uint64_t text_tokens; /* 0: as many as the options or the model say */
-    uint64_t batch;     /* most pictures in one run; 0: as the options say */
+    uint64_t batch;       /* most pictures in one run; 0: as the options say */
     uint64_t blocks[2];   /* with synthetic: so many blocks of the transformer, of either kind; UINT64_MAX: all */
 } wn_workload_request;
 
 typedef struct wn_workload_part {
     uint64_t struct_size;
-    const char *name;    /* static */
+    const char *name; /* static */
     /* When it is on the device. 0: always. n > 0: where memory is short, only while a prompt is encoded, together with
      * parts of the same number and with those that stay. */
     uint64_t transient;
-    uint64_t gives_way; /* 1: where memory is shorter still, it leaves while a prompt is encoded */
+    uint64_t gives_way;  /* 1: where memory is shorter still, it leaves while a prompt is encoded */
     uint64_t per_prompt; /* runs of one prompt's encoding; 0: it runs for pictures */
     uint64_t max_items;  /* in one run */
     /* Values of weights, by what a device may do with them. */
@@ -60,6 +60,9 @@ typedef struct wn_workload_api {
     wn_status (*open)(const wn_workload_request *request, wn_workload **out, wn_error *err);
     void (*close)(wn_workload *w); /* NULL is fine */
     uint64_t (*count)(const wn_workload *w);
+    /* Pictures of another size from here on. What is compiled stays on the device until its part runs anew, so that
+     * weights need not be loaded again. [serial] */
+    wn_status (*resize)(wn_workload *w, uint64_t width_px, uint64_t height_px, wn_error *err);
     /* *part comes with struct_size. [serial] */
     wn_status (*part)(wn_workload *w, uint64_t index, wn_workload_part *part, wn_error *err);
     /* One run of `items` items, 1 .. max_items; compiles the part first where it is not, and says how long the run
