@@ -19,7 +19,7 @@ SPEC = {
     "sampler": {"use": "flux", "options": {"model": PEBBLE}},
     "verifiers": {"clip": {"use": "clipscore", "options": {"model": PEBBLE + "/clip"}}, "says": {"use": "shapes"},
                   "near": {"use": "analytic"}},
-    "search": {"use": "zero_order", "options": {"iterations": 2, "neighbours": 2}, "guide": "clip"},
+    "search": {"use": "zero_order", "options": {"iterations": 1, "neighbours": 2}, "guide": "clip"},
     "judge": ["says", "near"],
 }
 
