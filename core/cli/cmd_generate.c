@@ -4,11 +4,15 @@
  * size or number of steps is given, the sampler is asked what its model was made for: it is made first without a
  * canvas. */
 #include "base/files.h"
+#include "base/image_file.h"
 #include "cli/cli.h"
 #include "cli/paint.h"
 #include "cli/terminal.h"
 #include "spec/shape.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_SETS = 256, MAX_SIDE_PX = 16384, MAX_STEPS = 1000, MAX_PNG_BYTES = 1 << 30 };
@@ -24,6 +28,8 @@ static const struct cli_option options[] = {
     { "width", 0, "PX", "width of the picture" },
     { "height", 0, "PX", "height of the picture" },
     { "steps", 0, "N", "denoising steps" },
+    { "image", 0, "FILE", "start from a picture with noise over it; the canvas has its size when not given" },
+    { "strength", 0, "S", "with --image: share of the steps that is carried out; 0.6 when not given" },
     { "set", 0, "KEY=VALUE", "any other key of the spec: sampler.options.device=cpu, canvas.guidance=2" },
     { "noise", 0, "FILE", "start from tensor \"noise\" [C, h, w] F32 of a safetensors file" },
     { "save-noise", 0, "FILE", "write the noise as tensor \"noise\"" },
@@ -42,8 +48,9 @@ struct size {
 struct generate {
     struct cli *cli;
     struct size size;
-    struct spec *spec;  /* with a canvas */
-    struct spec *maker; /* what the instance was made from: may lack the canvas */
+    char image[FILE_PATH_SIZE + 16], strength[256]; /* "canvas.image=PATH", absolute, and so on; "" = not given */
+    struct spec *spec;                              /* with a canvas */
+    struct spec *maker;                             /* what the instance was made from: may lack the canvas */
     struct instances *instances;
     uint64_t seed, stream, threads;
 };
@@ -84,6 +91,10 @@ static uint32_t collect_sets(const struct generate *g, bool with_canvas, const c
     const char *all[MAX_SETS];
     uint32_t n = cli_values(g->cli, "set", all, MAX_SETS), kept = 0;
     sets[kept++] = "winnow=0"; /* an empty list would mean: all of them */
+    if (with_canvas && *g->image)
+        sets[kept++] = g->image;
+    if (with_canvas && *g->strength)
+        sets[kept++] = g->strength;
     for (uint32_t i = 0; i < n; i++)
         if (with_canvas || strncmp(all[i], "canvas", 6) != 0)
             sets[kept++] = all[i];
@@ -92,7 +103,7 @@ static uint32_t collect_sets(const struct generate *g, bool with_canvas, const c
 
 static int load_text(struct generate *g, const struct size *size, struct spec **spec)
 {
-    const char *sets[MAX_SETS + 1];
+    const char *sets[MAX_SETS + 3];
     struct buffer text = BUFFER_INIT(1 << 20);
     write_spec(g, size, &text);
     struct spec_request request = {
@@ -115,7 +126,7 @@ static int load_file(struct generate *g, const char *path)
                                             { "sampler", "sampler.use" },
                                             { "model", "sampler.options.model" } };
     enum { NAMES = sizeof names / sizeof *names };
-    const char *sets[MAX_SETS + 1 + NAMES];
+    const char *sets[MAX_SETS + 3 + NAMES];
     char texts[NAMES][FILE_PATH_SIZE];
     struct spec_request request = { .path = path, .set = sets, .without_run = true };
     request.set_count = collect_sets(g, true, sets);
@@ -263,11 +274,35 @@ static int paint_picture(const struct generate *g, const wn_prompt *prompt)
     return code;
 }
 
+/* The picture's name as the spec takes it, wherever the spec lies; its size where no other is given. */
+static int take_image(struct generate *g)
+{
+    const char *image = cli_value(g->cli, "image", NULL), *strength = cli_value(g->cli, "strength", NULL);
+    char path[FILE_PATH_SIZE];
+    wn_error err = { 0 };
+    wn_image picture;
+    if (strength)
+        snprintf(g->strength, sizeof g->strength, "canvas.strength=%.200s", strength);
+    if (!image)
+        return EXIT_FINE;
+    if (image_read(image, &picture, &err) != WN_OK)
+        return cli_fail(g->cli, err.code, &err);
+    image_free(&picture);
+    if (!realpath(image, path))
+        return cli_usage(g->cli, "%s: %s", image, strerror(errno));
+    snprintf(g->image, sizeof g->image, "canvas.image=%s", path);
+    g->size.width = g->size.width ? g->size.width : picture.width_px;
+    g->size.height = g->size.height ? g->size.height : picture.height_px;
+    return EXIT_FINE;
+}
+
 static int generate(struct generate *g)
 {
     struct buffer record = BUFFER_INIT(1 << 20);
     const char *text = cli_value(g->cli, "prompt", NULL);
-    int code = prepare(g);
+    int code = take_image(g);
+    if (code == EXIT_FINE)
+        code = prepare(g);
     if (code != EXIT_FINE)
         return code;
     if (!text && g->spec->prompt_count == 0)
@@ -302,6 +337,8 @@ const struct command cmd_generate = {
     .details =
         "The PNG carries its recipe: `winnow inspect` shows it.\n\n"
         "  winnow generate --model pebble --prompt \"a red circle\" --seed 7 -o red.png\n\n"
+        "With --image the path begins at that picture with noise over it, --strength steps of the way back:\n\n"
+        "  winnow generate --model pebble --prompt \"a blue circle\" --image red.png --strength 0.8 -o blue.png\n\n"
         "The tensors that --noise reads and the --save options write are what other implementations can be given, "
         "to be compared step by step.",
     .options = options,

@@ -1,10 +1,11 @@
-/* cmd_inspect.c - what is in a file: the tensors of safetensors or of torch's files, the recipe of a picture. Content
- * decides, not the name.
+/* cmd_inspect.c - what is in a file: the tensors of safetensors, of torch's files or of GGUF, the recipe of a picture.
+ * Content decides, not the name.
  */
 #include "base/image_file.h"
 #include "base/plain.h"
 #include "base/png.h"
 #include "cli/cli.h"
+#include "weights/gguf.h"
 #include "weights/safetensors.h"
 #include "weights/torch_file.h"
 
@@ -20,30 +21,40 @@ static const struct cli_option options[] = {
 
 /* ---- tensors ---- */
 
-/* One of the two. */
+/* One of the three. */
 struct tensors {
     nn_safetensors *safetensors;
     nn_torch_file *torch;
+    nn_gguf *gguf;
 };
 
 static uint64_t tensor_count(const struct tensors *f)
 {
-    return f->torch ? nn_torch_file_count(f->torch) : nn_safetensors_count(f->safetensors);
+    return f->torch  ? nn_torch_file_count(f->torch)
+           : f->gguf ? nn_gguf_count(f->gguf)
+                     : nn_safetensors_count(f->safetensors);
 }
 
 static const nn_tensor *tensor_at(const struct tensors *f, uint64_t i)
 {
-    return f->torch ? nn_torch_file_at(f->torch, i) : nn_safetensors_at(f->safetensors, i);
+    return f->torch  ? nn_torch_file_at(f->torch, i)
+           : f->gguf ? nn_gguf_at(f->gguf, i)
+                     : nn_safetensors_at(f->safetensors, i);
 }
 
 static const char *format_of(const struct tensors *f)
 {
-    return f->torch ? "torch" : "safetensors";
+    return f->torch ? "torch" : f->gguf ? "gguf" : "safetensors";
 }
 
 static uint64_t metadata_count(const struct tensors *f)
 {
-    return f->torch ? 0 : nn_safetensors_metadata_count(f->safetensors);
+    return f->torch ? 0 : f->gguf ? nn_gguf_metadata_count(f->gguf) : nn_safetensors_metadata_count(f->safetensors);
+}
+
+static const nn_metadata *metadata_at(const struct tensors *f, uint64_t i)
+{
+    return f->gguf ? nn_gguf_metadata_at(f->gguf, i) : nn_safetensors_metadata_at(f->safetensors, i);
 }
 
 static void put_shape(const nn_tensor *t, struct buffer *out)
@@ -69,7 +80,7 @@ static void tensors_as_text(const char *path, const struct tensors *f, struct bu
     plain_bytes(out, total_bytes(f));
     buffer_byte(out, '\n');
     for (uint64_t i = 0; i < metadata_count(f); i++) {
-        const nn_metadata *m = nn_safetensors_metadata_at(f->safetensors, i);
+        const nn_metadata *m = metadata_at(f, i);
         buffer_text(out, "  ");
         plain_text(out, m->key, 0);
         buffer_text(out, " = ");
@@ -109,7 +120,7 @@ static void tensors_as_json(const char *path, const struct tensors *f, struct bu
     json_key(&j, "format"), json_string(&j, format_of(f));
     json_key(&j, "metadata"), json_object(&j);
     for (uint64_t i = 0; i < metadata_count(f); i++) {
-        const nn_metadata *m = nn_safetensors_metadata_at(f->safetensors, i);
+        const nn_metadata *m = metadata_at(f, i);
         json_key(&j, m->key), json_string(&j, m->value);
     }
     json_end(&j);
@@ -120,15 +131,26 @@ static void tensors_as_json(const char *path, const struct tensors *f, struct bu
     buffer_byte(out, '\n');
 }
 
-static wn_status inspect_tensors(const char *path, bool is_torch, bool is_json, struct buffer *out, wn_error *err)
+static wn_status open_tensors(const char *path, const uint8_t start[8], struct tensors *f, wn_error *err)
+{
+    if (nn_torch_file_is(start))
+        return nn_torch_file_open(path, &f->torch, err);
+    if (nn_gguf_is(start))
+        return nn_gguf_open(path, &f->gguf, err);
+    return nn_safetensors_open(path, &f->safetensors, err);
+}
+
+static wn_status inspect_tensors(const char *path, const uint8_t start[8], bool is_json, struct buffer *out,
+                                 wn_error *err)
 {
     struct tensors f = { 0 };
-    WN_TRY(is_torch ? nn_torch_file_open(path, &f.torch, err) : nn_safetensors_open(path, &f.safetensors, err));
+    WN_TRY(open_tensors(path, start, &f, err));
     if (is_json)
         tensors_as_json(path, &f, out);
     else
         tensors_as_text(path, &f, out);
     nn_torch_file_close(f.torch);
+    nn_gguf_close(f.gguf);
     nn_safetensors_close(f.safetensors);
     return WN_OK;
 }
@@ -209,11 +231,11 @@ static wn_status read_start(const char *path, uint8_t start[8], uint64_t *bytes,
 
 static wn_status inspect(const char *path, bool is_json, struct buffer *out, wn_error *err)
 {
-    uint8_t start[8];
+    uint8_t start[8] = { 0 };
     uint64_t bytes = 0;
     WN_TRY(read_start(path, start, &bytes, err));
     if (!png_is(start, bytes))
-        return inspect_tensors(path, bytes == 8 && nn_torch_file_is(start), is_json, out, err);
+        return inspect_tensors(path, start, is_json, out, err);
     struct buffer file = BUFFER_INIT(MAX_PNG_BYTES);
     wn_status status = buffer_read_file(&file, path, err);
     if (status == WN_OK)
@@ -236,7 +258,7 @@ static int run(struct cli *c)
 const struct command cmd_inspect = {
     .name = "inspect",
     .arguments = "FILE",
-    .summary = "show the tensors of a file of safetensors or torch, or the recipe of a picture",
+    .summary = "show the tensors of a file of safetensors, torch or GGUF, or the recipe of a picture",
     .options = options,
     .minimum_arguments = 1,
     .maximum_arguments = 1,

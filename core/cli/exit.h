@@ -10,7 +10,7 @@
     row(1, EXIT_FAILED, "some prompts, or the work as a whole, failed")                                                \
     row(2, EXIT_USAGE, "the command line or the spec is wrong; trying again does not help")                            \
     row(3, EXIT_ENVIRONMENT, "a model, device or plugin is missing or cannot be used")                                 \
-    row(75, EXIT_INTERRUPTED, "interrupted; the same command goes on from there")
+    row(75, EXIT_INTERRUPTED, "interrupted, or a device failed at work; the same command goes on from there")
 
 enum exit_code {
 #define EXIT_ENUM(value, name, meaning) name = value,
@@ -29,9 +29,9 @@ static inline int exit_code_of(wn_status status)
     case WN_E_MISSING:
     case WN_E_FORMAT:
     case WN_E_UNSUPPORTED:
-    case WN_E_DEVICE:
         return EXIT_ENVIRONMENT;
     case WN_E_CANCELLED:
+    case WN_E_DEVICE: /* not one that is missing or cannot be opened */
         return EXIT_INTERRUPTED;
     default:
         return EXIT_FAILED;

@@ -5,6 +5,7 @@
 #include "base/json_text.h"
 #include "engine/identity.h"
 #include "engine/solver.h"
+#include "engine/start.h"
 #include "ledger/recipe.h"
 #include "weights/safetensors.h"
 
@@ -39,6 +40,7 @@ static struct solver solver_of(const struct paint *p)
         .sigma = p->sigma,
         .steps = p->spec->canvas.steps,
         .values = p->values,
+        .start = p->start,
     };
 }
 
@@ -55,12 +57,14 @@ wn_status paint_begin(struct paint *p, wn_error *err)
     p->rgb = calloc((size_t)canvas->height_px * canvas->width_px, 3);
     if (!p->sigma || !p->noise || !p->x || !p->velocity || !p->rgb)
         return wn_fail(err, WN_E_MEMORY, "no memory for a picture of %u x %u px", canvas->width_px, canvas->height_px);
-    return vtable(p)->schedule(p->instance->self, canvas, p->sigma, err);
+    WN_TRY(start_schedule(p->spec, p->instance->self, p->sigma, err));
+    return start_latent(p->spec, p->instance->self, p->values, &p->start, err);
 }
 
 void paint_end(struct paint *p)
 {
     free(p->sigma);
+    free(p->start);
     free(p->noise);
     free(p->x);
     free(p->velocity);
@@ -156,7 +160,8 @@ static wn_status walk(struct paint *p, const wn_cond *cond, wn_error *err)
 {
     struct walk w = { 0 };
     wn_status status = walk_append(&w, (struct move){ .kind = MOVE_ADVANCE, .point = p->spec->canvas.steps }, err);
-    memcpy(p->x, p->noise, p->values * sizeof *p->x);
+    const struct solver solver = solver_of(p);
+    solver_begin(&solver, p->noise, p->x);
     w.x = p->x;
     w.v = calloc(p->values, sizeof *w.v);
     if (status == WN_OK && !w.v)

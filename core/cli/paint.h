@@ -16,6 +16,7 @@ struct paint {
     uint64_t values;        /* of the latent, C h w */
     uint64_t calls;         /* velocities from noise to image */
     float *sigma;           // [steps + 1]
+    float *start;           // [C, h, w] of the spec's picture, or NULL
     float *noise;           // [C, h, w]
     float *x;               // [C, h, w]: noise at first, the clean latent at last
     bool keep_velocity;     /* for --save-velocity; set before paint_begin */

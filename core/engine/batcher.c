@@ -121,6 +121,11 @@ static bool settle(struct batcher *b, struct task *t, float *sigma)
     return false;
 }
 
+static wn_status blame(struct batcher *b, wn_status status, const wn_error *err)
+{
+    return b->setup.blame(b->setup.arg, status, err);
+}
+
 static void admit(struct batcher *b)
 {
     while (b->active_count + b->ended_count < b->limit) {
@@ -128,7 +133,7 @@ static void admit(struct batcher *b)
         if (!t)
             break;
         wn_error err = { 0 };
-        const wn_status status = encode(b, t->conditioning, &err);
+        const wn_status status = blame(b, encode(b, t->conditioning, &err), &err);
         float sigma;
         if (status != WN_OK)
             report(b, 1, &t, status, &err);
@@ -193,7 +198,7 @@ static void step_alone(struct batcher *b, uint32_t n)
     uint32_t to = 0;
     for (uint32_t i = 0; i < n; i++) {
         wn_error err = { 0 };
-        const wn_status status = call(b, i, 1, &err);
+        const wn_status status = blame(b, call(b, i, 1, &err), &err);
         if (status == WN_OK)
             to = step(b, i, to);
         else
@@ -207,7 +212,7 @@ static void round_of(struct batcher *b)
     const uint32_t n = b->active_count < b->limit ? b->active_count : b->limit;
     prepare_items(b, n);
     wn_error err = { 0 };
-    const wn_status status = call(b, 0, n, &err);
+    const wn_status status = blame(b, call(b, 0, n, &err), &err);
     if (status == WN_E_CANCELLED && b->setup.stopping(b->setup.arg)) {
         end_everything(b, status, &err);
     } else if (status == WN_E_MEMORY && n > 1) {

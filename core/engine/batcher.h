@@ -55,6 +55,8 @@ struct batcher_setup {
      * samples are not there and err says why. */
     void (*ended)(void *arg, uint32_t count, struct task *const *tasks, wn_status status, const wn_error *err);
     bool (*stopping)(void *arg); /* true: everything still waiting ends with WN_E_CANCELLED */
+    /* What the sampler returned, as its tasks are told it; WN_E_CANCELLED when it stopped the run. */
+    wn_status (*blame)(void *arg, wn_status status, const wn_error *err);
     void *arg;
 };
 

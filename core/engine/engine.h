@@ -94,6 +94,9 @@ uint32_t engine_glimpse(const struct engine *e, uint32_t verifier);
 bool engine_is_stopping(const struct engine *e);
 /* Ends the run; the first error stays. [any] */
 void engine_fail(struct engine *e, const wn_error *err);
+/* What a sampler or verifier returned, as its candidates are told it. A failed device is no candidate's fault: nothing
+ * is recorded of those at work, the run ends with WN_E_DEVICE and can be resumed; they are told WN_E_CANCELLED. [any] */
+wn_status engine_blame(struct engine *e, wn_status status, const wn_error *err);
 /* One line for the ledger's events and the log. [any] */
 WN_PRINTF(3, 4) void engine_event(struct engine *e, const char *kind, const char *format, ...);
 

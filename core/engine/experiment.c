@@ -8,6 +8,7 @@
 #include "engine/recorder.h"
 #include "engine/reuse.h"
 #include "engine/scoring.h"
+#include "engine/start.h"
 #include "engine/trial.h"
 #include "spec/bounds.h"
 
@@ -22,6 +23,7 @@ enum { REPORT_MS = 250, LATENT_MAX_VALUES = 1 << 28 };
 struct experiment {
     struct engine engine;
     float *sigma;
+    float *start; /* of the spec's picture, or NULL */
     atomic_uint next_prompt;
     uint32_t live;
     uint32_t running; /* guarded by engine.mutex */
@@ -51,6 +53,16 @@ void engine_fail(struct engine *e, const wn_error *err)
         e->failure = *err;
     pthread_mutex_unlock(&e->mutex);
     atomic_store(&e->is_failed, true);
+}
+
+wn_status engine_blame(struct engine *e, wn_status status, const wn_error *err)
+{
+    wn_error why;
+    if (status != WN_E_DEVICE)
+        return status;
+    wn_fail(&why, status, "%.900s; what is recorded stays, the same command goes on from there", err->message);
+    engine_fail(e, &why);
+    return WN_E_CANCELLED;
 }
 
 void engine_event(struct engine *e, const char *kind, const char *format, ...)
@@ -88,18 +100,6 @@ static wn_status describe(struct experiment *x, wn_error *err)
     return WN_OK;
 }
 
-static wn_status check_schedule(const float *sigma, uint32_t steps, wn_error *err)
-{
-    for (uint32_t i = 0; i < steps; i++)
-        if (!(sigma[i] > sigma[i + 1]))
-            return wn_fail(err, WN_E_INTERNAL, "the sampler's schedule does not fall: sigma[%u] = %g, sigma[%u] = %g",
-                           i, (double)sigma[i], i + 1, (double)sigma[i + 1]);
-    if (sigma[0] != 1.0f || sigma[steps] != 0.0f)
-        return wn_fail(err, WN_E_INTERNAL, "the sampler's schedule leads from %g to %g, not from 1 to 0",
-                       (double)sigma[0], (double)sigma[steps]);
-    return WN_OK;
-}
-
 static wn_status make_schedule(struct experiment *x, wn_error *err)
 {
     struct engine *e = &x->engine;
@@ -107,12 +107,14 @@ static wn_status make_schedule(struct experiment *x, wn_error *err)
     x->sigma = calloc((size_t)steps + 1, sizeof *x->sigma);
     if (!x->sigma)
         return wn_fail(err, WN_E_MEMORY, "no memory for a schedule of %u steps", steps);
-    WN_TRY(e->sampler->schedule(e->sampler_self, &e->spec->canvas, x->sigma, err));
-    WN_TRY(check_schedule(x->sigma, steps, err));
+    WN_TRY(start_schedule(e->spec, e->sampler_self, x->sigma, err));
+    const uint64_t values = e->info.latent_channels * e->latent_height * e->latent_width;
+    WN_TRY(start_latent(e->spec, e->sampler_self, values, &x->start, err));
     e->solver = (struct solver){ .method = (enum spec_solver)e->spec->solver,
                                  .sigma = x->sigma,
                                  .steps = steps,
-                                 .values = e->info.latent_channels * e->latent_height * e->latent_width };
+                                 .values = values,
+                                 .start = x->start };
     return WN_OK;
 }
 
@@ -189,6 +191,11 @@ static bool is_stopping(void *arg)
     return engine_is_stopping(arg);
 }
 
+static wn_status blame(void *arg, wn_status status, const wn_error *err)
+{
+    return engine_blame(arg, status, err);
+}
+
 static wn_status start_workers(struct engine *e, wn_error *err)
 {
     const struct batcher_setup setup = {
@@ -202,6 +209,7 @@ static wn_status start_workers(struct engine *e, wn_error *err)
         .timeline = e->timeline,
         .ended = trial_tasks_ended,
         .stopping = is_stopping,
+        .blame = blame,
         .arg = e,
     };
     WN_TRY(reuse_create(e, &e->reuse, err));
@@ -245,6 +253,7 @@ static void take_down(struct experiment *x)
     allotment_destroy(e->allotment);
     free(e->columns);
     free(x->sigma);
+    free(x->start);
     free(x->threads);
 }
 

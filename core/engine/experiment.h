@@ -36,7 +36,7 @@ struct experiment_result {
 };
 
 /* Records in the ledger of the spec, which the caller opened and closes. Runs to the end, to the first interrupt
- * (process->cancelled), or to a failure of the ledger. report_status is called about 4 times a second from one thread;
+ * (process->cancelled), or to a failure of the ledger or of a device (WN_E_DEVICE: resumable). report_status is called about 4 times a second from one thread;
  * may be NULL. Failing prompts are recorded and do not end the run. */
 wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
                          struct ledger *ledger, void (*report_status)(void *arg, const struct experiment_status *s),

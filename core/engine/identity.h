@@ -12,7 +12,7 @@ struct identity {
 };
 
 /* What all candidates of one prompt have in common: model, canvas with the sampler's own options, schedule, prompt,
- * solver. canvas_options: the table that describes canvas->extra, or NULL. */
+ * solver, and the picture that they start from. canvas_options: the table that describes canvas->extra, or NULL. */
 struct identity identity_context(const struct spec *spec, const char *model_key, const wn_option *canvas_options,
                                  const float *sigma, const char *prompt);
 

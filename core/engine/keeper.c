@@ -87,6 +87,7 @@ static wn_status fill(struct keeper *k, struct kept *s, wn_error *err)
     struct walk *w = s->walk;
     if (!s->is_on_disk) {
         noise_source_fill(k->source, s->stream, w->x, k->solver->values);
+        solver_begin(k->solver, w->x, w->x);
         return WN_OK;
     }
     WN_TRY(spill_get(k->file, s->place, w->x, x_bytes(k), w->v, w->has_velocity ? v_bytes(k) : 0, err));

@@ -139,7 +139,7 @@ static wn_status score_jobs(struct lane *l, uint32_t first, uint32_t count)
 {
     wn_error err = { 0 };
     const double start = clock_seconds();
-    const wn_status status = ask(l, first, count, &err);
+    const wn_status status = engine_blame(l->setup.engine, ask(l, first, count, &err), &err);
     const double end = clock_seconds();
     const double seconds = end - start;
     timeline_add(l->setup.engine->timeline, TIMELINE_VERIFIERS + l->setup.link - LINK_FIRST_LANE, start, end, count);

@@ -5,6 +5,7 @@
 #include "base/image_file.h"
 #include "engine/experiment.h"
 #include "engine/lineage.h"
+#include "engine/start.h"
 #include "engine/trial.h"
 
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct made {
     wn_sampler_info info;
     struct solver solver;
     float *sigma;
+    float *start; /* of the spec's picture, or NULL */
     struct noise_source source;
     struct lineage lineage;
     struct walk walk;
@@ -79,7 +81,10 @@ static wn_status make_ground(struct made *m, wn_error *err)
     m->solver.sigma = m->sigma;
     if (!m->sigma || !m->walk.x || !m->walk.v || !m->v || !m->z)
         return no_memory(m, err);
-    return m->sampler->schedule(m->self, &spec->canvas, m->sigma, err);
+    WN_TRY(start_schedule(spec, m->self, m->sigma, err));
+    WN_TRY(start_latent(spec, m->self, m->solver.values, &m->start, err));
+    m->solver.start = m->start;
+    return WN_OK;
 }
 
 /* The moves lead from point to point of this schedule, as the engine lets them. */
@@ -242,6 +247,7 @@ static wn_status make(struct made *m, wn_error *err)
     WN_TRY(take_moves(m, err));
     WN_TRY(check_identity(m, err));
     WN_TRY(find_noise(m, err));
+    solver_begin(&m->solver, m->walk.x, m->walk.x);
     WN_TRY(walk(m, err));
     return decode(m, err);
 }
@@ -266,6 +272,7 @@ wn_status replay_run(const struct replay *r, struct replay_result *result, wn_er
     walk_finish(&m.walk);
     lineage_finish(&m.lineage);
     free(m.sigma);
+    free(m.start);
     free(m.v);
     free(m.z);
     return status;

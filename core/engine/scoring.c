@@ -181,7 +181,7 @@ static wn_status check_finite(const struct engine *e, const float *x)
     float worst = 0;
     for (uint64_t i = 0; i < e->solver.values; i++)
         worst += x[i] * 0.0f; /* NaN once anything is not finite */
-    return worst == 0 ? WN_OK : WN_E_DEVICE;
+    return worst == 0 ? WN_OK : WN_E_INTERNAL;
 }
 
 /* The latent to decode: the sample's own when clean, else its x0-prediction, computed into slot i. */
@@ -201,7 +201,7 @@ static wn_status prepare(struct scoring *s, struct job *job, uint32_t i, bool is
         return wn_fail(err, WN_E_CANCELLED, "the run was interrupted");
     *x0 = latent_of(s, job, i, is_finished);
     if (check_finite(s->engine, *x0) != WN_OK)
-        return wn_fail(err, WN_E_DEVICE, "%s: the latent of candidate %s has values that are not finite",
+        return wn_fail(err, WN_E_INTERNAL, "%s: the latent of candidate %s has values that are not finite",
                        s->engine->spec->sampler.plugin->name, job->record.id);
     *rgb = add_image(s, job);
     return *rgb ? WN_OK
@@ -274,12 +274,16 @@ static void decode_group(struct scoring *s, uint32_t count, struct job *const *j
     }
     if (n == 0)
         return;
-    if (decode_all(s, n, ready, x0, rgb, is_finished, &err) == WN_OK) {
+    wn_status status = engine_blame(s->engine, decode_all(s, n, ready, x0, rgb, is_finished, &err), &err);
+    if (status == WN_OK) {
         dispatch(s, n, ready);
         return;
     }
     for (uint32_t i = 0; i < n; i++) {
-        const wn_status status = decode_all(s, 1, &ready[i], &x0[i], &rgb[i], is_finished, &err);
+        if (!engine_is_stopping(s->engine))
+            status = engine_blame(s->engine, decode_all(s, 1, &ready[i], &x0[i], &rgb[i], is_finished, &err), &err);
+        else
+            status = wn_fail(&err, WN_E_CANCELLED, "the run was interrupted");
         if (status == WN_OK)
             dispatch(s, 1, &ready[i]);
         else

@@ -96,6 +96,15 @@ void walk_finish(struct walk *w)
     memset(w, 0, sizeof *w);
 }
 
+void solver_begin(const struct solver *s, const float *noise, float *x)
+{
+    const float sigma = s->sigma[0], signal = 1.0f - sigma;
+    if (x != noise)
+        memcpy(x, noise, s->values * sizeof *x);
+    for (uint64_t i = 0; s->start && i < s->values; i++)
+        x[i] = signal * s->start[i] + sigma * x[i];
+}
+
 /* ---- glimpses -------------------------------------------------------------------------------------------------- */
 
 uint64_t solver_floats(const struct solver *s)

@@ -50,9 +50,10 @@ enum { GLIMPSES_MAX = 4 };
 
 struct solver {
     enum spec_solver method;
-    const float *sigma; /* [steps + 1], 1 .. 0 */
+    const float *sigma; /* [steps + 1]; falls to 0, from 1 where start is NULL */
     uint32_t steps;
     uint64_t values;
+    const float *start; /* [values] of a picture to begin at, with noise over it; NULL: noise alone */
     /* Points whose x0-predictions a walk keeps as it goes by: what it thought of the image on the way. One that is
      * jumped over has the prediction from before the jump; one that is passed again, the last. */
     uint32_t glimpse_count;
@@ -66,6 +67,9 @@ const float *solver_glimpse(const struct solver *s, const struct walk *w, uint32
 uint64_t solver_velocities(const struct solver *s, uint64_t from, uint64_t to);
 /* Whether advancing needs walk.v. */
 bool solver_needs_v(const struct solver *s);
+
+/* The state where a walk begins, of its noise: the noise, or (1 - sigma) picture + sigma noise. x may be noise. */
+void solver_begin(const struct solver *s, const float *noise, float *x);
 
 void noise_source_fill(const struct noise_source *source, uint64_t stream, float *dst, uint64_t n);
 

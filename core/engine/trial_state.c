@@ -36,7 +36,7 @@ static wn_status make_v(const struct trial *t, struct walk *w, bool is_wanted, w
 wn_status state_create(struct trial *t, struct sample *s, const float *x, wn_error *err)
 {
     WN_TRY(make_x(t, &s->walk, err));
-    memcpy(s->walk.x, x, t->engine->solver.values * sizeof *x);
+    solver_begin(&t->engine->solver, x, s->walk.x);
     s->kept.has_stream = s->has_stream;
     s->kept.stream = s->stream;
     keeper_touch(&t->keeper, &s->kept);

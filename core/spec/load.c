@@ -124,12 +124,13 @@ static void load_canvas(struct loader *l)
 {
     const struct tree_node *object = load_object(l, l->root, "canvas", !l->request->without_run);
     struct tree_node *resolved = load_resolved(l, l->resolved, "canvas");
+    l->spec->start_image = "";
     const wn_sampler *sampler = l->spec->sampler.plugin ? l->spec->sampler.plugin->vtable : NULL;
-    const wn_option *tables[] = { shape_canvas_options, sampler ? sampler->canvas_options : NULL };
+    const wn_option *tables[] = { shape_canvas_options, sampler ? sampler->canvas_options : NULL, shape_start_options };
     if (!object)
         return;
     if (sampler) /* without one, nobody knows what it would add */
-        options_check_keys(object, tables, 2, NULL, &l->problems);
+        options_check_keys(object, tables, 3, NULL, &l->problems);
     struct shape_canvas *shape = load_bind(l, tables[0], sizeof *shape, object, object, NULL, resolved);
     wn_canvas *canvas = &l->spec->canvas;
     if (sampler && sampler->canvas_options)
@@ -141,6 +142,7 @@ static void load_canvas(struct loader *l)
     canvas->height_px = (uint32_t)shape->height;
     canvas->steps = (uint32_t)shape->steps;
     l->spec->solver = shape_choice_index(SHAPE_SOLVER_CHOICES, shape->solver);
+    load_start(l, object, resolved);
 }
 
 static void load_sampler(struct loader *l)
@@ -279,7 +281,7 @@ static void forget(struct tree_node *object, const char *key)
 }
 
 /* What results depend on: not where they go, what they are called or how and where they are computed; of a prompt file
- * its content, not its name. Keys are sorted, so their order in the spec is free. */
+ * or a picture its content, not its name. Keys are sorted, so their order in the spec is free. */
 static void write_hash(struct loader *l)
 {
     static const char *const free_keys[] = { "name", "output", "engine" };
@@ -287,6 +289,7 @@ static void write_hash(struct loader *l)
     for (uint32_t i = 0; i < 3; i++)
         forget(tree, free_keys[i]);
     forget(tree_get(tree, "prompts"), "file");
+    forget(tree_get(tree, "canvas"), "image");
     for (struct tree_node *v = verifiers ? verifiers->child : NULL; v; v = v->next) {
         forget(v, "isolate");
         forget(v, "patience_s");

@@ -244,6 +244,7 @@ static void write_canvas(struct json_text *j, const struct registry *r)
 {
     begin_section(j, "canvas", "size of the images and how they are sampled");
     write_rows(j, shape_canvas_options);
+    write_rows(j, shape_start_options);
     for (uint32_t i = 0; i < registry_module_count(r); i++) {
         const struct registry_module *m = registry_module_at(r, i);
         for (uint32_t k = 0; k < m->plugin_count; k++)

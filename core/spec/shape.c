@@ -23,6 +23,15 @@ const wn_option shape_canvas_options[] = {
     WN_OPTIONS_END
 };
 
+const wn_option shape_start_options[] = {
+    WN_STRING(struct shape_start, image, "\"\"",
+              "picture, of the canvas' size, that all candidates start from, with noise over it; none when not given"),
+    WN_NUMBER(struct shape_start, strength, "0.6", 0.001, 1,
+              "with image: share of the steps that is carried out; the more, the farther from the picture"),
+    WN_STRING(struct shape_start, image_sha256, "\"\"", "refuse the picture when its file's SHA-256 is another"),
+    WN_OPTIONS_END
+};
+
 const wn_option shape_prompts_options[] = {
     WN_STRING(struct shape_prompts, file, "\"\"",
               "prompt file: .jsonl (a member \"prompt\"), .csv (a column \"prompt\") or .txt (one prompt a line)"),

@@ -19,6 +19,12 @@ struct shape_canvas {
     const char *solver;
 };
 
+struct shape_start {
+    const char *image;
+    double strength;
+    const char *image_sha256;
+};
+
 struct shape_prompts {
     const char *file;
     int64_t limit; /* 0 = all */
@@ -69,6 +75,7 @@ struct shape_sweep {
 
 extern const wn_option shape_top_options[];
 extern const wn_option shape_canvas_options[];
+extern const wn_option shape_start_options[]; /* more keys of the canvas, where it has the first */
 extern const wn_option shape_prompts_options[];
 extern const wn_option shape_search_options[];
 extern const wn_option shape_use_options[];

@@ -73,7 +73,11 @@ struct spec {
     uint32_t prompt_count;
     const char *prompts_path; /* "" when they stand in the spec */
 
-    wn_canvas canvas; /* extra bound through the sampler's canvas_options */
+    wn_canvas canvas; /* extra bound through the sampler's canvas_options; steps: those that are carried out */
+    uint32_t schedule_steps; /* of the whole schedule: more than canvas.steps where a picture takes its beginning's place */
+    const char *start_image; /* path of the picture that candidates start from; "" = from noise alone */
+    char start_sha256[65];   /* of its file */
+    double strength;         /* of the noise over it */
     struct spec_use sampler;
     struct spec_use search;
     struct spec_use *verifiers; /* in an order where inputs come first */

@@ -3,6 +3,7 @@
  * Everything behind this may index without looking: handles, shapes, windows, weights, activations and aliasing are all
  * checked here, one message for each mistake, naming graph, op, output and both values.
  */
+#include "blocks.h"
 #include "graph.h"
 
 #include <stdlib.h>
@@ -47,22 +48,6 @@ wn_status check_fail(const wn_graph *graph, uint64_t op, wn_error *err, wn_statu
 }
 
 #define FAIL(c, ...) check_fail((c)->g, (c)->index, (c)->err, WN_E_ARG, __VA_ARGS__)
-
-uint64_t dtype_bytes(int32_t dtype)
-{
-    switch (dtype) {
-    case WN_F32:
-        return 4;
-    case WN_F16:
-    case WN_BF16:
-        return 2;
-    case WN_F8_E4M3:
-    case WN_F8_E5M2:
-        return 1;
-    default:
-        return 0;
-    }
-}
 
 /* ---- tensors ------------------------------------------------------------------------------------------------ */
 
@@ -114,9 +99,9 @@ static wn_status check_weight(const struct check *c, uint64_t i)
         const wn_weight_part *part = &w->part[k];
         if (!part->data)
             return FAIL(c, "part %llu of weight \"%s\" has no data", U(k), name);
-        if (!dtype_bytes(part->dtype))
-            return FAIL(c, "part %llu of weight \"%s\" has dtype %d, which is no type of weights", U(k), name,
-                        part->dtype);
+        if (!weight_row_bytes(part->dtype, w->cols))
+            return FAIL(c, "part %llu of weight \"%s\" has dtype %d, which is no type of weights of %llu columns", U(k),
+                        name, part->dtype, U(w->cols));
         rows += smaller(part->rows, MAX_SIDE);
     }
     if (rows != w->rows)

@@ -19,9 +19,6 @@ const char *check_op_name(int32_t kind);
 wn_status check_fail(const wn_graph *graph, uint64_t op, wn_error *err, wn_status code, const char *format, ...)
     WN_PRINTF(5, 6);
 
-/* Bytes of an element; 0 when it cannot be a weight's type. */
-uint64_t dtype_bytes(int32_t dtype);
-
 /* ---- plan.c ------------------------------------------------------------------------------------------------- */
 
 /* Activations that are never needed at the same time share memory; constants lie in a block of their own. All offsets

@@ -5,7 +5,10 @@
  */
 #include "graph_internal.h"
 
-#include "weights/weights.h"
+#include "weights/safetensors.h"
+#include "weights/scale.h"
+
+#include <device/blocks.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -292,21 +295,6 @@ static void shape_text(const nn_tensor *t, char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "%s%llu", i ? ", " : "", (unsigned long long)t->shape[i]);
 }
 
-/* What 8-bit checkpoints multiply "x.weight" by: the scalar "x.scale_weight"; 1 where there is none. */
-static float scale_of(const nn_weights *from, const nn_tensor *t)
-{
-    char name[256 + 8];
-    float scale = 1.0f;
-    const size_t stem = strlen(t->name) - (strlen(t->name) > 7 ? 7 : 0);
-    if ((t->dtype != WN_F8_E4M3 && t->dtype != WN_F8_E5M2) || strcmp(t->name + stem, ".weight") != 0)
-        return scale;
-    snprintf(name, sizeof name, "%.*s.scale_weight", (int)stem, t->name);
-    const nn_tensor *found = nn_weights_find(from, name);
-    if (found && found->bytes > 0)
-        nn_tensor_to_f32(found, 0, &scale, 1);
-    return scale;
-}
-
 static nn_w weight_find(nn_graph *g, const nn_weights *from, uint64_t rows, uint64_t cols, int is_required,
                         const char *name)
 {
@@ -326,11 +314,17 @@ static nn_w weight_find(nn_graph *g, const nn_weights *from, uint64_t rows, uint
                    t->file, name, shape, (unsigned long long)rows, (unsigned long long)cols);
         return 0;
     }
+    float scale;
+    wn_error err;
+    if (weight_scale(from, t, &scale, &err) != WN_OK) {
+        graph_fail(g, err.code, "%s", err.message);
+        return 0;
+    }
     return weight_append(g, &(wn_weight){ .name = name,
                                           .rows = rows,
                                           .cols = cols,
                                           .part_count = 1,
-                                          .part = { { t->data, t->dtype, scale_of(from, t), rows } } });
+                                          .part = { { t->data, t->dtype, scale, rows } } });
 }
 
 static nn_w weight_format(nn_graph *g, const nn_weights *from, uint64_t rows, uint64_t cols, int is_required,
@@ -366,22 +360,6 @@ nn_w nn_weight_if(nn_graph *g, const nn_weights *from, uint64_t rows, uint64_t c
     nn_w w = weight_format(g, from, rows, cols, 0, format, args);
     va_end(args);
     return w;
-}
-
-static uint64_t dtype_bytes(int32_t dtype)
-{
-    switch (dtype) {
-    case WN_F32:
-    case WN_I32:
-        return 4;
-    case WN_F16:
-    case WN_BF16:
-        return 2;
-    case WN_I64:
-        return 8;
-    default:
-        return 1;
-    }
 }
 
 /* A vector seen as [n, 1], so that stacking and slicing need to know only rows. */
@@ -436,11 +414,17 @@ nn_w nn_slice(nn_graph *g, nn_w w, uint64_t first, uint64_t count)
     slice.part_count = 0;
     for (uint64_t k = 0, row = 0; k < from.part_count; row += from.part[k].rows, k++) {
         wn_weight_part part = from.part[k];
+        const uint64_t bytes = weight_row_bytes(part.dtype, from.cols);
         uint64_t begin = first > row ? first - row : 0;
         uint64_t end = first + count < row + part.rows ? first + count - row : part.rows;
         if (first + count <= row || begin >= end)
             continue;
-        part.data = (const char *)part.data + begin * from.cols * dtype_bytes(part.dtype);
+        if (bytes == 0) {
+            graph_fail(g, WN_E_UNSUPPORTED, "weight \"%s\" of dtype %s cannot be cut into rows of %llu", from.name,
+                       nn_dtype_name(part.dtype), (unsigned long long)from.cols);
+            return 0;
+        }
+        part.data = (const char *)part.data + begin * bytes;
         part.rows = end - begin;
         slice.part[slice.part_count++] = part;
     }

@@ -106,7 +106,7 @@ static wn_status look_around(const struct wn_worker *w, wn_error *err)
     if (w->setup.host->cancelled(w->setup.host->ctx))
         return wn_fail(err, WN_E_CANCELLED, "the user interrupted");
     if (now_s() - w->heard > w->limit_s)
-        return wn_fail(err, WN_E_DEVICE, "nothing was heard for %g s", w->limit_s);
+        return wn_fail(err, WN_E_INTERNAL, "nothing was heard for %g s", w->limit_s);
     return WN_OK;
 }
 
@@ -291,7 +291,7 @@ int wn_worker_lost(struct wn_worker *w, uint64_t attempt, wn_error *err)
         return 0;
     snprintf(why, sizeof why, "%s", err->message);
     w->deaths++;
-    wn_fail(err, WN_E_DEVICE, "the process of %.200s %s (%.300s)%s%.200s", w->setup.name, how, why,
+    wn_fail(err, WN_E_IO, "the process of %.200s %s (%.300s)%s%.200s", w->setup.name, how, why,
             *w->log.last ? "; its last line: " : "", w->log.last);
     const uint64_t most = DEATHS * w->setup.attempts;
     const int goes_on = attempt < w->setup.attempts && w->deaths < most;

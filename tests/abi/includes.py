@@ -9,7 +9,7 @@ import sys
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 C_STANDARD = set("assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg "
                  "stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype".split())
-CODECS = ("weights/safetensors.h", "weights/torch_file.h")
+CODECS = ("weights/safetensors.h", "weights/torch_file.h", "weights/gguf.h")
 FOREIGN_TO_CORE = ("cblas", "openblas", "vulkan", "nn.h", "graph.h", "models/", "text/", "image/")
 
 

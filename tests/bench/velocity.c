@@ -1,4 +1,4 @@
-/* velocity.c - times the velocity of a FLUX transformer on the CPU device, on random inputs, and prints one line of
+/* velocity.c - times the velocity of a FLUX transformer on a device (which_device.h), on random inputs, and prints one line of
  * JSON.
  *
  *     bench_velocity TRANSFORMER DTYPE BATCH TEXT_TOKENS ROWS COLUMNS SECONDS THREADS

@@ -1,5 +1,7 @@
 #include "host.h"
 
+#include "which_device.h"
+
 #include "base/pool.h"
 #include "tiny.h"
 
@@ -164,18 +166,18 @@ void host_open(struct host *h, uint32_t threads)
     h->pool = pool_create(threads);
     if (!h->pool)
         die("pool", "no threads");
-    h->cpu = host_plugin("device-cpu");
-    if (h->cpu->options_size > sizeof options)
-        die("cpu", "options are larger than this test thinks");
-    h->driver = host_create(h, h->cpu, options, none, NULL);
-    h->device.api = h->cpu->vtable;
-    if (h->device.api->open(h->driver, 0, &h->device.device, &err) != WN_OK)
-        die("cpu", err.message);
+    h->plugin = host_plugin(which_device_plugin());
+    if (h->plugin->options_size > sizeof options)
+        die(h->plugin->name, "options are larger than this test thinks");
+    h->driver = host_create(h, h->plugin, options, none, NULL);
+    h->device.api = h->plugin->vtable;
+    if (h->device.api->open(h->driver, which_device(h->device.api, h->driver), &h->device.device, &err) != WN_OK)
+        die(h->plugin->name, err.message);
 }
 
 void host_close(struct host *h)
 {
     h->device.api->close(h->device.device);
-    h->cpu->destroy(h->driver);
+    h->plugin->destroy(h->driver);
     pool_destroy(h->pool);
 }

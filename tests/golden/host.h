@@ -1,4 +1,4 @@
-/* host.h - a host with the CPU device, for tests that use plugins without the command. */
+/* host.h - a host with one device (which_device.h), for tests that use plugins without the command. */
 #ifndef WINNOW_TESTS_GOLDEN_HOST_H
 #define WINNOW_TESTS_GOLDEN_HOST_H
 
@@ -14,7 +14,7 @@ struct host {
     uint64_t files; /* told through uses_file: all must be there */
     nn_device device;
     void *driver;
-    const wn_plugin *cpu;
+    const wn_plugin *plugin; /* the device's */
     struct pool *pool;
 };
 

@@ -2,6 +2,8 @@
  * definitions. */
 #include "maker.h"
 
+#include <device/blocks.h>
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,8 +100,27 @@ static uint32_t random_bits(uint64_t *seed, int32_t dtype, float size)
     }
 }
 
+/* Random quants; the 16-bit factors of a block are between 2^-6 and 2^-5, so that nothing overflows. */
+static wn_weight_part make_blocks(struct maker *m, uint64_t rows, uint64_t cols, int32_t dtype)
+{
+    const struct weight_block b = weight_block_of(dtype);
+    const uint64_t n = rows * cols / b.values;
+    unsigned char *data = keep(m, n * b.bytes);
+    for (uint64_t i = 0; i < n * b.bytes; i++)
+        data[i] = (unsigned char)(maker_random(&m->seed) * 127 + 128);
+    for (uint64_t i = 0; i < n; i++) {
+        unsigned char *at = data + i * b.bytes;
+        at[dtype == WN_Q6_K ? 209 : 1] = 0x24;
+        if (dtype == WN_Q4_K || dtype == WN_Q5_K)
+            at[3] = 0x24;
+    }
+    return (wn_weight_part){ data, dtype, 1.0f, rows };
+}
+
 static wn_weight_part make_part(struct maker *m, uint64_t rows, uint64_t cols, int32_t dtype)
 {
+    if (weight_is_quantised(dtype))
+        return make_blocks(m, rows, cols, dtype);
     uint64_t n = rows * cols, bytes = bytes_of(dtype);
     char *data = (char *)keep(m, n * bytes + 1) + 1; /* never aligned */
     for (uint64_t i = 0; i < n; i++) {
@@ -157,6 +178,12 @@ double maker_weight_at(const wn_weight *w, uint64_t row, uint64_t col)
     const wn_weight_part *part = w->part;
     for (; row >= part->rows; part++)
         row -= part->rows;
+    if (weight_is_quantised(part->dtype)) {
+        const struct weight_block b = weight_block_of(part->dtype);
+        float values[WEIGHT_BLOCK_MAX];
+        blocks_to_f32(part->dtype, (const char *)part->data + (row * w->cols + col) / b.values * b.bytes, values, 1);
+        return (double)values[col % b.values];
+    }
     return decode((const char *)part->data + (row * w->cols + col) * bytes_of(part->dtype), part->dtype) *
            (double)part->scale;
 }

@@ -54,12 +54,27 @@ static void linear_full(int32_t activation, int is_in_place, uint64_t rows)
     maker_end(&m);
 }
 
+/* blocks_to_f32, which the reference uses, is compared with the gguf package in tests/weights. */
+static void linear_quantised(int32_t dtype, uint64_t rows)
+{
+    struct maker m;
+    maker_begin(&m, "linear, quantised", (uint64_t)dtype);
+    uint32_t x = maker_input(&m, "x", rows, 512, 0), y = maker_output(&m, "y", rows, 37);
+    maker_op(&m, WN_OP_LINEAR, x, y)->weight[0] = maker_weight(&m, 37, 512, 2, (const int32_t[]){ dtype, dtype });
+    check_products(&m);
+    maker_end(&m);
+}
+
 static void test_linear(void)
 {
     static const uint64_t sides[] = { 1, 7, 8, 33, 257 };
     for (int i = 0; i < 5; i++) {
         for (int k = 0; k < 5; k++)
             linear_plain(sides[i], sides[k], sides[(i + k) % 5]);
+    }
+    for (int32_t dtype = WN_Q8_0; dtype <= WN_Q6_K; dtype++) {
+        linear_quantised(dtype, 13);
+        linear_quantised(dtype, 1);
     }
     linear_plain(200, 800, 65); /* more than one chunk of rows and block of k */
     for (int32_t activation = WN_ACT_NONE; activation <= WN_ACT_TANH; activation++) {

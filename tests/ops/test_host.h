@@ -5,8 +5,7 @@
  *     d.api->compile(d.device, ...);
  *     test_device_close(&d);
  *
- * The plugin is cpu, or what WINNOW_TEST_DEVICE says: "vulkan" is the first software device of that plugin (tests never
- * need a GPU), "vulkan:PART" the first device with PART in its name.
+ * The plugin is cpu, or what which_device.h says.
  */
 #ifndef WINNOW_TESTS_TEST_HOST_H
 #define WINNOW_TESTS_TEST_HOST_H
@@ -18,6 +17,7 @@
 #include <string.h>
 
 #include "base/pool.h"
+#include "which_device.h"
 
 struct test_device {
     struct pool *pool;
@@ -64,31 +64,6 @@ WN_UNUSED static void test_require(int condition, const char *what)
     exit(1);
 }
 
-/* Which device of the plugin is wanted; exits with 77 (skipped) when a wanted one is not there. */
-WN_UNUSED static uint64_t test_device_index(struct test_device *d)
-{
-    const char *wanted = getenv("WINNOW_TEST_DEVICE"), *part = wanted ? strchr(wanted, ':') : NULL;
-    wn_error err;
-    for (uint64_t i = 0; wanted && i < d->api->count(d->driver); i++) {
-        wn_device_info info = { .struct_size = sizeof info };
-        if (d->api->info(d->driver, i, &info, &err) == WN_OK &&
-            (part ? strstr(info.name, part + 1) != NULL : info.kind == WN_DEVICE_SOFTWARE_GPU))
-            return i;
-    }
-    if (wanted) {
-        fprintf(stderr, "SKIPPED: there is no device %s\n", wanted);
-        exit(77);
-    }
-    return 0;
-}
-
-WN_UNUSED static const char *test_device_library(void)
-{
-    const char *wanted = getenv("WINNOW_TEST_DEVICE");
-    return wanted && strncmp(wanted, "vulkan", 6) == 0 ? WINNOW_BUILD_DIR "/lib/winnow/device-vulkan.so"
-                                                       : WINNOW_BUILD_DIR "/lib/winnow/device-cpu.so";
-}
-
 /* 0 when the plugin refuses to be created or opened, with its reason in err; nothing is left open then. */
 WN_UNUSED static int test_device_try(struct test_device *d, uint32_t threads, wn_error *err)
 {
@@ -100,7 +75,9 @@ WN_UNUSED static int test_device_try(struct test_device *d, uint32_t threads, wn
                          .progress = test_progress,
                          .parallel_for = test_parallel_for,
                          .thread_count = test_thread_count };
-    void *library = dlopen(test_device_library(), RTLD_NOW | RTLD_LOCAL);
+    char path[1024];
+    snprintf(path, sizeof path, WINNOW_BUILD_DIR "/lib/winnow/%s.so", which_device_plugin());
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     test_require(library != NULL, library ? "" : dlerror());
     const wn_module *module = dlsym(library, "wn_module_v0");
     test_require(d->pool && module, "no pool or no wn_module_v0");
@@ -108,7 +85,7 @@ WN_UNUSED static int test_device_try(struct test_device *d, uint32_t threads, wn
     d->api = d->plugin->vtable;
     d->driver = NULL;
     if (d->plugin->create(&d->host, NULL, &d->driver, err) == WN_OK &&
-        d->api->open(d->driver, test_device_index(d), &d->device, err) == WN_OK)
+        d->api->open(d->driver, which_device(d->api, d->driver), &d->device, err) == WN_OK)
         return 1;
     d->plugin->destroy(d->driver);
     pool_destroy(d->pool);

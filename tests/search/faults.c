@@ -109,9 +109,26 @@ static void check_hopeless(void)
                                .directory = harness_directory("faults", "hopeless") };
     const char *const set[] = { "engine.live=1", "prompts={\"list\":[\"o\",\"oo\",\"ooo\",\"oooo\"]}", NULL };
     run.set = set;
-    CHECK_INT(harness_execute(&run), WN_E_DEVICE);
+    CHECK_INT(harness_execute(&run), WN_E_INTERNAL);
     CHECK_CONTAINS(run.err.message, "3 prompts in a row failed");
     CHECK_INT(run.result.failed, 3);
+}
+
+/* A device that fails costs no candidate: the run ends, and the next start makes of it what it would have been. */
+static void check_device(void)
+{
+    struct harness_run run = { .spec = SPEC("{ \"lost_at\": 9 }", "{ \"mode\": \"nan\" }", RANDOM("near")),
+                               .directory = harness_directory("faults", "device") };
+    const char *const set[] = { "engine.live=1", NULL };
+    run.set = set;
+    CHECK_INT(harness_execute(&run), WN_E_DEVICE);
+    CHECK_CONTAINS(run.err.message, "probe_sampler: velocity: the device was lost; what is recorded stays");
+    CHECK_INT(run.result.failed, 0);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM trials WHERE state = 'failed'"), 0);
+    CHECK(harness_number(run.directory, "SELECT count(*) FROM candidates") > 0);
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.done, 4);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM candidates WHERE finished"), 24);
 }
 
 /* What a judge failed to say is not recorded: the next start asks again, and records what was missing. */
@@ -265,6 +282,7 @@ int main(void)
     check_nothing_behind_lost();
     check_room();
     check_hopeless();
+    check_device();
     check_judge();
     check_guide();
     check_searches();

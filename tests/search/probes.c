@@ -19,7 +19,10 @@ struct fail_options {
     const char *nan;
     int64_t memory_over;
     int32_t is_moody;
+    int64_t lost_at;
 };
+
+static atomic_int device_calls; /* of velocity, in all instances */
 
 static const wn_option fail_table[] = {
     WN_STRING(struct fail_options, encode, "\"\"", "encoding fails for prompts that contain this word"),
@@ -27,6 +30,7 @@ static const wn_option fail_table[] = {
     WN_STRING(struct fail_options, decode, "\"\"", "decode fails for pictures of them"),
     WN_STRING(struct fail_options, nan, "\"\"", "velocity is NaN for them"),
     WN_INT(struct fail_options, memory_over, "0", 0, 1e6, "velocity runs out of memory over this count; 0 = never"),
+    WN_INT(struct fail_options, lost_at, "0", 0, 1e6, "the device fails at this call of velocity; 0 = never"),
     WN_BOOL(struct fail_options, is_moody, "false", "decode fails for latents whose first value is positive"),
     WN_OPTIONS_END
 };
@@ -73,7 +77,7 @@ static wn_status fail_encode(void *self, const wn_prompt *prompt, const wn_canva
     const struct fail_options *o = self;
     (void)canvas, (void)sigma;
     if (names(prompt->text, o->encode))
-        return wn_fail(err, WN_E_DEVICE, "encode was told to fail");
+        return wn_fail(err, WN_E_INTERNAL, "encode was told to fail");
     *cond = malloc(sizeof **cond);
     if (!*cond)
         return wn_fail(err, WN_E_MEMORY, "no memory");
@@ -93,12 +97,14 @@ static wn_status fail_velocity(void *self, const wn_canvas *canvas, uint64_t cou
 {
     const struct fail_options *o = self;
     const uint32_t values = canvas->width_px / 8 * (canvas->height_px / 8);
+    if (o->lost_at > 0 && ++device_calls == (int)o->lost_at)
+        return wn_fail(err, WN_E_DEVICE, "the device was lost");
     if (o->memory_over > 0 && count > (uint64_t)o->memory_over)
         return wn_fail(err, WN_E_MEMORY, "%llu items are more than %lld", (unsigned long long)count,
                        (long long)o->memory_over);
     for (uint64_t i = 0; i < count; i++) {
         if (items[i].cond->fails_velocity)
-            return wn_fail(err, WN_E_DEVICE, "velocity was told to fail");
+            return wn_fail(err, WN_E_INTERNAL, "velocity was told to fail");
         for (uint32_t k = 0; k < values; k++)
             items[i].v[k] = items[i].cond->gives_nan ? NAN : 0.5f * items[i].x[k];
         if (items[i].cond->fails_decode)
@@ -115,7 +121,7 @@ static wn_status fail_decode(void *self, const wn_canvas *canvas, uint64_t count
     const uint32_t columns = canvas->width_px / 8;
     for (uint64_t i = 0; i < count; i++) {
         if (x0[i][0] > 500 || (o->is_moody && x0[i][0] > 0))
-            return wn_fail(err, WN_E_DEVICE, "decode was told to fail");
+            return wn_fail(err, WN_E_INTERNAL, "decode was told to fail");
         for (uint32_t y = 0; y < canvas->height_px; y++)
             for (uint32_t x = 0; x < canvas->width_px; x++)
                 memset(rgb[i] + (y * canvas->width_px + x) * 3,

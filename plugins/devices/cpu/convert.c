@@ -50,7 +50,8 @@ static void from_f8(const unsigned char *p, float *dst, uint64_t n, int is_e4m3)
 
 void weights_convert(const struct isa *isa, const wn_weight_part *part, uint64_t first, float *dst, uint64_t n)
 {
-    const void *src = (const char *)part->data + first * dtype_bytes(part->dtype);
+    const struct weight_block block = weight_block_of(part->dtype);
+    const void *src = (const char *)part->data + first / block.values * block.bytes;
     switch (part->dtype) {
     case WN_F16:
         from_f16(src, dst, n);
@@ -62,8 +63,11 @@ void weights_convert(const struct isa *isa, const wn_weight_part *part, uint64_t
     case WN_F8_E5M2:
         from_f8(src, dst, n, part->dtype == WN_F8_E4M3);
         break;
-    default:
+    case WN_F32:
         memcpy(dst, src, n * sizeof *dst);
+        break;
+    default:
+        blocks_to_f32(part->dtype, src, dst, n / block.values);
     }
     for (uint64_t i = 0; part->scale != 1.0f && i < n; i++)
         dst[i] *= part->scale;

@@ -9,7 +9,8 @@
 #ifndef WINNOW_CPU_H
 #define WINNOW_CPU_H
 
-#include "device/graph.h"
+#include <device/blocks.h>
+#include <device/graph.h>
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -65,7 +66,7 @@ struct packed {
 wn_status weights_get(wn_device *device, const wn_weight *weight, int32_t packing, uint64_t taps,
                       const struct packed **packed, wn_error *err);
 void weights_release(wn_device *device, const struct packed *packed); /* NULL is fine */
-/* n elements of a part as float32, scaled. */
+/* n elements of a part as float32, scaled; whole rows, where the type is of blocks. */
 void weights_convert(const struct isa *isa, const wn_weight_part *part, uint64_t first, float *dst, uint64_t n);
 /* Row `row` as float32, scaled. */
 void weights_row(const struct isa *isa, const wn_weight *weight, uint64_t row, float *dst);

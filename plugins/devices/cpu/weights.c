@@ -7,6 +7,7 @@
  */
 #include "cpu.h"
 
+#include <device/half.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,15 +25,6 @@ struct packer {
 
 /* ---- packing ------------------------------------------------------------------------------------------------ */
 
-static uint16_t bf16_of(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    if ((bits & 0x7fffffffu) > 0x7f800000u)
-        return 0x7fc0;
-    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
-}
-
 /* Spreads one output's weights, source order (channel, tap), over column `lane` of a panel in order (tap, channel). */
 static void pack_lane(const struct packed *to, const float *row, char *panel, uint64_t lane)
 {
@@ -44,7 +36,7 @@ static void pack_lane(const struct packed *to, const float *row, char *panel, ui
             if (to->packing == PACK_F32)
                 ((float *)(void *)panel)[k * PANEL + lane] = x;
             else
-                ((uint16_t *)(void *)panel)[k / 2 * 2 * PANEL + lane * 2 + k % 2] = bf16_of(x);
+                ((uint16_t *)(void *)panel)[k / 2 * 2 * PANEL + lane * 2 + k % 2] = bf16_from_float(x);
         }
     }
 }
@@ -74,7 +66,7 @@ static void forget_rows(const wn_weight *w, uint64_t first, uint64_t count)
     for (uint64_t k = 0, row = 0; k < w->part_count; row += w->part[k].rows, k++) {
         uint64_t begin = first > row ? first - row : 0;
         uint64_t end = first + count > row ? smaller(first + count - row, w->part[k].rows) : 0;
-        uint64_t row_bytes = w->cols * dtype_bytes(w->part[k].dtype);
+        uint64_t row_bytes = weight_row_bytes(w->part[k].dtype, w->cols);
         if (begin >= end)
             continue;
         uintptr_t from = round_up((uintptr_t)w->part[k].data + begin * row_bytes, 4096);

@@ -61,7 +61,9 @@ static int has_portability(const struct instance_api *api)
 {
     VkExtensionProperties found[64];
     uint32_t count = 64;
-    api->EnumerateInstanceExtensionProperties(NULL, &count, found);
+    const VkResult result = api->EnumerateInstanceExtensionProperties(NULL, &count, found);
+    if (result != VK_SUCCESS && result != VK_INCOMPLETE)
+        return 0;
     for (uint32_t i = 0; i < count; i++)
         if (strcmp(found[i].extensionName, VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME) == 0)
             return 1;
@@ -137,7 +139,12 @@ const char *api_result_name(VkResult result)
         NAME(VK_ERROR_EXTENSION_NOT_PRESENT)
         NAME(VK_ERROR_FEATURE_NOT_PRESENT)
         NAME(VK_ERROR_INCOMPATIBLE_DRIVER)
+        NAME(VK_ERROR_LAYER_NOT_PRESENT)
         NAME(VK_ERROR_TOO_MANY_OBJECTS)
+        NAME(VK_ERROR_FRAGMENTED_POOL)
+        NAME(VK_ERROR_FRAGMENTATION)
+        NAME(VK_ERROR_OUT_OF_POOL_MEMORY)
+        NAME(VK_ERROR_UNKNOWN)
         NAME(VK_ERROR_INVALID_SHADER_NV)
 #undef NAME
     default:
@@ -153,6 +160,10 @@ wn_status api_status(VkResult result)
     case VK_ERROR_OUT_OF_HOST_MEMORY:
     case VK_ERROR_OUT_OF_DEVICE_MEMORY:
     case VK_ERROR_MEMORY_MAP_FAILED:
+    case VK_ERROR_TOO_MANY_OBJECTS:
+    case VK_ERROR_FRAGMENTED_POOL:
+    case VK_ERROR_FRAGMENTATION:
+    case VK_ERROR_OUT_OF_POOL_MEMORY:
         return WN_E_MEMORY;
     case VK_ERROR_EXTENSION_NOT_PRESENT:
     case VK_ERROR_FEATURE_NOT_PRESENT:

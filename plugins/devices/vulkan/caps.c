@@ -111,7 +111,9 @@ static void probe_shapes(const struct instance_api *api, struct caps *c)
     for (uint32_t i = 0; i < 64; i++)
         found[i] =
             (struct cooperative_matrix_properties){ .sType = (VkStructureType)TYPE_COOPERATIVE_MATRIX_PROPERTIES };
-    api->GetCooperativeMatrixProperties(c->physical, &count, found);
+    const VkResult result = api->GetCooperativeMatrixProperties(c->physical, &count, found);
+    if (result != VK_SUCCESS && result != VK_INCOMPLETE)
+        return;
     for (uint32_t i = 0; i < count && c->shape_count < MAX_SHAPES; i++) {
         const struct cooperative_matrix_properties *p = &found[i];
         if (p->AType == p->BType && (p->AType == COMPONENT_F16 || p->AType == COMPONENT_BF16) &&

@@ -75,6 +75,14 @@ void command_writes(struct command *k, const struct operand *o)
     k->write = o->touch;
 }
 
+void command_weight(struct command *k, const struct packed *packed, size_t at)
+{
+    if (packed->is_streamed) {
+        k->streamed = packed;
+        k->streamed_at = (uint32_t)at;
+    }
+}
+
 wn_status weight_of(struct compiler *c, int slot, enum packing packing, enum element type, uint64_t taps,
                     const struct packed **packed)
 {
@@ -143,8 +151,10 @@ static wn_status lower_op(struct compiler *c)
     c->err = err;
     if (status != WN_OK)
         return check_fail(c->g, c->op, err, status, "%.400s", why.message);
+    const struct op_record *r = &c->p->ops[c->op];
+    const double work = r->flops > 50 * r->bytes ? r->flops : 50 * r->bytes;
     for (uint64_t i = first; i < c->p->command_count; i++)
-        c->p->commands[i].flops = c->p->ops[c->op].flops / (double)(c->p->command_count - first);
+        c->p->commands[i].work = work / (double)(c->p->command_count - first);
     return WN_OK;
 }
 
@@ -183,8 +193,10 @@ static wn_status lower_all(struct compiler *c)
     wn_program *p = c->p;
     for (c->op = 0; c->op < c->g->op_count; c->op++)
         WN_TRY(lower_op(c));
+    WN_TRY(stream_weights(p, c->err));
     for (uint64_t i = 0; i < p->command_count; i++)
-        WN_TRY(pipeline_get(p->device, &p->commands[i].variant, &p->commands[i].pipeline, c->err));
+        if (!p->commands[i].is_copy)
+            WN_TRY(pipeline_get(p->device, &p->commands[i].variant, &p->commands[i].pipeline, c->err));
     order_commands(p->commands, p->command_count);
     return WN_OK;
 }
@@ -210,9 +222,6 @@ static wn_status build_parts(wn_program *p, uint64_t *workspace_bytes, wn_error 
 
 wn_status program_build(wn_program *p, wn_error *err)
 {
-    if (!p->device->handle)
-        return wn_fail(err, WN_E_DEVICE, "%s was lost and could not be opened again",
-                       p->device->caps->properties.deviceName);
     uint64_t *workspace_bytes = calloc(p->graph->op_count, sizeof *workspace_bytes);
     p->packed = calloc(p->graph->op_count * 2, sizeof *p->packed);
     p->generation = p->device->generation;
@@ -232,16 +241,19 @@ void program_unbuild(wn_program *p)
         weights_release(d, p->packed[i]);
     const int is_alive = p->is_built && d->handle && p->generation == d->generation;
     record_free_all(p);
-    if (is_alive) {
+    if (is_alive && device_is_there(d)) {
         d->vk.DestroyFence(d->handle, p->fence, NULL);
         d->vk.DestroyCommandPool(d->handle, p->pool, NULL);
+    }
+    if (is_alive) {
         memory_put(d, &p->memory);
         memory_put(d, &p->constants);
         memory_put(d, &p->io);
+        memory_put(d, &p->ring);
     }
     free(p->commands);
     free(p->packed);
-    p->memory = p->constants = p->io = (struct slice){ 0 };
+    p->memory = p->constants = p->io = p->ring = (struct slice){ 0 };
     p->commands = NULL;
     p->packed = NULL;
     p->command_count = p->command_capacity = p->packed_count = 0;
@@ -311,6 +323,11 @@ static wn_status describe(wn_program *p, wn_error *err)
     return bind_describe(g, &p->plan, &p->bindings, err);
 }
 
+static wn_status build(void *program, wn_error *err)
+{
+    return program_build(program, err);
+}
+
 wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
                           wn_program **program, wn_error *err)
 {
@@ -325,11 +342,8 @@ wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_com
     p->dtype = options->dtype;
     p->max_items = options->max_items;
     wn_status status = describe(p, err);
-    if (status == WN_OK) {
-        pthread_rwlock_rdlock(&device->use_lock);
-        status = program_build(p, err);
-        pthread_rwlock_unlock(&device->use_lock);
-    }
+    if (status == WN_OK)
+        status = device_use(device, build, p, err);
     if (status == WN_OK)
         *program = p;
     else
@@ -354,16 +368,18 @@ void program_free(wn_program *p)
 void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes)
 {
     *activation_bytes = p->memory.bytes + p->constants.bytes;
-    *weight_bytes = 0;
+    *weight_bytes = p->ring.bytes;
     for (uint64_t i = 0; i < p->packed_count; i++)
-        *weight_bytes += p->packed[i]->slice.bytes;
+        *weight_bytes += p->packed[i]->is_streamed ? 0 : p->packed[i]->slice.bytes;
 }
 
 uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity)
 {
     if (out && !p->is_measured) {
         p->is_measured = 1;
+        pthread_rwlock_rdlock(&p->device->use_lock);
         record_free_all(p); /* the next run records with times */
+        pthread_rwlock_unlock(&p->device->use_lock);
     }
     for (uint64_t i = 0; out && i < p->graph->op_count && i < capacity; i++) {
         const struct op_record *o = &p->ops[i];

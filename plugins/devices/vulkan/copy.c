@@ -15,7 +15,7 @@ struct room {
 static void *take(struct room *r, const void *data, uint64_t bytes)
 {
     char *to = r->at ? r->at + r->used : NULL;
-    if (to)
+    if (to && bytes)
         memcpy(to, data, bytes);
     r->used += round_up(bytes, 16);
     return to;

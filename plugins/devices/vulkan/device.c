@@ -36,7 +36,7 @@ static void probe(struct driver *d, VkPhysicalDevice physical)
     if (caps_probe(&d->api, physical, &d->devices[d->device_count], &err) == WN_OK)
         d->device_count++;
     else
-        d->host->log(d->host->ctx, WN_LOG_WARN, err.message);
+        snprintf(d->api.absent, sizeof d->api.absent, "%.500s", err.message); /* told where one is looked for */
 }
 
 static wn_status find_devices(struct driver *d, wn_error *err)
@@ -63,7 +63,8 @@ static void driver_destroy(void *self)
     if (!d)
         return;
     free(d->devices);
-    api_close(&d->api);
+    if (!d->is_abandoned) /* else something of it may still be running */
+        api_close(&d->api);
     free(d);
 }
 
@@ -77,7 +78,7 @@ static wn_status driver_create(const wn_host *host, const void *options, void **
     api_open(&d->api);
     const wn_status status = d->api.instance ? find_devices(d, err) : WN_OK;
     if (d->api.absent[0])
-        host->log(host->ctx, WN_LOG_DEBUG, d->api.absent);
+        host->log(host->ctx, d->api.instance ? WN_LOG_WARN : WN_LOG_DEBUG, d->api.absent);
     if (status != WN_OK) {
         driver_destroy(d);
         return status;
@@ -177,6 +178,7 @@ static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_
     d->driver = driver;
     d->host = driver->host;
     d->caps = caps;
+    d->caution = 1;
     pthread_mutex_init(&d->queue_mutex, NULL);
     pthread_rwlock_init(&d->use_lock, NULL);
     pthread_mutex_init(&d->memory_mutex, NULL);
@@ -186,7 +188,8 @@ static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_
     const wn_status status = device_start(d, err);
     if (status != WN_OK) {
         device_close(d);
-        return status;
+        return status == WN_E_DEVICE ? (err->code = WN_E_MISSING)
+                                     : status; /* it never worked: trying again is no help */
     }
     *device = d;
     return WN_OK;

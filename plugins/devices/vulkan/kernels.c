@@ -4,7 +4,7 @@
 #include "spirv.h" /* made by CMake: for each kernel, static const uint32_t spirv_NAME[] */
 
 static const struct kernel_code codes[] = {
-#define KERNEL(id, name) { #name, spirv_##name, sizeof spirv_##name },
+#define KERNEL(id, name, is_full) { #name, spirv_##name, sizeof spirv_##name, is_full },
 #include "kernels.def"
 #undef KERNEL
 };

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum kernel {
-#define KERNEL(id, name) id,
+#define KERNEL(id, name, is_full) id,
 #include "kernels.def"
 #undef KERNEL
     KERNEL_COUNT
@@ -16,6 +16,7 @@ struct kernel_code {
     const char *name;
     const uint32_t *words;
     size_t bytes;
+    int needs_full_subgroups;
 };
 
 const struct kernel_code *kernel_code(enum kernel kernel);

@@ -12,6 +12,7 @@
 #define SLICE_ALIGNMENT 256
 #define SMALL_BLOCK     (UINT64_C(64) << 20)
 #define STAGING_BYTES   (UINT64_C(16) << 20)
+#define RESERVE_BYTES   (UINT64_C(3500) << 20)
 
 struct piece {
     struct piece *next;
@@ -31,24 +32,26 @@ struct block {
 
 /* ---- blocks ------------------------------------------------------------------------------------------------- */
 
-/* What a kind must have, and what it would like; in order of preference. */
+/* What a kind must have and must not have, in order of preference. The window of a discrete GPU that the host sees is
+ * small or slow, so its own memory is asked for without. */
 static uint32_t find_type(const wn_device *device, enum memory_kind kind, uint32_t allowed)
 {
-    const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
-    const VkMemoryPropertyFlags host = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-    const VkMemoryPropertyFlags cached = VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
-    const int is_unified = device->caps->is_unified;
-    const VkMemoryPropertyFlags wanted[3][3] = {
-        [MEMORY_DEVICE] = { is_unified ? local | host | cached : local, is_unified ? local | host : local, local },
-        [MEMORY_UPLOAD] = { host, host, host },
-        [MEMORY_READBACK] = { host | cached, host | cached, host },
-    };
+    const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, seen = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
+    const VkMemoryPropertyFlags host = seen | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    const VkMemoryPropertyFlags cached = host | VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+    const struct choice {
+        VkMemoryPropertyFlags has, lacks;
+    } unified[3] = { { local | cached, 0 }, { local | host, 0 }, { local, 0 } },
+      choices[3][3] = { [MEMORY_DEVICE] = { { local, seen }, { local, 0 }, { 0, 0 } },
+                        [MEMORY_UPLOAD] = { { host, local }, { host, 0 }, { host, 0 } },
+                        [MEMORY_READBACK] = { { cached, local }, { cached, 0 }, { host, 0 } } };
+    const struct choice *wanted = kind == MEMORY_DEVICE && device->caps->is_unified ? unified : choices[kind];
     VkPhysicalDeviceMemoryProperties2 m = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2 };
     device->driver->api.GetPhysicalDeviceMemoryProperties2(device->caps->physical, &m);
-    for (int choice = 0; choice < 3; choice++) {
+    for (int k = 0; k < 3; k++) {
         for (uint32_t i = 0; i < m.memoryProperties.memoryTypeCount; i++) {
             const VkMemoryPropertyFlags flags = m.memoryProperties.memoryTypes[i].propertyFlags;
-            if (allowed >> i & 1 && (flags & wanted[kind][choice]) == wanted[kind][choice])
+            if (allowed >> i & 1 && (flags & wanted[k].has) == wanted[k].has && !(flags & wanted[k].lacks))
                 return i;
         }
     }
@@ -99,8 +102,10 @@ static void destroy_block(wn_device *device, struct block *b)
         next = p->next;
         free(p);
     }
-    device->vk.DestroyBuffer(device->handle, b->buffer, NULL);
-    device->vk.FreeMemory(device->handle, b->memory, NULL);
+    if (device_is_there(device)) {
+        device->vk.DestroyBuffer(device->handle, b->buffer, NULL);
+        device->vk.FreeMemory(device->handle, b->memory, NULL);
+    }
     device->memory_used -= b->kind == MEMORY_DEVICE ? b->bytes : 0;
     free(b);
 }
@@ -170,7 +175,8 @@ static int cut_existing(wn_device *device, enum memory_kind kind, uint64_t bytes
 static uint64_t block_bytes_for(const wn_device *device, uint64_t bytes)
 {
     const uint64_t usual = device->memory_used < SMALL_BLOCK * 4 ? SMALL_BLOCK : SMALL_BLOCK * 8;
-    const uint64_t block = smaller(usual, device->caps->block_bytes);
+    const uint64_t total = device->caps->memory_bytes, used = device->memory_used;
+    const uint64_t block = smaller(smaller(usual, device->caps->block_bytes), total > used ? total - used : 0);
     return bytes > block ? bytes : block;
 }
 
@@ -183,6 +189,33 @@ static wn_status tell_out_of_memory(const wn_device *device, uint64_t bytes, con
                    (double)device->memory_used / (1 << 20), (double)device->caps->memory_bytes / (1 << 20));
 }
 
+/* Of the heap that weights and activations live in: what the system grants this process where it tells, else what the
+ * device has. */
+static uint64_t memory_limit(const wn_device *device)
+{
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT
+    };
+    VkPhysicalDeviceMemoryProperties2 m = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
+                                            .pNext = &budget };
+    uint64_t most = 0;
+    if (!device->caps->has_budget)
+        return device->caps->memory_bytes;
+    device->driver->api.GetPhysicalDeviceMemoryProperties2(device->caps->physical, &m);
+    for (uint32_t i = 0; i < m.memoryProperties.memoryHeapCount; i++)
+        if (m.memoryProperties.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT && budget.heapBudget[i] > most)
+            most = budget.heapBudget[i];
+    return smaller(most, device->caps->memory_bytes);
+}
+
+/* A seventh, but what an autoencoder takes for a picture of 1024 px (3.2 GB) where that is no more than two fifths. */
+int memory_has_room(const wn_device *device, uint64_t bytes)
+{
+    const uint64_t limit = memory_limit(device), most = limit / 5 * 2;
+    const uint64_t reserve = limit / 7 > RESERVE_BYTES ? limit / 7 : smaller(RESERVE_BYTES, most);
+    return device->slices_used + bytes + reserve <= limit;
+}
+
 static wn_status get_locked(wn_device *device, enum memory_kind kind, uint64_t bytes, const char *what,
                             struct slice *slice, wn_error *err)
 {
@@ -191,9 +224,11 @@ static wn_status get_locked(wn_device *device, enum memory_kind kind, uint64_t b
         return WN_OK;
     uint64_t size = block_bytes_for(device, bytes);
     wn_status status = WN_E_MEMORY;
-    if (kind != MEMORY_DEVICE || device->memory_used + bytes <= device->caps->memory_bytes)
+    const uint64_t limit = kind == MEMORY_DEVICE ? memory_limit(device) : UINT64_MAX;
+    const uint64_t left = limit > device->memory_used ? limit - device->memory_used : 0;
+    if (size <= left)
         status = make_block(device, kind, size, &b, err);
-    if (status == WN_E_MEMORY && size > bytes && device->memory_used + bytes <= device->caps->memory_bytes)
+    if (status == WN_E_MEMORY && size > bytes && bytes <= left)
         status = make_block(device, kind, bytes, &b, err);
     if (status == WN_E_MEMORY)
         return tell_out_of_memory(device, bytes, what, err);
@@ -210,6 +245,7 @@ wn_status memory_get(wn_device *device, enum memory_kind kind, uint64_t bytes, c
         return WN_OK;
     pthread_mutex_lock(&device->memory_mutex);
     wn_status status = get_locked(device, kind, round_up(bytes, SLICE_ALIGNMENT), what, slice, err);
+    device->slices_used += kind == MEMORY_DEVICE ? slice->bytes : 0;
     pthread_mutex_unlock(&device->memory_mutex);
     return status;
 }
@@ -233,6 +269,7 @@ void memory_put(wn_device *device, struct slice *slice)
     while ((*link)->offset != slice->offset)
         link = &(*link)->next;
     struct piece *gone = *link;
+    device->slices_used -= b->kind == MEMORY_DEVICE ? gone->bytes : 0;
     *link = gone->next;
     free(gone);
     if (!b->pieces)
@@ -263,7 +300,7 @@ static wn_status copy_staged(wn_device *device, const struct slice *to, uint64_t
     vk->CmdCopyBuffer(device->staging_commands, device->staging.buffer, to->buffer, 1, &copy);
     WN_TRY(device_check(device, vk->EndCommandBuffer(device->staging_commands), "an upload", err));
     WN_TRY(device_check(device, vk->ResetFences(device->handle, 1, &device->staging_fence), "an upload", err));
-    return device_submit(device, &submit, device->staging_fence, "an upload", err);
+    return device_submit(device, 1, &submit, device->staging_fence, "an upload", err);
 }
 
 static wn_status upload_locked(wn_device *device, const struct slice *to, uint64_t offset, const char *data,

@@ -1,9 +1,13 @@
-/* open.c - a VkDevice and all that lives under it, from nothing; again after the device was lost. */
+/* open.c - a VkDevice and all that lives under it, from nothing; again after the device was lost.
+ *
+ * A lost device (a driver's reset, a watchdog) is opened again and the work repeated with shorter submissions, twice.
+ * Then it is the caller's error: a run of winnow ends there, with everything recorded so far kept.
+ */
 #include "vulkan.h"
 
 #include <string.h>
 
-enum { WAIT_SLICE_S = 5, WAIT_LIMIT_S = 600 };
+enum { RETRIES = 2, WAIT_SLICE_S = 5, WAIT_LIMIT_S = 600 };
 
 wn_status device_check(wn_device *device, VkResult result, const char *what, wn_error *err)
 {
@@ -15,26 +19,38 @@ wn_status device_check(wn_device *device, VkResult result, const char *what, wn_
                    api_result_name(result), (int)result);
 }
 
+int device_is_there(const wn_device *device)
+{
+    return device->handle && !device->is_hung;
+}
+
 /* ---- waiting ------------------------------------------------------------------------------------------------ */
 
-/* Never without end: a hung driver is told after ten minutes, and every five seconds of waiting are logged. */
+static wn_status give_up(wn_device *device, VkResult result, const char *what, wn_error *err)
+{
+    device->is_lost = device->is_hung = device->driver->is_abandoned = 1;
+    return wn_fail(err, WN_E_DEVICE, "%s: %s: no answer in %d s (%s); the device is given up until the next start",
+                   device->caps->properties.deviceName, what, WAIT_LIMIT_S, api_result_name(result));
+}
+
+/* Never without end. A wait that fails for want of memory is tried again: the work goes on all the same. */
 static wn_status wait_for(wn_device *device, VkFence fence, const char *what, wn_error *err)
 {
     VkResult result = VK_TIMEOUT;
-    for (int waited = 0; result == VK_TIMEOUT && waited < WAIT_LIMIT_S; waited += WAIT_SLICE_S) {
+    for (int waited = 0; waited < WAIT_LIMIT_S; waited += WAIT_SLICE_S) {
         result = device->vk.WaitForFences(device->handle, 1, &fence, VK_TRUE, WAIT_SLICE_S * UINT64_C(1000000000));
-        if (result == VK_TIMEOUT)
-            device->host->log(device->host->ctx, WN_LOG_DEBUG, "vulkan: still waiting for a submission");
+        if (result == VK_SUCCESS || result == VK_ERROR_DEVICE_LOST)
+            return device_check(device, result, what, err);
+        device->host->log(device->host->ctx, WN_LOG_DEBUG, "vulkan: still waiting for a submission");
     }
-    if (result == VK_TIMEOUT)
-        device->is_lost = 1;
-    return device_check(device, result, what, err);
+    return give_up(device, result, what, err);
 }
 
-wn_status device_submit(wn_device *device, const VkSubmitInfo *submit, VkFence fence, const char *what, wn_error *err)
+wn_status device_submit(wn_device *device, uint32_t count, const VkSubmitInfo *submits, VkFence fence, const char *what,
+                        wn_error *err)
 {
     pthread_mutex_lock(&device->queue_mutex);
-    const VkResult result = device->vk.QueueSubmit(device->queue, 1, submit, fence);
+    const VkResult result = device->vk.QueueSubmit(device->queue, count, submits, fence);
     pthread_mutex_unlock(&device->queue_mutex);
     WN_TRY(device_check(device, result, what, err));
     return wait_for(device, fence, what, err);
@@ -60,9 +76,24 @@ static wn_status open_staging(wn_device *device, wn_error *err)
                         err);
 }
 
+/* A device whose functions are not all there can only be destroyed. */
+static wn_status load_functions(wn_device *device, wn_error *err)
+{
+    struct device_api vk = { 0 };
+    const wn_status status = api_load_device(&device->driver->api, device->handle, &vk, err);
+    if (status == WN_OK) {
+        device->vk = vk;
+        return WN_OK;
+    }
+    if (vk.DestroyDevice)
+        vk.DestroyDevice(device->handle, NULL);
+    device->handle = VK_NULL_HANDLE;
+    return status;
+}
+
 static wn_status start_parts(wn_device *device, wn_error *err)
 {
-    WN_TRY(api_load_device(&device->driver->api, device->handle, &device->vk, err));
+    WN_TRY(load_functions(device, err));
     device->vk.GetDeviceQueue(device->handle, device->caps->queue_family, 0, &device->queue);
     WN_TRY(open_staging(device, err));
     return pipeline_open(device, err);
@@ -70,24 +101,30 @@ static wn_status start_parts(wn_device *device, wn_error *err)
 
 wn_status device_start(wn_device *device, wn_error *err)
 {
-    WN_TRY(caps_create_device(&device->driver->api, device->caps, &device->handle, err));
-    device->is_lost = 0;
-    const wn_status status = start_parts(device, err);
+    wn_status status = caps_create_device(&device->driver->api, device->caps, &device->handle, err);
+    if (status != WN_OK)
+        device->handle = VK_NULL_HANDLE;
+    else
+        status = start_parts(device, err);
     if (status != WN_OK)
         device_stop(device);
+    device->is_lost = status != WN_OK;
     return status;
 }
 
-/* Vulkan allows all of this on a lost device, and on parts that were never made. */
+/* Vulkan allows all of this on a lost device, and on parts that were never made. Of one that hangs only what is the
+ * host's is freed. */
 void device_stop(wn_device *device)
 {
     const struct device_api *vk = &device->vk;
     if (!device->handle)
         return;
-    if (vk->DestroyDevice) {
-        pipeline_close(device);
-        device->staging = (struct slice){ 0 };
-        memory_close(device);
+    weights_forget(device);
+    pipeline_close(device);
+    device->staging = (struct slice){ 0 };
+    memory_close(device);
+    device->slices_used = 0;
+    if (device_is_there(device)) {
         vk->DestroyFence(device->handle, device->staging_fence, NULL);
         vk->DestroyCommandPool(device->handle, device->staging_pool, NULL);
         vk->DestroyDevice(device->handle, NULL);
@@ -97,19 +134,53 @@ void device_stop(wn_device *device)
     device->staging_pool = VK_NULL_HANDLE;
 }
 
-static wn_status reopen_locked(wn_device *device, wn_error *err)
+/* ---- losing it ---------------------------------------------------------------------------------------------- */
+
+/* `seen` is the generation that was lost. */
+static wn_status reopen(wn_device *device, uint64_t seen, wn_error *err)
 {
-    device->host->log(device->host->ctx, WN_LOG_WARN, "vulkan: the device was lost; it is opened again");
-    device_stop(device);
-    device->generation++;
-    WN_TRY(device_start(device, err));
-    return weights_upload_again(device, err);
+    wn_status status = WN_OK;
+    pthread_rwlock_wrlock(&device->use_lock);
+    if (device->generation == seen) {
+        device->host->log(device->host->ctx, WN_LOG_WARN, "vulkan: the device was lost; it is opened again");
+        device_stop(device);
+        device->generation++;
+        status = device_start(device, err);
+    }
+    pthread_rwlock_unlock(&device->use_lock);
+    return status;
 }
 
-wn_status device_reopen(wn_device *device, uint64_t seen, wn_error *err)
+struct use {
+    uint64_t generation;
+    int was_lost;
+};
+
+static wn_status use_once(wn_device *device, wn_status (*fn)(void *arg, wn_error *err), void *arg, struct use *use,
+                          wn_error *err)
 {
-    pthread_rwlock_wrlock(&device->use_lock);
-    const wn_status status = device->generation == seen ? reopen_locked(device, err) : WN_OK;
+    pthread_rwlock_rdlock(&device->use_lock);
+    use->generation = device->generation;
+    const wn_status status = !device->is_lost ? fn(arg, err)
+                                              : wn_fail(err, WN_E_DEVICE, "%s was lost and is not open",
+                                                        device->caps->properties.deviceName);
+    use->was_lost = status == WN_E_DEVICE && device->is_lost && !device->is_hung;
     pthread_rwlock_unlock(&device->use_lock);
+    return status;
+}
+
+wn_status device_use(wn_device *device, wn_status (*fn)(void *arg, wn_error *err), void *arg, wn_error *err)
+{
+    struct use use;
+    wn_status status = use_once(device, fn, arg, &use, err);
+    for (int i = 0; i < RETRIES && use.was_lost; i++) {
+        wn_error why = { 0 };
+        const wn_error first = *err;
+        device->caution = device->caution / 2; /* shorter submissions */
+        if (reopen(device, use.generation, &why) != WN_OK)
+            return wn_fail(err, WN_E_DEVICE, "%.400s; it could not be opened again: %.400s", first.message,
+                           why.message);
+        status = use_once(device, fn, arg, &use, err);
+    }
     return status;
 }

@@ -77,8 +77,45 @@ static wn_status lower_plain(struct compiler *c, const struct attention *a)
     return WN_OK;
 }
 
+/* ---- software devices --------------------------------------------------------------------------------------- */
+
+enum { SOFTWARE_QUERIES = 4 };
+
+static int is_pair_aligned(const struct operand *o)
+{
+    return o->address % 8 == 0 && o->ld % 2 == 0;
+}
+
+static wn_status lower_software(struct compiler *c, const struct attention *a)
+{
+    const uint32_t lanes = c->device->caps->subgroup;
+    struct command *k = command_new(c, KERNEL_ATTENTION_SOFTWARE, &a->push, sizeof a->push);
+    if (!k)
+        return WN_E_MEMORY;
+    command_constant(k, lanes);
+    command_constant(k, is_pair_aligned(&a->q) && is_pair_aligned(&a->k) && is_pair_aligned(&a->v) &&
+                            is_pair_aligned(&a->to));
+    command_constant(k, a->size);
+    command_constant(k, a->op->i[1] == 1);
+    command_constant(k, rounding_of(c));
+    k->rows = ceil_div(a->q.rows, SOFTWARE_QUERIES * lanes) * a->push.heads;
+    k->rows_per_group = 1;
+    touch(k, a);
+    return WN_OK;
+}
+
+/* The running output of a group must fit shared memory. */
+static int suits_software(const struct compiler *c, const struct attention *a)
+{
+    const struct caps *caps = c->device->caps;
+    return caps->is_software && a->size % 4 == 0 &&
+           a->size * SOFTWARE_QUERIES * caps->subgroup * 4 <= caps->shared_bytes;
+}
+
+/* ---- all ---------------------------------------------------------------------------------------------------- */
+
 wn_status lower_attention(struct compiler *c, const wn_op *op)
 {
     const struct attention a = gather(c, op);
-    return lower_plain(c, &a);
+    return suits_software(c, &a) ? lower_software(c, &a) : lower_plain(c, &a);
 }

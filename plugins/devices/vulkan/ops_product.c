@@ -40,13 +40,17 @@ static enum element storage_type(const wn_weight *w, enum element product)
 static wn_status gather(struct compiler *c, const wn_op *op, uint64_t taps, struct product *p)
 {
     const enum element type = product_type(c, op);
+    const wn_weight *weight = &c->g->weights[op->weight[0]];
+    const enum element blocks = op->kind == WN_OP_LINEAR ? blocks_element(weight) : ELEMENT_F32;
+    const int is_software = c->device->caps->is_software, has_blocks = blocks != ELEMENT_F32 && !is_software;
+    const enum packing packing = is_software ? PACK_PANELS : has_blocks ? PACK_BLOCKS : PACK_ROWS;
     *p = (struct product){ .op = op,
                            .x = operand_of(c, op->in[0]),
                            .mul = operand_of(c, op->in[1]),
                            .gate = operand_of(c, op->in[2]),
                            .residual = operand_of(c, op->in[3]),
                            .to = operand_of(c, op->out) };
-    WN_TRY(weight_of(c, 0, PACK_ROWS, storage_type(&c->g->weights[op->weight[0]], type), taps, &p->weight));
+    WN_TRY(weight_of(c, 0, packing, has_blocks ? blocks : storage_type(weight, type), taps, &p->weight));
     WN_TRY(weight_of(c, 1, PACK_VECTOR, ELEMENT_F32, 1, &p->bias));
     p->is_aligned = p->x.address % 16 == 0 && p->x.ld % 4 == 0 && p->x.cols % 4 == 0;
     p->push = (struct push){ .x = p->x.address,
@@ -74,6 +78,7 @@ static wn_status gather(struct compiler *c, const wn_op *op, uint64_t taps, stru
 
 static void touch(struct command *k, const struct product *p)
 {
+    command_weight(k, p->weight, offsetof(struct push, weight));
     command_reads(k, &p->x);
     command_reads(k, &p->mul);
     command_reads(k, &p->gate);
@@ -81,10 +86,21 @@ static void touch(struct command *k, const struct product *p)
     command_writes(k, &p->to);
 }
 
-/* Kernel, stride, pad, upsampling and the picture's sides, as product.glsl wants them. */
+/* Constants 0 to 4 of all kernels. `size`: how many outputs belong to an invocation, each in its way. */
+static void common_constants(const struct compiler *c, struct command *k, const struct product *p, uint32_t size)
+{
+    command_constant(k, (uint32_t)p->op->activation);
+    command_constant(k, p->weight->type);
+    command_constant(k, product_type(c, p->op));
+    command_constant(k, (uint32_t)p->is_aligned);
+    command_constant(k, size);
+}
+
+/* Constants 5 to 11, which a linear kernel does not have: kernel, stride, pad, upsampling, the picture's sides. */
 static void picture_constants(struct command *k, const wn_op *op)
 {
-    const int64_t *i = op->i;
+    static const int64_t none[8] = { 0, 0, 1, 1, 0, 0, 1 };
+    const int64_t *i = op->kind == WN_OP_CONV ? op->i : none;
     command_constant(k, (uint32_t)i[2]);
     command_constant(k, (uint32_t)i[3]);
     command_constant(k, (uint32_t)i[4]);
@@ -94,26 +110,22 @@ static void picture_constants(struct command *k, const wn_op *op)
     command_constant(k, (uint32_t)((i[1] * i[6] + i[4] + i[5] - i[2]) / i[3] + 1));
 }
 
-/* 128 x 128 outputs to a group where there are enough of them, else 64 x 64; by the shape of one item. */
-static uint32_t each_of(const struct product *p)
+/* 128 x 128 outputs to a group where there are enough of them (by the shape of one item) and its 17 KB of shared memory
+ * are there, else 64 x 64. */
+static uint32_t each_of(const struct compiler *c, const struct product *p)
 {
-    return p->to.rows >= 512 && p->to.cols >= 512 ? 8 : 4;
+    return p->to.rows >= 512 && p->to.cols >= 512 && c->device->caps->shared_bytes > 17000 ? 8 : 4;
 }
 
 static wn_status lower_tile(struct compiler *c, const struct product *p)
 {
-    const uint32_t each = each_of(p), tile = 16 * each;
+    const uint32_t each = each_of(c, p), tile = 16 * each;
     struct command *k =
         command_new(c, p->op->kind == WN_OP_CONV ? KERNEL_CONV_TILE : KERNEL_LINEAR_TILE, &p->push, sizeof p->push);
     if (!k)
         return WN_E_MEMORY;
-    command_constant(k, (uint32_t)p->op->activation);
-    command_constant(k, p->weight->type);
-    command_constant(k, product_type(c, p->op));
-    command_constant(k, (uint32_t)p->is_aligned);
-    command_constant(k, each);
-    if (p->op->kind == WN_OP_CONV)
-        picture_constants(k, p->op);
+    common_constants(c, k, p, each);
+    picture_constants(k, p->op);
     k->rows = p->to.rows;
     k->rows_per_group = tile;
     k->columns = ceil_div(p->to.cols, tile);
@@ -121,16 +133,55 @@ static wn_status lower_tile(struct compiler *c, const struct product *p)
     return WN_OK;
 }
 
+/* ---- software devices --------------------------------------------------------------------------------------- */
+
+enum { SOFTWARE_COLUMNS = 4, SOFTWARE_DEPTH = 524280 };
+
+static int is_even(const struct operand *o)
+{
+    return o->address % 8 == 0 && o->ld % 2 == 0;
+}
+
+static wn_status lower_software(struct compiler *c, const struct product *p)
+{
+    const uint32_t lanes = c->device->caps->subgroup;
+    const uint32_t rows = p->to.rows <= lanes ? 1 : p->to.rows <= 2 * lanes ? 2 : 4;
+    if (p->weight->stride > SOFTWARE_DEPTH)
+        return wn_fail(c->err, WN_E_UNSUPPORTED, "sums of %llu products, at most %d on a software device",
+                       (unsigned long long)p->weight->stride, SOFTWARE_DEPTH);
+    struct command *k = command_new(c, p->op->kind == WN_OP_CONV ? KERNEL_CONV_SOFTWARE : KERNEL_LINEAR_SOFTWARE,
+                                    &p->push, sizeof p->push);
+    if (!k)
+        return WN_E_MEMORY;
+    common_constants(c, k, p, rows);
+    picture_constants(k, p->op);
+    command_constant(k, lanes);
+    command_constant(k, p->to.cols % 2 == 0 && is_even(&p->to) && is_even(&p->mul) && is_even(&p->gate) &&
+                            is_even(&p->residual));
+    k->rows = p->to.rows;
+    k->rows_per_group = rows * lanes;
+    k->columns = ceil_div(p->to.cols, SOFTWARE_COLUMNS * lanes);
+    touch(k, p);
+    return WN_OK;
+}
+
+/* ---- both --------------------------------------------------------------------------------------------------- */
+
+static wn_status lower(struct compiler *c, const struct product *p)
+{
+    return c->device->caps->is_software ? lower_software(c, p) : lower_tile(c, p);
+}
+
 wn_status lower_linear(struct compiler *c, const wn_op *op)
 {
     struct product p;
     WN_TRY(gather(c, op, 1, &p));
-    return lower_tile(c, &p);
+    return lower(c, &p);
 }
 
 wn_status lower_conv(struct compiler *c, const wn_op *op)
 {
     struct product p;
     WN_TRY(gather(c, op, (uint64_t)(op->i[2] * op->i[2]), &p));
-    return lower_tile(c, &p);
+    return lower(c, &p);
 }

@@ -8,6 +8,7 @@
 #include "vulkan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,16 +81,32 @@ static int is_ours(const wn_device *device, const char *data, uint64_t bytes)
            memcmp(data + 16, p->pipelineCacheUUID, VK_UUID_SIZE) == 0;
 }
 
+/* A file and nothing that only looks like one: a pipe could be waited for without end. */
+static FILE *open_cache(const wn_device *device, uint64_t *bytes)
+{
+    struct stat about;
+    const int fd =
+        device->cache_path[0] ? open(device->cache_path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+    FILE *f = NULL;
+    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && (f = fdopen(fd, "rb")))
+        *bytes = (uint64_t)about.st_size;
+    else if (fd >= 0)
+        close(fd);
+    return f;
+}
+
 /* malloc'd, of *bytes; NULL when there is none that can be believed. */
-static char *read_cache(const wn_device *device, uint64_t *bytes)
+static char *read_cache(wn_device *device, uint64_t *bytes)
 {
     struct cache_header h;
+    uint64_t file_bytes = 0;
     char *data = NULL;
-    FILE *f = device->cache_path[0] ? fopen(device->cache_path, "rb") : NULL;
+    FILE *f = open_cache(device, &file_bytes);
     if (f && fread(&h, sizeof h, 1, f) == 1 && h.magic == CACHE_MAGIC && h.bytes && h.bytes <= CACHE_LIMIT &&
-        (data = malloc(h.bytes)) && fread(data, 1, h.bytes, f) == h.bytes && fgetc(f) == EOF &&
+        h.bytes == file_bytes - sizeof h && (data = malloc(h.bytes)) && fread(data, 1, h.bytes, f) == h.bytes &&
         hash_of(data, h.bytes) == h.hash && is_ours(device, data, h.bytes)) {
         *bytes = h.bytes;
+        device->cache_file_hash = h.hash;
     } else {
         free(data);
         data = NULL;
@@ -104,24 +121,30 @@ static void write_cache(const wn_device *device, const char *data, uint64_t byte
 {
     const struct cache_header h = { CACHE_MAGIC, bytes, hash_of(data, bytes) };
     char temporary[sizeof device->cache_path + 16];
-    snprintf(temporary, sizeof temporary, "%s.%ld", device->cache_path, (long)getpid());
-    FILE *f = fopen(temporary, "wb");
-    if (!f)
+    snprintf(temporary, sizeof temporary, "%s.XXXXXX", device->cache_path);
+    const int fd = mkstemp(temporary);
+    FILE *f = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (!f) {
+        if (fd >= 0)
+            close(fd), remove(temporary);
         return;
+    }
     const int is_written = fwrite(&h, sizeof h, 1, f) == 1 && fwrite(data, 1, bytes, f) == bytes;
     if (fclose(f) != 0 || !is_written || rename(temporary, device->cache_path) != 0)
         remove(temporary);
 }
 
+/* Only where it holds what the file does not. */
 static void save_cache(const wn_device *device)
 {
     size_t bytes = 0;
-    if (!device->is_cache_new || !device->cache_path[0] || device->is_lost ||
+    if (!device->pipelines || !device->cache || !device->cache_path[0] || device->is_lost ||
         device->vk.GetPipelineCacheData(device->handle, device->cache, &bytes, NULL) != VK_SUCCESS || bytes == 0 ||
         bytes > CACHE_LIMIT)
         return;
     char *data = malloc(bytes);
-    if (data && device->vk.GetPipelineCacheData(device->handle, device->cache, &bytes, data) == VK_SUCCESS)
+    if (data && device->vk.GetPipelineCacheData(device->handle, device->cache, &bytes, data) == VK_SUCCESS &&
+        hash_of(data, bytes) != device->cache_file_hash)
         write_cache(device, data, bytes);
     free(data);
 }
@@ -141,12 +164,12 @@ static wn_status open_layout(wn_device *device, wn_error *err)
 wn_status pipeline_open(wn_device *device, wn_error *err)
 {
     uint64_t bytes = 0;
+    device->cache_file_hash = 0;
     find_path(device);
     char *data = read_cache(device, &bytes);
     const VkPipelineCacheCreateInfo info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
                                              .initialDataSize = bytes,
                                              .pInitialData = data };
-    device->is_cache_new = 0;
     const VkResult result = device->vk.CreatePipelineCache(device->handle, &info, NULL, &device->cache);
     free(data);
     WN_TRY(device_check(device, result, "a pipeline cache", err));
@@ -158,11 +181,14 @@ void pipeline_close(wn_device *device)
     save_cache(device);
     for (struct pipeline_entry *e = device->pipelines, *next; e; e = next) {
         next = e->next;
-        device->vk.DestroyPipeline(device->handle, e->pipeline, NULL);
+        if (device_is_there(device))
+            device->vk.DestroyPipeline(device->handle, e->pipeline, NULL);
         free(e);
     }
-    device->vk.DestroyPipelineLayout(device->handle, device->layout, NULL);
-    device->vk.DestroyPipelineCache(device->handle, device->cache, NULL);
+    if (device_is_there(device)) {
+        device->vk.DestroyPipelineLayout(device->handle, device->layout, NULL);
+        device->vk.DestroyPipelineCache(device->handle, device->cache, NULL);
+    }
     device->pipelines = NULL;
     device->layout = VK_NULL_HANDLE;
     device->cache = VK_NULL_HANDLE;
@@ -187,7 +213,7 @@ static wn_status make_pipeline(wn_device *device, const struct variant *v, VkSha
         .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
         .requiredSubgroupSize = device->caps->subgroup
     };
-    const int sets_size = device->caps->can_set_subgroup;
+    const int sets_size = device->caps->can_set_subgroup && kernel_code(v->kernel)->needs_full_subgroups;
     const VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
@@ -223,7 +249,6 @@ static wn_status make_entry(wn_device *device, const struct variant *v, struct p
     }
     e->next = device->pipelines;
     device->pipelines = e;
-    device->is_cache_new = 1;
     *out = e;
     return WN_OK;
 }

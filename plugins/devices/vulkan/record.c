@@ -10,14 +10,14 @@
 #include <string.h>
 #include <time.h>
 
-#define FIRST_BUDGET 5e8 /* FLOP of a buffer before a speed is known */
+#define FIRST_BUDGET 1e9 /* work of a buffer before a speed is known */
 
-enum { KEPT = 4, WAIT_MS = 1000 };
+enum { KEPT = 4, WAIT_MS = 1000, MOST_SUBMITS = 64 };
 
 struct recording {
     uint64_t count; /* items; 0: free */
-    double budget;  /* FLOP of a buffer, as it was recorded */
-    double flops;   /* of all */
+    double budget;  /* work of a buffer, as it was recorded */
+    double work;    /* of all */
     VkCommandBuffer *buffers;
     uint64_t buffer_count;
     VkQueryPool queries; /* begin and end of every command; only where times are measured */
@@ -27,7 +27,7 @@ struct recorder {
     wn_program *p;
     struct recording *r;
     VkCommandBuffer now;
-    double flops; /* of the buffer at hand */
+    double work; /* of the buffer at hand */
     wn_error *err;
 };
 
@@ -46,7 +46,7 @@ static wn_status begin_buffer(struct recorder *rec)
                                                .commandBufferCount = 1 };
     WN_TRY(device_check(d, d->vk.AllocateCommandBuffers(d->handle, &info, &rec->now), "a command buffer", rec->err));
     rec->r->buffers[rec->r->buffer_count++] = rec->now;
-    rec->flops = 0;
+    rec->work = 0;
     const VkCommandBufferBeginInfo begin = { .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO };
     return device_check(d, d->vk.BeginCommandBuffer(rec->now, &begin), "a command buffer", rec->err);
 }
@@ -67,10 +67,14 @@ static void barrier(struct recorder *rec, VkPipelineStageFlags from, VkAccessFla
     rec->p->device->vk.CmdPipelineBarrier(rec->now, from, to, 0, 1, &all, 0, NULL, 0, NULL);
 }
 
-static void compute_barrier(struct recorder *rec)
+/* Between levels: of kernels, and of copies where weights are streamed. */
+static void level_barrier(struct recorder *rec)
 {
-    barrier(rec, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
-            VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
+    const VkPipelineStageFlags copies = rec->p->ring.bytes ? VK_PIPELINE_STAGE_TRANSFER_BIT : 0;
+    const VkPipelineStageFlags stages = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | copies;
+    const VkAccessFlags copied = copies ? VK_ACCESS_TRANSFER_WRITE_BIT : 0;
+    barrier(rec, stages, VK_ACCESS_SHADER_WRITE_BIT | copied, stages,
+            VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | copied);
 }
 
 /* ---- dispatches --------------------------------------------------------------------------------------------- */
@@ -93,7 +97,7 @@ static void dispatch(struct recorder *rec, struct command *k, uint64_t first, ui
 static uint64_t piece_of(const struct recorder *rec, const struct command *k, uint64_t groups)
 {
     const uint64_t most = rec->p->device->caps->properties.limits.maxComputeWorkGroupCount[0];
-    const double each = k->flops * (double)rec->r->count / (double)groups;
+    const double each = k->work * (double)rec->r->count / (double)groups;
     const double fit = each > 0 ? rec->r->budget / 2 / each : (double)groups;
     const uint64_t piece = fit >= (double)groups ? groups : fit < 1 ? 1 : (uint64_t)fit;
     return smaller(piece, smaller(most, UINT32_MAX));
@@ -106,23 +110,39 @@ static void stamp(struct recorder *rec, uint64_t index)
                                              (uint32_t)index);
 }
 
-static wn_status record_command(struct recorder *rec, uint64_t index)
+static void record_copy(struct recorder *rec, const struct command *k)
 {
-    struct command *k = &rec->p->commands[index];
+    const struct slice *from = &k->streamed->slice, *to = &rec->p->ring;
+    const VkBufferCopy copy = { from->offset, to->offset + k->ring_offset, from->bytes };
+    rec->p->device->vk.CmdCopyBuffer(rec->now, from->buffer, to->buffer, 1, &copy);
+}
+
+static wn_status record_dispatches(struct recorder *rec, struct command *k)
+{
     const uint64_t groups = groups_of(k, rec->r->count), piece = piece_of(rec, k, groups);
-    const double flops = k->flops * (double)rec->r->count / (double)groups;
-    stamp(rec, 2 * index);
+    const double work = k->work * (double)rec->r->count / (double)groups;
     rec->p->device->vk.CmdBindPipeline(rec->now, VK_PIPELINE_BIND_POINT_COMPUTE, k->pipeline);
     for (uint64_t first = 0; first < groups; first += piece) {
         const uint64_t n = smaller(piece, groups - first);
-        if (rec->flops > 0 && rec->flops + flops * (double)n > rec->r->budget) {
+        if (rec->work > 0 && rec->work + work * (double)n > rec->r->budget) {
             WN_TRY(end_buffer(rec));
             WN_TRY(begin_buffer(rec));
             rec->p->device->vk.CmdBindPipeline(rec->now, VK_PIPELINE_BIND_POINT_COMPUTE, k->pipeline);
         }
         dispatch(rec, k, first, n);
-        rec->flops += flops * (double)n;
+        rec->work += work * (double)n;
     }
+    return WN_OK;
+}
+
+static wn_status record_command(struct recorder *rec, uint64_t index)
+{
+    struct command *k = &rec->p->commands[index];
+    stamp(rec, 2 * index);
+    if (k->is_copy)
+        record_copy(rec, k);
+    else
+        WN_TRY(record_dispatches(rec, k));
     stamp(rec, 2 * index + 1);
     return WN_OK;
 }
@@ -175,7 +195,7 @@ static void record_outputs(struct recorder *rec)
 
 static double budget_of(const wn_device *d)
 {
-    return d->flops_per_s > 0 ? d->flops_per_s * d->caps->submit_ms / 1000.0 : FIRST_BUDGET;
+    return d->work_per_s > 0 ? d->caution * d->work_per_s * d->caps->submit_ms / 1000.0 : FIRST_BUDGET;
 }
 
 static wn_status make_queries(struct recorder *rec)
@@ -199,9 +219,9 @@ static wn_status record_all(struct recorder *rec)
     record_inputs(rec);
     for (uint64_t i = 0; i < p->command_count; i++) {
         if (i > 0 && (p->commands[i].level != p->commands[i - 1].level || rec->r->queries))
-            compute_barrier(rec);
+            level_barrier(rec);
         WN_TRY(record_command(rec, i));
-        rec->r->flops += p->commands[i].flops * (double)rec->r->count;
+        rec->r->work += p->commands[i].work * (double)rec->r->count;
     }
     record_outputs(rec);
     return end_buffer(rec);
@@ -210,10 +230,11 @@ static wn_status record_all(struct recorder *rec)
 static void release(wn_program *p, struct recording *r)
 {
     wn_device *d = p->device;
-    if (r->buffer_count && d->handle && p->generation == d->generation) {
+    const int is_alive = device_is_there(d) && p->generation == d->generation;
+    if (is_alive && r->buffer_count)
         d->vk.FreeCommandBuffers(d->handle, p->pool, (uint32_t)r->buffer_count, r->buffers);
+    if (is_alive)
         d->vk.DestroyQueryPool(d->handle, r->queries, NULL);
-    }
     free(r->buffers);
     *r = (struct recording){ 0 };
 }
@@ -268,17 +289,13 @@ static double now_s(void)
 static wn_status submit_some(wn_program *p, const struct recording *r, uint64_t first, uint64_t n, wn_error *err)
 {
     wn_device *d = p->device;
-    VkSubmitInfo submit = { .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1 };
+    VkSubmitInfo submits[MOST_SUBMITS];
+    for (uint64_t i = 0; i < n; i++)
+        submits[i] = (VkSubmitInfo){ .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                                     .commandBufferCount = 1,
+                                     .pCommandBuffers = &r->buffers[first + i] };
     WN_TRY(device_check(d, d->vk.ResetFences(d->handle, 1, &p->fence), "a fence", err));
-    for (uint64_t i = first; i + 1 < first + n; i++) {
-        submit.pCommandBuffers = &r->buffers[i];
-        pthread_mutex_lock(&d->queue_mutex);
-        const VkResult result = d->vk.QueueSubmit(d->queue, 1, &submit, VK_NULL_HANDLE);
-        pthread_mutex_unlock(&d->queue_mutex);
-        WN_TRY(device_check(d, result, "a submission", err));
-    }
-    submit.pCommandBuffers = &r->buffers[first + n - 1];
-    return device_submit(d, &submit, p->fence, "a submission", err);
+    return device_submit(d, (uint32_t)n, submits, p->fence, "a submission", err);
 }
 
 static wn_status add_times(wn_program *p, const struct recording *r, wn_error *err)
@@ -305,15 +322,15 @@ wn_status record_submit(wn_program *p, struct recording *r, wn_error *err)
 {
     wn_device *d = p->device;
     const wn_host *host = d->host;
-    const uint64_t batch = d->flops_per_s > 0 ? 1 + WAIT_MS / d->caps->submit_ms : 1;
+    const uint64_t batch = d->work_per_s > 0 ? smaller(1 + WAIT_MS / d->caps->submit_ms, MOST_SUBMITS) : 1;
     const double begin = now_s();
     for (uint64_t i = 0; i < r->buffer_count; i += batch) {
         if (host->cancelled(host->ctx))
             return wn_fail(err, WN_E_CANCELLED, "cancelled in graph \"%s\"", p->bindings.graph_name);
         WN_TRY(submit_some(p, r, i, smaller(batch, r->buffer_count - i), err));
     }
-    const double seconds = now_s() - begin, seen = seconds > 0 ? r->flops / seconds : 0;
-    if (seen > d->flops_per_s)
-        d->flops_per_s = seen;
+    const double seconds = now_s() - begin, seen = seconds > 0 ? r->work / seconds : 0;
+    if (seen > d->work_per_s)
+        d->work_per_s = seen;
     return add_times(p, r, err);
 }

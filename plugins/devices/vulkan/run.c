@@ -1,14 +1,8 @@
-/* run.c - a run: inputs in, the recorded commands, outputs out; and what happens when the device is lost.
- *
- * A lost device (a driver's reset, a watchdog) is opened again and the run repeated with shorter submissions, twice.
- * Then it is the caller's error: a run of winnow ends there, with everything recorded so far kept.
- */
+/* run.c - a run: inputs in, the recorded commands, outputs out. */
 #include "vulkan.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { RETRIES = 2 };
 
 /* ---- bindings ----------------------------------------------------------------------------------------------- */
 
@@ -66,44 +60,26 @@ static wn_status check_ids(const wn_program *p, void *const *data, uint64_t coun
 
 /* ---- run ---------------------------------------------------------------------------------------------------- */
 
-static wn_status run_once(wn_program *p, uint64_t count, void *const *data, wn_error *err)
+struct run {
+    wn_program *program;
+    uint64_t count;
+    void *const *data;
+};
+
+static wn_status run_once(void *arg, wn_error *err)
 {
+    const struct run *run = arg;
+    wn_program *p = run->program;
     struct recording *r;
-    if (p->device->is_lost)
-        return wn_fail(err, WN_E_DEVICE, "%s was lost", p->device->caps->properties.deviceName);
     if (!p->is_built || p->generation != p->device->generation) {
         program_unbuild(p);
         WN_TRY(program_build(p, err));
     }
-    WN_TRY(record_get(p, count, &r, err));
-    copy_bound(p, data, count, WN_ROLE_INPUT);
+    WN_TRY(record_get(p, run->count, &r, err));
+    copy_bound(p, run->data, run->count, WN_ROLE_INPUT);
     WN_TRY(record_submit(p, r, err));
-    copy_bound(p, data, count, WN_ROLE_OUTPUT);
+    copy_bound(p, run->data, run->count, WN_ROLE_OUTPUT);
     return WN_OK;
-}
-
-static wn_status run_locked(wn_program *p, uint64_t count, void *const *data, uint64_t *generation, wn_error *err)
-{
-    pthread_rwlock_rdlock(&p->device->use_lock);
-    *generation = p->device->generation;
-    const wn_status status = run_once(p, count, data, err);
-    pthread_rwlock_unlock(&p->device->use_lock);
-    return status;
-}
-
-static wn_status run_bound(wn_program *p, uint64_t count, void *const *data, wn_error *err)
-{
-    uint64_t generation;
-    wn_status status = run_locked(p, count, data, &generation, err);
-    for (int i = 0; i < RETRIES && status != WN_OK && p->device->is_lost; i++) {
-        wn_error why = { 0 };
-        p->device->flops_per_s /= 2; /* shorter submissions */
-        if (device_reopen(p->device, generation, &why) != WN_OK)
-            return wn_fail(err, WN_E_DEVICE, "%.400s; it could not be opened again: %.400s", (*err).message,
-                           why.message);
-        status = run_locked(p, count, data, &generation, err);
-    }
-    return status;
 }
 
 wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count, wn_error *err)
@@ -119,7 +95,7 @@ wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings,
     if (status == WN_OK)
         status = check_ids(p, data, count, err);
     if (status == WN_OK)
-        status = run_bound(p, count, data, err);
+        status = device_use(p->device, run_once, &(struct run){ p, count, data }, err);
     free(data);
     return status;
 }

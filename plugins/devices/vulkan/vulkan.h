@@ -5,6 +5,7 @@
  *   pipeline.c          kernels specialised for a use, and the cache of them on disk
  *   weights.c           one copy of every weight, shared by all programs
  *   compile.c, ops_*.c  from a checked graph to commands: one or two for each op
+ *   stream.c            weights that stay in host memory, copied up while others are multiplied
  *   order.c             which commands may run at once: barriers only where data flows
  *   record.c, run.c     command buffers of a bounded length, replayed for each run
  *
@@ -20,6 +21,7 @@
 #include "device/graph.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "caps.h"
 #include "kernels.h"
@@ -43,6 +45,8 @@ struct slice {
     char *mapped;     /* NULL where the host cannot see it */
 };
 
+/* Whether so many bytes more of weights leave room for what programs need beside them. */
+int memory_has_room(const wn_device *device, uint64_t bytes);
 /* Multiples of 256 bytes. WN_E_MEMORY names `what`, what is in use and what there is. [any] */
 wn_status memory_get(wn_device *device, enum memory_kind kind, uint64_t bytes, const char *what, struct slice *slice,
                      wn_error *err);
@@ -78,6 +82,7 @@ struct driver {
     struct instance_api api;
     struct caps *devices; /* GPUs first, software devices last */
     uint64_t device_count;
+    atomic_int is_abandoned; /* a device hangs: the instance is never destroyed */
 };
 
 struct wn_device {
@@ -88,13 +93,15 @@ struct wn_device {
     struct device_api vk;
     VkQueue queue;
     pthread_mutex_t queue_mutex; /* of submissions */
-    pthread_rwlock_t use_lock;   /* read: by what uses the device; written: by device_reopen */
+    pthread_rwlock_t use_lock;   /* read: by what uses the device; written: to open it again */
     uint64_t generation;         /* how often it was reopened after it was lost */
-    int is_lost;
+    atomic_int is_lost;          /* or could not be opened again */
+    atomic_int is_hung;          /* it never answered: nothing of it is used or destroyed any more */
 
     pthread_mutex_t memory_mutex;
     struct block *blocks;
-    uint64_t memory_used;
+    uint64_t memory_used; /* bytes of blocks of device memory */
+    uint64_t slices_used; /* bytes of slices in them */
     pthread_mutex_t staging_mutex;
     struct slice staging;
     VkCommandPool staging_pool;
@@ -106,23 +113,29 @@ struct wn_device {
     VkPipelineLayout layout;
     struct pipeline_entry *pipelines;
     char cache_path[4096];
-    int is_cache_new; /* something was compiled that the file does not hold */
+    uint64_t cache_file_hash; /* of the data in the file; 0: there is none to be believed */
 
     pthread_mutex_t weights_mutex;
     struct packed *packed;
+    uint64_t streamed_bytes; /* of weights that stay in host memory */
 
-    double flops_per_s; /* seen in submissions; 0 before the first */
+    _Atomic double work_per_s; /* seen in submissions, see struct command; 0 before the first */
+    _Atomic double caution;    /* 1; halved by each loss, so that submissions are shorter after it */
 };
 
 wn_status device_start(wn_device *device, wn_error *err); /* the VkDevice and everything under it */
 void device_stop(wn_device *device);
-/* After VK_ERROR_DEVICE_LOST: a new VkDevice; weights are uploaded again. Programs notice by `generation`, and build
- * themselves again. `seen` is the generation that was lost: only the first of several callers does it. Nobody may hold
- * use_lock. [any] */
-wn_status device_reopen(wn_device *device, uint64_t seen, wn_error *err);
-/* Submits and waits, in slices of a second in which the user's interruption is noticed by a log line only: what was
- * submitted must end before its memory may go. [any] */
-wn_status device_submit(wn_device *device, const VkSubmitInfo *submit, VkFence fence, const char *what, wn_error *err);
+/* Work that needs the device: calls fn with use_lock held. When the device is lost in it, a new VkDevice is made (by
+ * the first of several threads that notice) and fn is called again, twice at most; then WN_E_DEVICE. Programs notice a
+ * new device by `generation` and build themselves again, weights go up again with the first that asks for them. A later
+ * call tries anew. [any] */
+wn_status device_use(wn_device *device, wn_status (*fn)(void *arg, wn_error *err), void *arg, wn_error *err);
+/* Submits all or nothing, and waits until it has ended; in slices, so that a driver that hangs is noticed: it is given
+ * up for good, since what was submitted may still write to its memory. [any] */
+wn_status device_submit(wn_device *device, uint32_t count, const VkSubmitInfo *submits, VkFence fence, const char *what,
+                        wn_error *err);
+/* Whether what lives on the device can be destroyed. */
+int device_is_there(const wn_device *device);
 /* Fails with the result's name; notes that the device is lost. */
 wn_status device_check(wn_device *device, VkResult result, const char *what, wn_error *err);
 
@@ -131,13 +144,23 @@ wn_status device_check(wn_device *device, VkResult result, const char *what, wn_
 enum packing {
     PACK_VECTOR = 1, /* float [n] */
     PACK_ROWS = 2,   /* [rows, stride] of `type`, (tap, channel) order, rows padded to ROW_ALIGNMENT elements */
-    PACK_PANELS = 3  /* software devices: as kernel LINEAR_SOFTWARE reads them */
+    PACK_BLOCKS = 4, /* quantised blocks, row by row, as quantised.glsl reads them */
+    PACK_PANELS = 3  /* [rows / S][K / 4][S][4], K padded to 8, S lanes: as product_software.comp reads them */
 };
 
 /* Element types in device memory, as kernels know them. */
-enum element { ELEMENT_F32 = 0, ELEMENT_F16 = 1, ELEMENT_BF16 = 2 };
+enum element {
+    ELEMENT_F32 = 0,
+    ELEMENT_F16 = 1,
+    ELEMENT_BF16 = 2,
+    ELEMENT_Q8_0 = 3,
+    ELEMENT_Q4_0 = 4,
+    ELEMENT_Q4_K = 5,
+    ELEMENT_Q5_K = 6,
+    ELEMENT_Q6_K = 7
+};
 
-enum { ROW_ALIGNMENT = 32 }; /* elements; also what kernels step in */
+enum { ROW_ALIGNMENT = 32, PANEL_ALIGNMENT = 8 }; /* elements that a row is padded to */
 
 struct packed {
     struct packed *next;
@@ -146,16 +169,25 @@ struct packed {
     enum packing packing;
     enum element type;
     uint64_t taps;   /* kernel * kernel of a convolution, else 1 */
-    uint64_t stride; /* elements of a row, padded */
+    uint64_t lanes;  /* rows that lie side by side: S of PACK_PANELS, else 1 */
+    uint64_t stride; /* elements of a row, padded; of PACK_BLOCKS words */
+    int is_streamed; /* the slice is the host's: the device had no room for it */
     struct slice slice;
 };
 
 uint64_t element_bytes(enum element type);
+
+/* blocks.c: the type of a weight that is all of one quantised type, else ELEMENT_F32. */
+enum element blocks_element(const wn_weight *w);
+uint64_t blocks_row_bytes(enum element type, uint64_t cols);
+/* One row, as it lies in its file. */
+void blocks_pack_row(enum element type, const void *row, uint64_t cols, char *to);
+
 /* Finds or packs; *packed is released by weights_release. [any] */
 wn_status weights_get(wn_device *device, const wn_weight *weight, enum packing packing, enum element type,
                       uint64_t taps, const struct packed **packed, wn_error *err);
 void weights_release(wn_device *device, const struct packed *packed); /* NULL is fine */
-wn_status weights_upload_again(wn_device *device, wn_error *err);
+void weights_forget(wn_device *device); /* the device is gone: they go up again when they are next asked for */
 
 /* ---- programs ----------------------------------------------------------------------------------------------- */
 
@@ -168,7 +200,7 @@ struct touch {
     uint64_t row0, rows, col0, cols;
 };
 
-enum { MAX_READS = 6 };
+enum { MAX_READS = 7 };
 
 /* One dispatch. Groups of a run of n items: ceil(n * rows / rows_per_group) * columns; a kernel finds its items, rows
  * and columns from its number. push begins with struct push_head. */
@@ -183,9 +215,14 @@ struct command {
     uint64_t rows, rows_per_group, columns;
     struct touch read[MAX_READS], write;
     uint32_t reads;
-    uint64_t op;                /* of the graph */
-    uint64_t level;             /* commands of one level may run at once */
-    double flops;               /* of one item */
+    uint64_t op;    /* of the graph */
+    uint64_t level; /* commands of one level may run at once */
+    double work;    /* of one item, what a submission is measured by: FLOP, or 50 for each byte where that is more */
+    /* A weight that is streamed, and where its address lies in push; of a copy, what is copied. NULL: none. */
+    const struct packed *streamed;
+    uint32_t streamed_at;
+    int is_copy; /* no dispatch: the streamed weight is copied to its place in the ring */
+    uint64_t ring_offset;
 };
 
 /* The first words of every kernel's push constants. */
@@ -215,6 +252,7 @@ struct wn_program {
     uint64_t generation; /* of the device, when what follows was made */
     int is_built;
     struct slice memory, constants, io;
+    struct slice ring; /* where streamed weights lie while they are read */
     struct command *commands;
     uint64_t command_count, command_capacity;
     const struct packed **packed;
@@ -237,6 +275,9 @@ void program_free(wn_program *p);
 wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count, wn_error *err);
 void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes);
 uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity);
+
+/* stream.c: puts a copy before each command that reads a streamed weight. */
+wn_status stream_weights(wn_program *p, wn_error *err);
 
 /* order.c: sets the level of every command (given in an order that works) and sorts them by it. */
 void order_commands(struct command *commands, uint64_t count);
@@ -275,6 +316,8 @@ struct command *command_new(struct compiler *c, enum kernel kernel, const void *
 void command_constant(struct command *k, uint32_t value);
 void command_reads(struct command *k, const struct operand *o);
 void command_writes(struct command *k, const struct operand *o);
+/* The command reads `packed` through the address at byte `at` of its push constants. */
+void command_weight(struct command *k, const struct packed *packed, size_t at);
 wn_status weight_of(struct compiler *c, int slot, enum packing packing, enum element type, uint64_t taps,
                     const struct packed **packed);
 

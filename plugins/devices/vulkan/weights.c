@@ -6,13 +6,17 @@
  */
 #include "vulkan.h"
 
+#include <device/blocks.h>
+#include <device/half.h>
+
 #include "nn/weights/weights.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SLAB_BYTES (UINT64_C(8) << 20)
+#define SLAB_BYTES   (UINT64_C(8) << 20)
+#define STREAM_BYTES (UINT64_C(64) << 10) /* smaller ones are not worth a copy */
 
 uint64_t element_bytes(enum element type)
 {
@@ -21,36 +25,6 @@ uint64_t element_bytes(enum element type)
 
 /* ---- conversion --------------------------------------------------------------------------------------------- */
 
-static uint16_t bf16_of(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    if ((bits & 0x7fffffffu) > 0x7f800000u)
-        return 0x7fc0;
-    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
-}
-
-/* To nearest, ties to even; beyond 65504 infinity, as IEEE 754 has it. */
-static uint16_t f16_of(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    const uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
-    if (magnitude > 0x7f800000u)
-        return (uint16_t)(sign | 0x7e00u);
-    if (magnitude >= 0x47800000u)
-        return (uint16_t)(sign | 0x7c00u);
-    if (magnitude < 0x38800000u) { /* below 2^-14: steps of 2^-24 */
-        float small;
-        memcpy(&small, &magnitude, sizeof small);
-        const float steps = small * 16777216.0f + 8388608.0f; /* adding 2^23 rounds to a whole number */
-        memcpy(&bits, &steps, sizeof bits);
-        return (uint16_t)(sign | (bits & 0x7fffu));
-    }
-    const uint32_t rounded = magnitude + 0xfffu + (magnitude >> 13 & 1);
-    return (uint16_t)(sign | (rounded - 0x38000000u) >> 13);
-}
-
 /* Row `row` of a weight as float32, scaled. */
 static void read_row(const wn_weight *w, uint64_t row, float *dst)
 {
@@ -58,11 +32,24 @@ static void read_row(const wn_weight *w, uint64_t row, float *dst)
     while (row >= part->rows)
         row -= part++->rows;
     const nn_tensor t = { .dtype = part->dtype,
-                          .bytes = part->rows * w->cols * dtype_bytes(part->dtype),
+                          .bytes = part->rows * weight_row_bytes(part->dtype, w->cols),
                           .data = part->data };
     nn_tensor_to_f32(&t, row * w->cols, dst, w->cols);
     for (uint64_t i = 0; part->scale != 1.0f && i < w->cols; i++)
         dst[i] *= part->scale;
+}
+
+static const void *row_in_place(const wn_weight *w, uint64_t row)
+{
+    const wn_weight_part *part = w->part;
+    while (row >= part->rows)
+        row -= part++->rows;
+    return (const char *)part->data + row * weight_row_bytes(part->dtype, w->cols);
+}
+
+static uint64_t row_bytes_of(const struct packed *p)
+{
+    return p->stride * (p->packing == PACK_BLOCKS ? 4 : element_bytes(p->type));
 }
 
 struct packer {
@@ -72,12 +59,20 @@ struct packer {
     atomic_int is_out_of_memory;
 };
 
-static void put(const struct packed *to, char *row, uint64_t k, float x)
+/* Where element k of row `row` of a slab lies. */
+static uint64_t place_of(const struct packed *to, uint64_t row, uint64_t k)
 {
+    const uint64_t first = row / to->lanes * to->lanes * to->stride;
+    return to->packing == PACK_PANELS ? first + (k / 4 * to->lanes + row % to->lanes) * 4 + k % 4 : first + k;
+}
+
+static void put(const struct packed *to, char *slab, uint64_t row, uint64_t k, float x)
+{
+    const uint64_t at = place_of(to, row, k);
     if (to->type == ELEMENT_F32)
-        memcpy(row + 4 * k, &x, 4);
+        memcpy(slab + 4 * at, &x, 4);
     else
-        memcpy(row + 2 * k, &(uint16_t){ to->type == ELEMENT_F16 ? f16_of(x) : bf16_of(x) }, 2);
+        memcpy(slab + 2 * at, &(uint16_t){ to->type == ELEMENT_F16 ? f16_from_float(x) : bf16_from_float(x) }, 2);
 }
 
 /* Source order (channel, tap) to (tap, channel). */
@@ -86,34 +81,38 @@ static void pack_row(void *arg, uint64_t i)
     struct packer *p = arg;
     const struct packed *to = p->to;
     const uint64_t cols = to->source.cols, channels = cols / to->taps;
+    if (to->packing == PACK_BLOCKS) {
+        blocks_pack_row(to->type, row_in_place(&to->source, p->row0 + i), cols, p->slab + i * row_bytes_of(to));
+        return;
+    }
     float *values = malloc(cols * sizeof *values);
-    char *row = p->slab + i * to->stride * element_bytes(to->type);
     if (!values) {
         atomic_store(&p->is_out_of_memory, 1);
         return;
     }
     read_row(&to->source, p->row0 + i, values);
-    memset(row, 0, to->stride * element_bytes(to->type));
     for (uint64_t tap = 0; tap < to->taps; tap++) {
         for (uint64_t c = 0; c < channels; c++)
-            put(to, row, tap * channels + c, values[c * to->taps + tap]);
+            put(to, p->slab, i, tap * channels + c, values[c * to->taps + tap]);
     }
     free(values);
 }
 
 static wn_status upload_rows(wn_device *device, const struct packed *to, wn_error *err)
 {
-    const uint64_t row_bytes = to->stride * element_bytes(to->type);
-    const uint64_t slab_rows = smaller(to->source.rows, SLAB_BYTES / row_bytes + 1);
+    const uint64_t row_bytes = row_bytes_of(to);
+    const uint64_t slab_rows = round_up(smaller(to->source.rows, SLAB_BYTES / row_bytes + 1), to->lanes);
     struct packer p = { .to = to, .slab = malloc(slab_rows * row_bytes) };
     wn_status status = p.slab ? WN_OK : wn_fail(err, WN_E_MEMORY, "out of memory");
     for (; status == WN_OK && p.row0 < to->source.rows; p.row0 += slab_rows) {
         const uint64_t n = smaller(slab_rows, to->source.rows - p.row0);
+        memset(p.slab, 0, slab_rows * row_bytes);
         device->host->parallel_for(device->host->ctx, n, pack_row, &p);
         if (atomic_load(&p.is_out_of_memory))
             status = wn_fail(err, WN_E_MEMORY, "out of memory");
         else
-            status = memory_upload(device, &to->slice, p.row0 * row_bytes, p.slab, n * row_bytes, err);
+            status =
+                memory_upload(device, &to->slice, p.row0 * row_bytes, p.slab, round_up(n, to->lanes) * row_bytes, err);
     }
     free(p.slab);
     return status;
@@ -132,11 +131,32 @@ static wn_status upload_vector(wn_device *device, const struct packed *to, wn_er
     return status;
 }
 
+/* On the device while it has room. Then large ones stay with the host and are copied up when they are needed, which
+ * costs time but no more than the bus: better than no picture. */
+static wn_status place(wn_device *device, struct packed *to, uint64_t bytes, wn_error *err)
+{
+    const int can_stream = to->packing != PACK_VECTOR && bytes >= STREAM_BYTES && !device->caps->is_unified;
+    to->is_streamed = can_stream && !memory_has_room(device, bytes);
+    if (!to->is_streamed && memory_get(device, MEMORY_DEVICE, bytes, "a weight", &to->slice, err) == WN_OK)
+        return WN_OK;
+    if (!to->is_streamed && (!can_stream || err->code != WN_E_MEMORY))
+        return err->code;
+    if (device->streamed_bytes == 0)
+        device->host->log(
+            device->host->ctx, WN_LOG_WARN,
+            "vulkan: the weights do not fit the device; some stay in host memory and are copied for every "
+            "step. A quantised model, or more candidates at once (engine.batch), makes that cheaper");
+    WN_TRY(memory_get(device, MEMORY_UPLOAD, bytes, "a weight that is streamed", &to->slice, err));
+    to->is_streamed = 1;
+    device->streamed_bytes += bytes;
+    return WN_OK;
+}
+
 static wn_status upload(wn_device *device, struct packed *to, wn_error *err)
 {
     const uint64_t bytes = to->packing == PACK_VECTOR ? to->source.rows * to->source.cols * 4
-                                                      : to->source.rows * to->stride * element_bytes(to->type);
-    WN_TRY(memory_get(device, MEMORY_DEVICE, bytes, "a weight", &to->slice, err));
+                                                      : round_up(to->source.rows, to->lanes) * row_bytes_of(to);
+    WN_TRY(place(device, to, bytes, err));
     return to->packing == PACK_VECTOR ? upload_vector(device, to, err) : upload_rows(device, to, err);
 }
 
@@ -157,25 +177,52 @@ static int is_same(const struct packed *p, const struct packed *wanted)
     return 1;
 }
 
-static wn_status add(wn_device *device, const struct packed *wanted, const char *name, struct packed **out,
-                     wn_error *err)
+/* NULL: no memory. */
+static struct packed *add(wn_device *device, const struct packed *wanted)
 {
     struct packed *p = malloc(sizeof *p);
     if (!p)
-        return wn_fail(err, WN_E_MEMORY, "out of memory");
+        return NULL;
     *p = *wanted;
-    wn_error why = { 0 };
-    const wn_status status = upload(device, p, &why);
-    if (status != WN_OK) {
-        memory_put(device, &p->slice);
-        free(p);
-        return wn_fail(err, status, "weight \"%s\" [%llu, %llu]: %.800s", name ? name : "",
-                       (unsigned long long)wanted->source.rows, (unsigned long long)wanted->source.cols, why.message);
-    }
     p->next = device->packed;
-    device->packed = p;
-    *out = p;
-    return WN_OK;
+    return device->packed = p;
+}
+
+/* Puts its data on the device unless they are there. */
+static wn_status bring(wn_device *device, struct packed *p, const char *name, wn_error *err)
+{
+    wn_error why = { 0 };
+    const wn_status status = p->slice.bytes ? WN_OK : upload(device, p, &why);
+    if (status == WN_OK)
+        return WN_OK;
+    memory_put(device, &p->slice);
+    return wn_fail(err, status, "weight \"%s\" [%llu, %llu]: %.800s", name ? name : "",
+                   (unsigned long long)p->source.rows, (unsigned long long)p->source.cols, why.message);
+}
+
+static struct packed **link_to(wn_device *device, const struct packed *packed)
+{
+    struct packed **link = &device->packed;
+    while (*link != packed)
+        link = &(*link)->next;
+    return link;
+}
+
+static void release_locked(wn_device *device, const struct packed *packed)
+{
+    struct packed **link = link_to(device, packed), *p = *link;
+    if (--p->refs > 0)
+        return;
+    *link = p->next;
+    memory_put(device, &p->slice);
+    free(p);
+}
+
+static uint64_t stride_of(enum packing packing, enum element type, uint64_t cols)
+{
+    if (packing == PACK_BLOCKS)
+        return blocks_row_bytes(type, cols) / 4;
+    return round_up(cols, packing == PACK_PANELS ? PANEL_ALIGNMENT : ROW_ALIGNMENT);
 }
 
 wn_status weights_get(wn_device *device, const wn_weight *weight, enum packing packing, enum element type,
@@ -185,19 +232,24 @@ wn_status weights_get(wn_device *device, const wn_weight *weight, enum packing p
                              .packing = packing,
                              .type = packing == PACK_VECTOR ? ELEMENT_F32 : type,
                              .taps = taps,
-                             .stride = round_up(weight->cols, ROW_ALIGNMENT) };
+                             .lanes = packing == PACK_PANELS ? device->caps->subgroup : 1,
+                             .stride = stride_of(packing, type, weight->cols) };
     wn_status status = WN_OK;
     wanted.source.name = NULL;
     pthread_mutex_lock(&device->weights_mutex);
     struct packed *p = device->packed;
     while (p && !is_same(p, &wanted))
         p = p->next;
-    if (!p)
-        status = add(device, &wanted, weight->name, &p, err);
-    if (p)
+    if (!p && !(p = add(device, &wanted)))
+        status = wn_fail(err, WN_E_MEMORY, "out of memory");
+    if (p) {
         p->refs++;
+        status = bring(device, p, weight->name, err);
+        if (status != WN_OK)
+            release_locked(device, p);
+    }
     pthread_mutex_unlock(&device->weights_mutex);
-    *packed = p;
+    *packed = status == WN_OK ? p : NULL;
     return status;
 }
 
@@ -206,27 +258,14 @@ void weights_release(wn_device *device, const struct packed *packed)
     if (!packed)
         return;
     pthread_mutex_lock(&device->weights_mutex);
-    struct packed **link = &device->packed;
-    while (*link != packed)
-        link = &(*link)->next;
-    struct packed *p = *link;
-    if (--p->refs == 0) {
-        *link = p->next;
-        memory_put(device, &p->slice);
-        free(p);
-    }
+    release_locked(device, packed);
     pthread_mutex_unlock(&device->weights_mutex);
 }
 
-wn_status weights_upload_again(wn_device *device, wn_error *err)
+void weights_forget(wn_device *device)
 {
-    wn_status status = WN_OK;
     pthread_mutex_lock(&device->weights_mutex);
-    for (struct packed *p = device->packed; p; p = p->next) {
-        p->slice = (struct slice){ 0 }; /* its block died with the device */
-        if (status == WN_OK)
-            status = upload(device, p, err);
-    }
+    for (struct packed *p = device->packed; p; p = p->next)
+        p->slice = (struct slice){ 0 };
     pthread_mutex_unlock(&device->weights_mutex);
-    return status;
 }

@@ -28,6 +28,8 @@ static const wn_option options[] = {
     WN_ENUM(struct flux_options, encoders, "\"auto\"", "auto|keep|release|swap",
             "Keep the text encoders in memory, release them after each prompt, or release the transformer too while they "
             "work; auto keeps them where all fits."),
+    WN_JSON(struct flux_options, loras, "[]",
+            "LoRAs merged into the transformer: paths, or objects with a path and a scale (default 1)."),
     WN_INT(struct flux_options, text_length, "0", 0, MAX_TEXT,
            "Tokens of T5, padding included; 0 = the tokenizer's model_max_length. Another length, another image."),
     WN_INT(struct flux_options, batch, "16", 1, 256, "Most images in one network evaluation."),
@@ -63,6 +65,7 @@ static wn_status read_models(struct flux *f, wn_error *err)
     const struct flux_parts *p = &f->parts;
     const char *scheduler = p->path[PART_SCHEDULER];
     WN_TRY(nn_flux_read(p->path[PART_TRANSFORMER], p->weights[PART_TRANSFORMER], &f->flux, err));
+    WN_TRY(loras_merge(f, err));
     WN_TRY(nn_vae_read(p->path[PART_VAE], p->weights[PART_VAE], &f->vae, err));
     WN_TRY(nn_clip_text_read(p->path[PART_TEXT_ENCODER], p->weights[PART_TEXT_ENCODER], &f->clip, err));
     WN_TRY(nn_t5_read(p->path[PART_TEXT_ENCODER_2], p->weights[PART_TEXT_ENCODER_2], &f->t5, err));
@@ -170,6 +173,7 @@ void models_close(struct flux *f)
 {
     nn_clip_bpe_close(f->clip_tokenizer);
     nn_t5_spm_close(f->t5_tokenizer);
+    loras_close(&f->loras);
     parts_close(&f->parts);
 }
 
@@ -306,8 +310,11 @@ static wn_status decode(void *self, const wn_canvas *canvas, uint64_t count, con
 
 static const void *extension(void *self, const char *id)
 {
+    static const wn_image_to_latent image_to_latent = { .struct_size = sizeof image_to_latent, .encode = encode_image };
     (void)self;
-    return strcmp(id, WN_WORKLOAD_1) == 0 ? &workload : NULL;
+    if (strcmp(id, WN_WORKLOAD_1) == 0)
+        return &workload;
+    return strcmp(id, WN_IMAGE_TO_LATENT) == 0 ? &image_to_latent : NULL;
 }
 
 static const wn_sampler sampler = {

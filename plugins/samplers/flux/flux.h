@@ -5,11 +5,13 @@
 #include "schedule.h"
 
 #include <winnow/device.h>
+#include <winnow/image_to_latent.h>
 #include <winnow/sampler.h>
 #include <winnow/workload.h>
 
 #include <models/clip.h>
 #include <models/flux.h>
+#include <models/flux_lora.h>
 #include <models/program.h>
 #include <models/t5.h>
 #include <models/taef1.h>
@@ -33,6 +35,7 @@ struct flux_options {
     const char *device;
     const char *dtype;
     const char *encoders;
+    const char *loras;
     int64_t text_length;
     int64_t batch;
 };
@@ -61,6 +64,14 @@ struct flux_parts {
     nn_weights *weights[PART_COUNT];  /* NULL for tokenizers and the scheduler */
 };
 
+enum { MAX_LORAS = 16 };
+
+struct flux_loras {
+    nn_lora lora[MAX_LORAS];
+    nn_weights *weights[MAX_LORAS];
+    uint64_t count;
+};
+
 /* A program for pictures of one size. */
 struct sized_program {
     uint64_t height; /* latent rows */
@@ -78,6 +89,7 @@ struct flux {
     nn_device device;
     int64_t dtype;
     struct flux_parts parts;
+    struct flux_loras loras;
 
     nn_flux flux;
     nn_vae vae;
@@ -140,7 +152,11 @@ wn_status parts_open(struct flux *f, wn_error *err);
 void parts_tell_tokenizers(const struct flux *f); /* once they are open */
 void parts_close(struct flux_parts *p);
 
-/* key.c: what the model is, as a short text: weights, tokenizers, type and text length. */
+/* loras.c: opens what the option names, tells the host of the files, and merges them into the transformer. */
+wn_status loras_merge(struct flux *f, wn_error *err);
+void loras_close(struct flux_loras *l);
+
+/* key.c: what the model is, as a short text: weights, LoRAs, tokenizers, type and text length. */
 wn_status model_key(struct flux *f, wn_error *err);
 
 /* text.c */
@@ -161,6 +177,9 @@ wn_status decode_run(struct flux *f, const wn_canvas *canvas, uint64_t count, co
                      uint8_t *const *rgb, wn_error *err);
 
 void velocity_release(struct flux *f); /* all of its programs, and so the transformer's weights */
+
+/* encode.c: wn_image_to_latent. */
+wn_status encode_image(void *self, const wn_canvas *canvas, const wn_image *image, float *latent, wn_error *err);
 
 /* The slot of a size: the one that has it, else the one unused for longest, emptied. */
 struct sized_program *sized_find(struct sized_program *slots, uint64_t *clock, uint64_t height, uint64_t width,

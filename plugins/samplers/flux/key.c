@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const uint64_t whole_below = UINT64_C(128) << 20; /* bytes of a part */
+static const uint64_t small = UINT64_C(128) << 20; /* bytes of a part */
 static const uint64_t sample = 4096;
 
 static void add_text(nn_hash *h, const char *text)
@@ -18,7 +18,8 @@ static void add_text(nn_hash *h, const char *text)
     nn_hash_add(h, text, strlen(text));
 }
 
-static void add_weights(nn_hash *h, const nn_weights *w)
+/* whole_below: bytes of w that are hashed whole. */
+static void add_weights(nn_hash *h, const nn_weights *w, uint64_t whole_below)
 {
     uint64_t bytes = 0;
     for (uint64_t i = 0; i < nn_weights_count(w); i++)
@@ -71,7 +72,11 @@ wn_status model_key(struct flux *f, wn_error *err)
     char text[33];
     for (int part = 0; part < PART_COUNT; part++)
         if (f->parts.weights[part])
-            add_weights(&h, f->parts.weights[part]);
+            add_weights(&h, f->parts.weights[part], small);
+    for (uint64_t i = 0; i < f->loras.count; i++) {
+        add_weights(&h, f->loras.weights[i], UINT64_MAX);
+        nn_hash_add(&h, &f->loras.lora[i].scale, sizeof f->loras.lora[i].scale);
+    }
     WN_TRY(add_files(&h, nn_clip_bpe_files(f->clip_tokenizer), err));
     WN_TRY(add_files(&h, nn_t5_spm_files(f->t5_tokenizer), err));
     for (int part = 0; part < PART_TOKENIZER; part++)

@@ -85,9 +85,10 @@ static wn_status open_part(struct flux *f, int part, const char *model, const nn
         WN_TRY(default_path(f, part, model, all, err));
     if (*path && !exists(path, ""))
         return wn_fail(err, WN_E_MISSING, "no %s at %s", table[part].name, path);
-    if (*path && table[part].has_weights)
-        return nn_weights_open(path, &f->parts.weights[part], err);
-    return WN_OK;
+    if (!*path || !table[part].has_weights)
+        return WN_OK;
+    WN_TRY(nn_weights_open(path, &f->parts.weights[part], err));
+    return part == PART_TEXT_ENCODER_2 ? nn_t5_rename(&f->parts.weights[part], err) : WN_OK;
 }
 
 /* The tokenizers say themselves what they have read. */

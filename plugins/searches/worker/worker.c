@@ -70,7 +70,7 @@ static wn_status answer(struct run *r, const cJSON *message, const struct wn_fra
         return answer_new(r, message, frame, err);
     if (known->is_lost)
         return wn_fail(
-            err, WN_E_DEVICE,
+            err, WN_E_IO,
             "its process has died, and it had looked at more states (%d MiB) than are kept to begin it again; "
             "start the run again, which knows its scores",
             TRANSCRIPT_MAX_BYTES >> 20);

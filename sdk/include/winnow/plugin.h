@@ -42,7 +42,7 @@ extern "C" {
 #endif
 
 #define WN_ABI_MAJOR 0
-#define WN_ABI_MINOR 3
+#define WN_ABI_MINOR 4
 
 /* ---- status and errors ------------------------------------------------------------------------------------- */
 

@@ -77,7 +77,8 @@ typedef struct wn_sampler {
     wn_status (*schedule)(void *self, const wn_canvas *canvas, float *sigma, wn_error *err);
 
     /* Encodes one prompt, once; everything that depends only on (prompt, canvas, schedule) belongs here.
-     * sigma has canvas->steps + 1 values. *cond is ended by cond_free. [serial] */
+     * sigma has canvas->steps + 1 values; they are the end of the sampler's schedule where a picture is to be started
+     * from (image_to_latent.h). *cond is ended by cond_free. [serial] */
     wn_status (*encode)(void *self, const wn_prompt *prompt, const wn_canvas *canvas, const float *sigma,
                         wn_cond **cond, wn_error *err);
     void (*cond_free)(void *self, wn_cond *cond); /* NULL is fine. [serial] */
@@ -93,7 +94,8 @@ typedef struct wn_sampler {
     wn_status (*decode)(void *self, const wn_canvas *canvas, uint64_t count, const float *const *x0, int32_t quality,
                         uint8_t *const *rgb, wn_error *err);
 
-    /* Extensions by id ("winnow.image_to_latent/1"); may be NULL. [any] */
+    /* Extensions by id ("winnow.image_to_latent/1"); may be NULL. self is NULL where an extension is asked for that needs no
+     * instance ("winnow.workload/1"). [any] */
     const void *(*extension)(void *self, const char *id);
 } wn_sampler;
 

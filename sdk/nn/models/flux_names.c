@@ -59,9 +59,14 @@ static const struct flux_names bfl = {
     .last = "final_layer.linear",
 };
 
+const struct flux_names *flux_names_of(int32_t layout)
+{
+    return layout == NN_FLUX_BFL ? &bfl : &diffusers;
+}
+
 const struct flux_names *flux_names(const nn_flux *c)
 {
-    return c->layout == NN_FLUX_BFL ? &bfl : &diffusers;
+    return flux_names_of(c->layout);
 }
 
 nn_layer flux_qkv(const nn_scope *s, const nn_flux *c, const char *const names[3])

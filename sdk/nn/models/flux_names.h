@@ -36,6 +36,7 @@ struct flux_names {
     const char *last;
 };
 
+const struct flux_names *flux_names_of(int32_t layout);
 const struct flux_names *flux_names(const nn_flux *c);
 
 /* q, k and v as one layer [3 D, D], whatever the layout. */

@@ -16,10 +16,11 @@ typedef struct nn_program {
 } nn_program;
 
 /* Compiles g, which it frees, and finds the inputs and outputs `names` (ended by NULL). All of the graph's must be
- * named. [setup] */
+ * named. Where the device has no memory for max_items, for as many as it has, at least one: out->max_items. [setup] */
 NN_API wn_status nn_program_make(nn_graph *g, const nn_device *device, int64_t dtype, uint64_t max_items,
                                  const char *const *names, nn_program *out, wn_error *err);
-/* data[item * slot_count + i] is bound to slot i of each item; SHARED inputs are not supported here. [serial] */
+/* Any count; runs of at most max_items. data[item * slot_count + i] is bound to slot i of each item; SHARED inputs are
+ * not supported here. [serial] */
 NN_API wn_status nn_program_run(const nn_program *p, uint64_t count, void *const *data, wn_error *err);
 NN_API void nn_program_end(nn_program *p);
 

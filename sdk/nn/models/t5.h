@@ -29,6 +29,9 @@ typedef struct nn_t5 {
     char prefix[64];
 } nn_t5;
 
+/* Weights under llama.cpp's names (GGUF files of an encoder) become a view under the original's; others stay. [any] */
+NN_API wn_status nn_t5_rename(nn_weights **w, wn_error *err);
+
 /* config.json beside the weights (a folder), or sizes off the weights and the rest as T5 1.1 (a single file). [any] */
 NN_API wn_status nn_t5_read(const char *path, const nn_weights *w, nn_t5 *out, wn_error *err);
 

@@ -1,35 +1,18 @@
 /* convert.c - the elements of a tensor as float32, whatever type the file holds. */
 #include "safetensors.h"
 
+#include <device/blocks.h>
+#include <device/half.h>
+
 #include <math.h>
 #include <string.h>
-
-static float from_bits(uint32_t bits)
-{
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-/* IEEE half, branch-free so that it vectorises: exponent and fraction move into place and one exact multiplication puts
- * the bias right, subnormals included (after F. Giesen, "half to float done quick"). Inf and NaN keep the top exponent.
- */
-static float from_f16(uint16_t h)
-{
-    uint32_t magnitude = (uint32_t)(h & 0x7fff) << 13;
-    float value = from_bits(magnitude) * 0x1p112f;
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    bits |= (h & 0x7c00) == 0x7c00 ? 0x7f800000u | magnitude : 0;
-    return from_bits(bits | (uint32_t)(h & 0x8000) << 16);
-}
 
 /* E4M3 "fn": bias 7, no infinity, 0x7f and 0xff are NaN. Its bits, shifted, are a half with bias 7 instead of 15. */
 static float from_f8_e4m3(uint8_t b)
 {
     if ((b & 0x7f) == 0x7f)
-        return from_bits(0x7fc00000u | (uint32_t)(b & 0x80) << 24);
-    float value = from_bits((uint32_t)(b & 0x7f) << 20) * 0x1p120f;
+        return float_from_bits(0x7fc00000u | (uint32_t)(b & 0x80) << 24);
+    float value = float_from_bits((uint32_t)(b & 0x7f) << 20) * 0x1p120f;
     return b & 0x80 ? -value : value;
 }
 
@@ -48,10 +31,10 @@ static float from_f8_e4m3(uint8_t b)
     }
 
 CONVERT(convert_f32, float, value)
-CONVERT(convert_f16, uint16_t, from_f16(value))
-CONVERT(convert_bf16, uint16_t, from_bits((uint32_t)value << 16))
+CONVERT(convert_f16, uint16_t, float_from_f16(value))
+CONVERT(convert_bf16, uint16_t, float_from_bits((uint32_t)value << 16))
 CONVERT(convert_f8_e4m3, uint8_t, from_f8_e4m3(value))
-CONVERT(convert_f8_e5m2, uint8_t, from_f16((uint16_t)(value << 8))) /* the upper half of a half */
+CONVERT(convert_f8_e5m2, uint8_t, float_from_f16((uint16_t)(value << 8))) /* the upper half of a half */
 CONVERT(convert_u8, uint8_t, (float)value)
 CONVERT(convert_i8, int8_t, (float)value)
 CONVERT(convert_u16, uint16_t, (float)value)
@@ -107,8 +90,26 @@ static void (*converter(int32_t dtype))(const unsigned char *, float *, uint64_t
     }
 }
 
+/* Values of blocks, which may begin and end inside of one. */
+static void convert_blocks(const nn_tensor *t, uint64_t first, float *dst, uint64_t n)
+{
+    const struct weight_block b = weight_block_of(t->dtype);
+    const unsigned char *data = (const unsigned char *)t->data + first / b.values * b.bytes;
+    float values[WEIGHT_BLOCK_MAX];
+    for (uint64_t skip = first % b.values; n > 0; skip = 0, data += b.bytes) {
+        const uint64_t take = n < b.values - skip ? n : b.values - skip;
+        blocks_to_f32(t->dtype, data, values, 1);
+        memcpy(dst, values + skip, take * sizeof *dst);
+        dst += take;
+        n -= take;
+    }
+}
+
 void nn_tensor_to_f32(const nn_tensor *t, uint64_t first, float *dst, uint64_t n)
 {
     const unsigned char *data = t->data;
-    converter(t->dtype)(data + first * (nn_dtype_bits(t->dtype) / 8), dst, n);
+    if (weight_is_quantised(t->dtype))
+        convert_blocks(t, first, dst, n);
+    else
+        converter(t->dtype)(data + first * (nn_dtype_bits(t->dtype) / 8), dst, n);
 }

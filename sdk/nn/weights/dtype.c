@@ -1,4 +1,5 @@
-/* dtype.c - names and sizes of the types a safetensors file may hold, in one table. */
+/* dtype.c - names and sizes of the types a weight file may hold, in one table. Types of blocks, which have no bits for
+ * a single value, are in GGUF files only. */
 #include "safetensors.h"
 
 #include <string.h>
@@ -32,6 +33,11 @@ static const struct dtype dtypes[] = {
     { NN_DTYPE_F6_E2M3, 6, "F6_E2M3" },
     { NN_DTYPE_F6_E3M2, 6, "F6_E3M2" },
     { NN_DTYPE_F4, 4, "F4" },
+    { WN_Q8_0, 0, "Q8_0" },
+    { WN_Q4_0, 0, "Q4_0" },
+    { WN_Q4_K, 0, "Q4_K" },
+    { WN_Q5_K, 0, "Q5_K" },
+    { WN_Q6_K, 0, "Q6_K" },
 };
 
 enum { N_DTYPES = sizeof dtypes / sizeof dtypes[0] };
@@ -59,7 +65,7 @@ uint32_t nn_dtype_bits(int32_t dtype)
 int32_t nn_dtype_parse(const char *name)
 {
     for (int i = 0; i < N_DTYPES; i++)
-        if (strcmp(dtypes[i].name, name) == 0)
+        if (dtypes[i].bits && strcmp(dtypes[i].name, name) == 0)
             return dtypes[i].id;
     return 0;
 }

@@ -29,9 +29,9 @@ enum {
     NN_DTYPE_F4
 };
 
-NN_API const char *nn_dtype_name(int32_t dtype); /* as in the format, "BF16"; "?" for none of them */
-NN_API uint32_t nn_dtype_bits(int32_t dtype);    /* of one element; 0 for none of them */
-NN_API int32_t nn_dtype_parse(const char *name); /* 0 for none of them */
+NN_API const char *nn_dtype_name(int32_t dtype); /* as in the format, "BF16" (and "Q4_K", ...); "?" for none of them */
+NN_API uint32_t nn_dtype_bits(int32_t dtype);    /* of one element; 0 for none of them and for types of blocks */
+NN_API int32_t nn_dtype_parse(const char *name); /* 0 for none of them: blocks are not of this format */
 
 typedef struct nn_safetensors nn_safetensors;
 

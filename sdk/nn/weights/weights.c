@@ -1,5 +1,5 @@
 /* weights.c - the tensors of a checkpoint, whether it is one file, a list of shards or a component's folder, and
- * whether they were written by safetensors or by torch: content decides, not the name.
+ * whether they are of safetensors, torch or GGUF: content decides, not the name.
  *
  * Every file is mapped once in the process: open files stand in a list with a count of their users, found again by what
  * the file system says they are (device, inode, size, time), so that a file replaced on disk is a different one. A list
@@ -8,6 +8,7 @@
  */
 #include "weights.h"
 
+#include "gguf.h"
 #include "json.h"
 #include "safetensors.h"
 #include "synthetic.h"
@@ -23,54 +24,84 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- a file of either kind ---- */
+/* ---- a file of any kind ---- */
 
-/* One of the two. */
+/* One of the three. */
 struct tensor_file {
     nn_safetensors *safetensors;
     nn_torch_file *torch;
+    nn_gguf *gguf;
 };
 
-/* Whether torch wrote the file; false as well for what cannot be read, which has its error later. */
-static int is_torch(const char *path)
+/* The first bytes; zeros for what cannot be read, which has its error later. */
+static void read_first(const char *path, unsigned char first[8])
 {
-    unsigned char first[8];
+    memset(first, 0, 8);
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const int is = fd >= 0 && pread(fd, first, sizeof first, 0) == sizeof first && nn_torch_file_is(first);
+    if (fd >= 0 && pread(fd, first, 8, 0) != 8)
+        memset(first, 0, 8);
     if (fd >= 0)
         close(fd);
-    return is;
 }
 
 static wn_status tensor_file_open(const char *path, struct tensor_file *f, wn_error *err)
 {
-    return is_torch(path) ? nn_torch_file_open(path, &f->torch, err) : nn_safetensors_open(path, &f->safetensors, err);
+    unsigned char first[8];
+    read_first(path, first);
+    if (nn_torch_file_is(first))
+        return nn_torch_file_open(path, &f->torch, err);
+    if (nn_gguf_is(first))
+        return nn_gguf_open(path, &f->gguf, err);
+    return nn_safetensors_open(path, &f->safetensors, err);
 }
 
 static void tensor_file_close(struct tensor_file *f)
 {
     nn_safetensors_close(f->safetensors);
     nn_torch_file_close(f->torch);
+    nn_gguf_close(f->gguf);
 }
 
 static const char *tensor_file_path(const struct tensor_file *f)
 {
-    return f->torch ? nn_torch_file_path(f->torch) : nn_safetensors_path(f->safetensors);
+    return f->torch  ? nn_torch_file_path(f->torch)
+           : f->gguf ? nn_gguf_path(f->gguf)
+                     : nn_safetensors_path(f->safetensors);
 }
 
 static uint64_t tensor_file_count(const struct tensor_file *f)
 {
-    return f->torch ? nn_torch_file_count(f->torch) : nn_safetensors_count(f->safetensors);
+    return f->torch  ? nn_torch_file_count(f->torch)
+           : f->gguf ? nn_gguf_count(f->gguf)
+                     : nn_safetensors_count(f->safetensors);
 }
 
 static const nn_tensor *tensor_file_at(const struct tensor_file *f, uint64_t i)
 {
-    return f->torch ? nn_torch_file_at(f->torch, i) : nn_safetensors_at(f->safetensors, i);
+    return f->torch  ? nn_torch_file_at(f->torch, i)
+           : f->gguf ? nn_gguf_at(f->gguf, i)
+                     : nn_safetensors_at(f->safetensors, i);
 }
 
 static const nn_tensor *tensor_file_find(const struct tensor_file *f, const char *name)
 {
-    return f->torch ? nn_torch_file_find(f->torch, name) : nn_safetensors_find(f->safetensors, name);
+    return f->torch  ? nn_torch_file_find(f->torch, name)
+           : f->gguf ? nn_gguf_find(f->gguf, name)
+                     : nn_safetensors_find(f->safetensors, name);
+}
+
+static const char *tensor_file_metadata(const struct tensor_file *f, const char *key)
+{
+    const uint64_t count = f->torch  ? 0
+                           : f->gguf ? nn_gguf_metadata_count(f->gguf)
+                                     : nn_safetensors_metadata_count(f->safetensors);
+    for (uint64_t i = 0; i < count; i++) {
+        const nn_metadata *m =
+            f->gguf ? nn_gguf_metadata_at(f->gguf, i) : nn_safetensors_metadata_at(f->safetensors, i);
+        if (strcmp(m->key, key) == 0)
+            return m->value;
+    }
+    return NULL;
 }
 
 /* ---- files shared in the process ---- */
@@ -278,7 +309,9 @@ static const char *const folder_names[] = { "diffusion_pytorch_model.safetensors
                                             "open_clip_model.safetensors",
                                             "pytorch_model.bin",
                                             "pytorch_model.bin.index.json",
-                                            "open_clip_pytorch_model.bin" };
+                                            "open_clip_pytorch_model.bin",
+                                            "diffusion_pytorch_model.gguf",
+                                            "model.gguf" };
 enum { FOLDER_NAMES = sizeof folder_names / sizeof *folder_names };
 
 static wn_status holds_none(const nn_weights *w, wn_error *err)
@@ -450,4 +483,12 @@ uint64_t nn_weights_file_count(const nn_weights *w)
 const char *nn_weights_file(const nn_weights *w, uint64_t i)
 {
     return w->base ? nn_weights_file(w->base, i) : tensor_file_path(w->files[i]);
+}
+
+const char *nn_weights_metadata(const nn_weights *w, const char *key)
+{
+    const char *value = w->base ? nn_weights_metadata(w->base, key) : NULL;
+    for (uint64_t i = 0; i < w->file_count && !value; i++)
+        value = tensor_file_metadata(w->files[i], key);
+    return value;
 }

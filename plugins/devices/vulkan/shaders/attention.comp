@@ -14,13 +14,7 @@ layout(constant_id = 4) const uint ROUNDED = 0; // scaled q, k and v are rounded
 
 #include "common.glsl"
 #include "reduce.glsl"
-
-layout(push_constant) uniform Push {
-    uint group0, items;
-    uvec2 q, k, v, bias, to; // bias: absent or [heads, rows + keys - 1]
-    uint rows, keys, heads, q_ld, q_item, k_ld, k_item, v_ld, v_item, to_ld, to_item, bias_ld, bias_item;
-    float scale;
-} push;
+#include "attention.glsl"
 
 shared float group_maximum[LOCAL_SIZE];
 

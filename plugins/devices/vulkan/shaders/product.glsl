@@ -7,6 +7,7 @@
 
 #include "common.glsl"
 #include "activation.glsl"
+#include "quantised.glsl"
 
 layout(push_constant) uniform Push {
     uint group0, items;
@@ -14,7 +15,7 @@ layout(push_constant) uniform Push {
     uint x_ld, x_item, mul_ld, mul_item, gate_item, residual_ld, residual_item, to_ld, to_item;
     uint rows, cols;  // of out, for one item
     uint depth;       // K; of a convolution the channels
-    uint weight_ld;   // elements, a multiple of 32; what is beyond K is 0
+    uint weight_ld;   // elements, a multiple of 32, what is beyond K is 0; of quantised weights words
 } push;
 
 uint row_count() { return push.items * push.rows; }
@@ -61,6 +62,10 @@ vec4 load_a4(uint row, uint k)
 // Four weights of output n from k on, a multiple of 4.
 vec4 load_w4(uint n, uint k)
 {
+    if (ELEMENT >= ELEMENT_Q8_0) {
+        const uvec2 row = push.weight + uvec2(4 * n * push.weight_ld, 0);
+        return k < push.depth ? quantised(Words(row), ELEMENT, k, push.depth) : vec4(0.0);
+    }
     const uint i = n * push.weight_ld + k;
     if (ELEMENT == ELEMENT_F32)
         return Vectors(push.weight).at[i / 4];

@@ -42,7 +42,11 @@ void load(uint row0, uint col0, uint k0)
         for (uint j = 0; j < 4; j++)
             a[j] = round_to(a[j], ROUNDED);
         next_a[i] = a;
-        next_w[i] = load_w4(n, k);
+        vec4 w = load_w4(n, k);
+        if (ELEMENT >= ELEMENT_Q8_0)
+            for (uint j = 0; j < 4; j++)
+                w[j] = round_to(w[j], ROUNDED);
+        next_w[i] = w;
     }
 }
 

@@ -1,0 +1,13 @@
+/* faulty.h - how a test talks to the faulty Vulkan library: both are found in it with dlsym. */
+#ifndef WINNOW_TESTS_FAULTY_H
+#define WINNOW_TESTS_FAULTY_H
+
+#include <stdint.h>
+
+/* Takes the place of the plan so far; calls are counted from 1 again. faulty.c says what a plan is. No call may be under
+ * way. */
+void faulty_plan(const char *text);
+/* Calls since the plan, of the function with that number, and its name; NULL behind the last. */
+uint64_t faulty_calls(uint32_t function, const char **name);
+
+#endif
