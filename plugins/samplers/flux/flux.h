@@ -83,6 +83,19 @@ struct sized_program {
 
 enum { PROGRAM_SIZES = 4 };
 
+/* A device that computes velocities. */
+struct runner {
+    nn_device device;
+    char name[256]; /* as the option has it */
+    struct sized_program velocity[PROGRAM_SIZES];
+    uint64_t clock;
+    float *tokens; // [2, max_items, image tokens * features]
+    uint64_t tokens_size;
+    double items_per_second; /* lately; 0: not known */
+};
+
+enum { RUNNERS = 16 };
+
 struct flux {
     const wn_host *host;
     const struct flux_options *options;
@@ -112,10 +125,9 @@ struct flux {
     uint64_t conditioning_count;
 
     /* velocity */
-    struct sized_program velocity[PROGRAM_SIZES];
-    uint64_t clock;
-    float *tokens; // [2, max_items, image tokens * features]
-    uint64_t tokens_size;
+    struct runner runner[RUNNERS]; // [runner_count]; the first is `device`, which does all the rest
+    uint64_t runner_count;
+    uint64_t clock; /* calls, for the eviction of rows */
 
     /* decode, on its own lane */
     struct sized_program decoder[PROGRAM_SIZES];
@@ -177,6 +189,7 @@ wn_status decode_run(struct flux *f, const wn_canvas *canvas, uint64_t count, co
                      uint8_t *const *rgb, wn_error *err);
 
 void velocity_release(struct flux *f); /* all of its programs, and so the transformer's weights */
+void velocity_end(struct flux *f);
 
 /* encode.c: wn_image_to_latent. */
 wn_status encode_image(void *self, const wn_canvas *canvas, const wn_image *image, float *latent, wn_error *err);

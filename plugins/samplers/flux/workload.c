@@ -320,13 +320,21 @@ static void workload_release(wn_workload *w, uint64_t index)
     job_end(w, &w->job[index]);
 }
 
+/* The first of the option's list. */
+static wn_status open_device(struct flux *f, wn_error *err)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(f->options->device, ","), f->options->device);
+    return f->host->open_device(f->host->ctx, name, &f->device.api, &f->device.device, err);
+}
+
 /* The one of another size ends after this, so that the device keeps the weights that both use. */
 static wn_status compile(wn_workload *w, uint64_t index, wn_error *err)
 {
     struct flux *f = &w->f;
     struct job j = { 0 };
     if (!f->device.api)
-        WN_TRY(f->host->open_device(f->host->ctx, f->options->device, &f->device.api, &f->device.device, err));
+        WN_TRY(open_device(f, err));
     nn_graph *g = graph_of(w, index);
     wn_status status = nn_graph_compile(g, &f->device, f->dtype, items_of(w, index), &j.program, err);
     if (status == WN_OK)
