@@ -201,12 +201,14 @@ static void write_histogram(const struct drift *d, uint64_t row, struct buffer *
 
 static void write_differences(const struct drift *d, struct buffer *out)
 {
-    buffer_text(out,
-                "<section><h2>Differences</h2><p class=\"soft\">Of each candidate on B from the same one on A. 95 % "
-                "are no worse than the third number. The mean PSNR is that of the mean squared error. The shift is "
-                "the mean of B less A, with its sign.</p><div class=\"wide\"><table class=\"flat\"><thead><tr>"
-                "<th></th><th class=\"n\">mean</th><th class=\"n\">median</th><th class=\"n\">95 %</th>"
-                "<th class=\"n\">worst</th><th class=\"n\">equal</th><th class=\"n\">shift</th></tr></thead><tbody>");
+    buffer_text(
+        out,
+        "<section><h2>Differences</h2><p class=\"soft\">Of each candidate on B from the same one on A. 95 % "
+        "are no worse than the third number. The mean PSNR is that of the mean squared error. The shift is "
+        "the mean of B less A, with its sign. Below, how the unequal ones are spread: differences on logarithmic axes."
+        "</p><div class=\"wide\"><table class=\"flat\"><thead><tr>"
+        "<th></th><th class=\"n\">mean</th><th class=\"n\">median</th><th class=\"n\">95 %</th>"
+        "<th class=\"n\">worst</th><th class=\"n\">equal</th><th class=\"n\">shift</th></tr></thead><tbody>");
     for (uint64_t row = 0; row < DRIFT_SCORES + d->metric_count; row++)
         write_row(d, row, out);
     buffer_text(out, "</tbody></table></div><div class=\"bars\">");

@@ -1,9 +1,9 @@
 /* workload.c - what the sampler's graphs take, each by itself: the extension "winnow.workload/1". The graphs are built
  * as the sampler builds them, from the same weights or from random ones of a known model's shapes. */
-#include "device/graph.h"
 #include "flux.h"
 #include "presets.h"
 
+#include <device/graph.h>
 #include <weights/synthetic.h>
 
 #include <math.h>
