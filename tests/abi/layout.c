@@ -5,6 +5,7 @@
 #include <winnow/sampler.h>
 #include <winnow/search.h>
 #include <winnow/verifier.h>
+#include <winnow/workload.h>
 
 #define AT(type, member, offset) _Static_assert(offsetof(type, member) == (offset), #type "." #member " has moved")
 #define SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has another size")
@@ -312,6 +313,43 @@ AT(wn_device_api, free_program, 48);
 AT(wn_device_api, run, 56);
 AT(wn_device_api, memory, 64);
 AT(wn_device_api, profile, 72);
+
+SIZE(wn_workload_request, 88);
+AT(wn_workload_request, host, 8);
+AT(wn_workload_request, options, 16);
+AT(wn_workload_request, synthetic, 24);
+AT(wn_workload_request, width_px, 32);
+AT(wn_workload_request, height_px, 40);
+AT(wn_workload_request, steps, 48);
+AT(wn_workload_request, text_tokens, 56);
+AT(wn_workload_request, batch, 64);
+AT(wn_workload_request, blocks, 72);
+
+SIZE(wn_workload_part, 160);
+AT(wn_workload_part, name, 8);
+AT(wn_workload_part, transient, 16);
+AT(wn_workload_part, gives_way, 24);
+AT(wn_workload_part, per_prompt, 32);
+AT(wn_workload_part, max_items, 40);
+AT(wn_workload_part, product_values, 48);
+AT(wn_workload_part, odd_product_values, 56);
+AT(wn_workload_part, other_values, 64);
+AT(wn_workload_part, vector_values, 72);
+AT(wn_workload_part, activation_bytes, 80);
+AT(wn_workload_part, flops, 88);
+AT(wn_workload_part, reserved, 96);
+
+SIZE(wn_workload_api, 88);
+AT(wn_workload_api, synthetic, 8);
+AT(wn_workload_api, open, 16);
+AT(wn_workload_api, close, 24);
+AT(wn_workload_api, count, 32);
+AT(wn_workload_api, resize, 40);
+AT(wn_workload_api, part, 48);
+AT(wn_workload_api, run, 56);
+AT(wn_workload_api, profile, 64);
+AT(wn_workload_api, memory, 72);
+AT(wn_workload_api, release, 80);
 
 int main(void)
 {

@@ -43,6 +43,9 @@ NN_API const char *nn_weights_path(const nn_weights *w);
 NN_API uint64_t nn_weights_count(const nn_weights *w);
 NN_API const nn_tensor *nn_weights_at(const nn_weights *w, uint64_t i);         /* sorted by name */
 NN_API const nn_tensor *nn_weights_find(const nn_weights *w, const char *name); /* NULL when absent */
+/* The same for a graph that knows the shape it wants: in synthetic.h's sets a tensor is made when it is asked for, NULL
+ * when memory ran out. */
+NN_API const nn_tensor *nn_weights_shaped(const nn_weights *w, const char *name, uint64_t rows, uint64_t cols);
 NN_API uint64_t nn_weights_file_count(const nn_weights *w);
 NN_API const char *nn_weights_file(const nn_weights *w, uint64_t i);
 
