@@ -17,6 +17,8 @@ static void check_products(const struct maker *m)
 {
     harness_check(m, WN_F32, 5e-13);
     harness_check(m, WN_BF16, 2e-12);
+    if (harness_is_vulkan())
+        harness_check(m, WN_F16, 2e-12);
 }
 
 /* ---- linear ------------------------------------------------------------------------------------------------- */
@@ -86,7 +88,9 @@ static void test_linear(void)
         linear_quantised(dtype, 13);
         linear_quantised(dtype, 1);
     }
-    linear_plain(200, 800, 65); /* more than one chunk of rows and block of k */
+    linear_plain(200, 800, 65);  /* more than one chunk of rows and block of k */
+    linear_plain(48, 64, 80);    /* everything aligned */
+    linear_plain(520, 40, 1028); /* the largest tiles, not full */
     for (int32_t activation = WN_ACT_NONE; activation <= WN_ACT_TANH; activation++) {
         linear_full(activation, activation % 2, 13);
         linear_full(activation, activation % 2, 1); /* the vector path */

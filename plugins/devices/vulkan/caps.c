@@ -3,7 +3,7 @@
  */
 #include "caps.h"
 
-#include "device/graph.h"
+#include <device/graph.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,6 +183,18 @@ static int take_number(const char *word, const char *name, uint64_t *value)
     return *end == 0;
 }
 
+/* Fragments of this shape instead of the device's own, for drivers that take any (VK_NV_cooperative_matrix2). */
+static int take_shape(struct caps *c, const char *word)
+{
+    uint32_t m, n, k;
+    int end = 0;
+    if (sscanf(word, "matrix=%2ux%2ux%2u%n", &m, &n, &k, &end) != 3 || word[end] || !c->has_coopmat)
+        return 0;
+    for (uint32_t i = 0; i < c->shape_count; i++)
+        c->shapes[i] = (struct matrix_shape){ m, n, k, c->shapes[i].type };
+    return 1;
+}
+
 static int take_word(struct caps *c, const char *word)
 {
     const struct {
@@ -204,6 +216,8 @@ static int take_word(struct caps *c, const char *word)
             return 1;
         }
     }
+    if (take_shape(c, word))
+        return 1;
     if (take_number(word, "subgroup", &n) && n >= c->subgroup_min && n <= c->subgroup_max && (n & (n - 1)) == 0)
         return c->subgroup = (uint32_t)n, 1;
     if (take_number(word, "shared", &n) && n >= 16384 && n <= c->shared_bytes)
@@ -229,12 +243,12 @@ static wn_status take_overrides(struct caps *c, wn_error *err)
     strcpy(words, text);
     for (char *word; (word = strsep(&rest, ","));) {
         if (!take_word(c, word))
-            return wn_fail(
-                err, WN_E_ARG,
-                "WINNOW_VULKAN_CAPS: \"%s\" is unknown or out of the range of %s; known are no-fp16, "
-                "no-16bit-storage, no-coopmat, no-bf16, no-subgroup, no-budget, no-unified, gpu, subgroup=%u..%u, "
-                "shared=16384..%u, block=BYTES, memory=BYTES, submit_ms=1..10000",
-                word, c->properties.deviceName, c->subgroup_min, c->subgroup_max, c->shared_bytes);
+            return wn_fail(err, WN_E_ARG,
+                           "WINNOW_VULKAN_CAPS: \"%s\" is unknown or out of the range of %s; known are no-fp16, "
+                           "no-16bit-storage, no-coopmat, no-bf16, no-subgroup, no-budget, no-unified, gpu, "
+                           "matrix=MxNxK, subgroup=%u..%u, shared=16384..%u, block=BYTES, memory=BYTES, "
+                           "submit_ms=1..10000",
+                           word, c->properties.deviceName, c->subgroup_min, c->subgroup_max, c->shared_bytes);
     }
     strcpy(c->overrides, text);
     return WN_OK;

@@ -5,6 +5,8 @@
  *   pipeline.c          kernels specialised for a use, and the cache of them on disk
  *   weights.c           one copy of every weight, shared by all programs
  *   compile.c, ops_*.c  from a checked graph to commands: one or two for each op
+ *   elements.c          which activations are stored in 16 bits
+ *   *_matrix.c          products and attention on matrix units
  *   stream.c            weights that stay in host memory, copied up while others are multiplied
  *   order.c             which commands may run at once: barriers only where data flows
  *   record.c, run.c     command buffers of a bounded length, replayed for each run
@@ -18,7 +20,7 @@
 #ifndef WINNOW_VULKAN_H
 #define WINNOW_VULKAN_H
 
-#include "device/graph.h"
+#include <device/graph.h>
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -244,6 +246,7 @@ struct wn_program {
     wn_graph *graph; /* a copy: what is built once more after the device was lost */
     int64_t dtype;
     uint64_t max_items;
+    uint8_t *types; /* of tensors: enum element */
     struct plan plan;
     struct bind_table bindings;
     struct op_record *ops;
@@ -299,13 +302,17 @@ struct compiler {
     wn_error *err;
 };
 
-/* A tensor or window for a kernel: element (item, r, c) is at address + 4 * (item * item_stride + r * ld + c). */
+/* A tensor or window for a kernel: element (item, r, c) is number item * item_stride + r * ld + c from address on. */
 struct operand {
-    uint64_t address; /* 0: absent */
+    uint64_t address;  /* 0: absent */
+    enum element type; /* F32, but see elements.c */
     uint32_t rows, cols, ld, item_stride;
     struct touch touch;
     const struct slice *slice;
 };
+
+/* elements.c: how each tensor is stored, an enum element; windows as their base. */
+void elements_choose(const struct compiler *c, uint8_t *types);
 
 struct operand operand_of(const struct compiler *c, uint32_t tensor);
 /* The op's own memory while it runs. */
