@@ -18,6 +18,7 @@ for library in $needed; do
 done
 export LD_LIBRARY_PATH="$libraries" WINNOW_VULKAN_CAPS="${WINNOW_VULKAN_CAPS:-gpu}" WINNOW_VULKAN_CACHE=off
 export WINNOW_TEST_DEVICE=vulkan
+unset VK_DRIVER_FILES VK_ICD_FILENAMES # of this system
 exec unshare --mount sh -c '
   root=$1 build=$2 source=$3; shift 3
   for folder in "$source" "$build" /proc /dev; do

@@ -6,8 +6,8 @@
 
 #define FAULTY_EXPORT __attribute__((visibility("default")))
 
-/* Takes the place of the plan so far; calls are counted from 1 again. faulty.c says what a plan is. No call may be under
- * way. */
+/* Takes the place of the plan so far; calls are counted from 1 again. faulty.c says what a plan is. No call may be
+ * under way. */
 FAULTY_EXPORT void faulty_plan(const char *text);
 /* Calls since the plan, of the function with that number, and its name; NULL behind the last. */
 FAULTY_EXPORT uint64_t faulty_calls(uint32_t function, const char **name);
