@@ -216,6 +216,8 @@ static wn_status ask_guide(struct again *a, const struct instance *guide, wn_err
     };
     if (!scores)
         return wn_fail(err, WN_E_MEMORY, "no memory for a score");
+    for (uint64_t m = 0; m < v->metric_count; m++)
+        scores[m] = (double)NAN; /* no opinion, until there is one */
     c->has_score = ledger_find(a->ledger, it(a)->candidate.trial, it(a)->candidate.id, 1, &score, NULL);
     const wn_status status = c->has_score ? v->score(guide->self, &request, err) : WN_OK;
     c->recorded = score.value;

@@ -231,6 +231,18 @@ static void load_prompts(struct loader *l)
 
 /* ---- what follows from the whole ---- */
 
+static void check_search(struct loader *l)
+{
+    const struct spec_use *use = &l->spec->search;
+    wn_error err = { 0 };
+    if (!use->plugin || !use->options || l->problems.count)
+        return;
+    const wn_search *search = use->plugin->vtable;
+    const wn_status status = search->check ? search->check(use->options, &err) : WN_OK;
+    if (status != WN_OK)
+        problems_add(&l->problems, status, l->root, "search", "search \"%s\": %s", use->plugin->name, err.message);
+}
+
 static void check_bounded(struct loader *l)
 {
     const struct spec *s = l->spec;
@@ -309,6 +321,7 @@ static void load_all(struct loader *l)
     load_search(l);
     load_budget(l);
     load_engine(l);
+    check_search(l);
     check_bounded(l);
     if (l->problems.count)
         return;

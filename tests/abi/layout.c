@@ -160,7 +160,7 @@ SIZE(wn_kernel, 16);
 AT(wn_kernel, kind, 0);
 AT(wn_kernel, scale, 8);
 
-SIZE(wn_env, 208);
+SIZE(wn_env, 216);
 AT(wn_env, struct_size, 0);
 AT(wn_env, ctx, 8);
 AT(wn_env, prompt, 16);
@@ -187,21 +187,24 @@ AT(wn_env, offer, 176);
 AT(wn_env, cost, 184);
 AT(wn_env, blend, 192);
 AT(wn_env, kick, 200);
+AT(wn_env, guide_compares, 208);
 
 SIZE(wn_search_plan, 128); /* never grows: plugins fill it */
 AT(wn_search_plan, struct_size, 0);
 AT(wn_search_plan, candidates, 8);
 AT(wn_search_plan, nfe, 16);
 AT(wn_search_plan, verifier_calls, 24);
-AT(wn_search_plan, reserved, 32);
+AT(wn_search_plan, calls_again, 32);
+AT(wn_search_plan, reserved, 40);
 
-SIZE(wn_search, 48);
+SIZE(wn_search, 56);
 AT(wn_search, struct_size, 0);
 AT(wn_search, flags, 8);
 AT(wn_search, plan, 16);
 AT(wn_search, run, 24);
 AT(wn_search, part_options, 32);
 AT(wn_search, part_options_size, 40);
+AT(wn_search, check, 48);
 
 SIZE(wn_question, 56);
 AT(wn_question, struct_size, 0);

@@ -3,7 +3,7 @@
  */
 #include "caps.h"
 
-#include "device/graph.h"
+#include <device/graph.h>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -18,7 +18,7 @@
 #ifndef WINNOW_VULKAN_H
 #define WINNOW_VULKAN_H
 
-#include "device/graph.h"
+#include <device/graph.h>
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -9,7 +9,7 @@
 #include <device/blocks.h>
 #include <device/half.h>
 
-#include "nn/weights/weights.h"
+#include <weights/weights.h>
 
 #include <stdatomic.h>
 #include <stdlib.h>
