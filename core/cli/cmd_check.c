@@ -50,9 +50,9 @@ static void write_text(struct buffer *out, const struct spec *s, const struct es
     buffer_printf(out, "  experiment   %s, seed %llu, output %s\n", s->name, (unsigned long long)s->seed, s->output);
     buffer_printf(out, "  sampler      %s, %u x %u px, %u steps\n", s->sampler.plugin->name, s->canvas.width_px,
                   s->canvas.height_px, s->canvas.steps);
-    if (*s->start_image)
+    if (s->start_image)
         buffer_printf(out, "  start        %s with noise over it: the last %u of %u steps\n", s->start_image,
-                      s->canvas.steps, s->schedule_steps);
+                      s->canvas.steps, s->canvas.steps + s->skipped_steps);
     buffer_printf(out, "  search       %s, guided by %s (%s)\n", s->search.plugin->name, s->verifiers[s->guide].name,
                   s->verifiers[s->guide].plugin->name);
     for (uint32_t i = 0; i < s->judge_count; i++)

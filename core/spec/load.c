@@ -124,7 +124,6 @@ static void load_canvas(struct loader *l)
 {
     const struct tree_node *object = load_object(l, l->root, "canvas", !l->request->without_run);
     struct tree_node *resolved = load_resolved(l, l->resolved, "canvas");
-    l->spec->start_image = "";
     const wn_sampler *sampler = l->spec->sampler.plugin ? l->spec->sampler.plugin->vtable : NULL;
     const wn_option *tables[] = { shape_canvas_options, sampler ? sampler->canvas_options : NULL, shape_start_options };
     if (!object)

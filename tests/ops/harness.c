@@ -23,6 +23,11 @@ void harness_open(void)
     test_device_open(&devices[1], 3);
 }
 
+int harness_is_vulkan(void)
+{
+    return strcmp(devices[0].plugin->name, "vulkan") == 0;
+}
+
 const char *harness_paths(void)
 {
     static wn_device_info info;
@@ -32,11 +37,16 @@ const char *harness_paths(void)
     return info.paths;
 }
 
+static const char *dtype_name(int64_t dtype)
+{
+    return dtype == WN_F32 ? "f32" : dtype == WN_F16 ? "f16" : "bf16";
+}
+
 void harness_close(void)
 {
     for (int i = 0; i < worst_count; i++)
-        printf("%-24s %-5s worst NMSE %.2e, bound %.0e\n", worst[i].name, worst[i].dtype == WN_F32 ? "f32" : "bf16",
-               worst[i].error, worst[i].bound);
+        printf("%-24s %-5s worst NMSE %.2e, bound %.0e\n", worst[i].name, dtype_name(worst[i].dtype), worst[i].error,
+               worst[i].bound);
     test_device_close(&devices[0]);
     test_device_close(&devices[1]);
 }
@@ -154,7 +164,7 @@ static double **reference_item(const struct data *d, int item, int64_t dtype)
         for (uint64_t k = 0; t->role == WN_ROLE_INPUT && k < elements(t); k++)
             tensors[i][k] = t->dtype == WN_I32 ? (double)((const int32_t *)from)[k] : (double)((const float *)from)[k];
     }
-    reference_run(d->g, tensors, dtype == WN_BF16);
+    reference_run(d->g, tensors, dtype);
     return tensors;
 }
 

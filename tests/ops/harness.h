@@ -9,6 +9,7 @@ void harness_open(void);
 void harness_close(void);
 /* Where in the processor's path the device runs: "avx512_bf16, 1 threads". */
 const char *harness_paths(void);
+int harness_is_vulkan(void); /* which multiplies in WN_F16 too */
 
 /* Compiles the graph for dtype and checks, with random inputs and poisoned memory:
  *   - 5 items against the reference: normalised mean square error of every output at most bound;

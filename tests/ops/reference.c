@@ -11,7 +11,7 @@ struct ref {
     const wn_graph *g;
     const wn_op *op;
     double **tensors;
-    int rounds;
+    int64_t dtype; /* what operands of products are rounded to */
 };
 
 double reference_bf16(double x)
@@ -22,6 +22,15 @@ double reference_bf16(double x)
     bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
     memcpy(&f, &bits, sizeof f);
     return (double)f;
+}
+
+/* To the nearest half: 11 bits, steps of 2^-24 below 2^-14. */
+static double half(double x)
+{
+    int exponent;
+    frexp(x, &exponent);
+    const double step = ldexp(1, (exponent < -13 ? -13 : exponent) - 11);
+    return nearbyint(x / step) * step;
 }
 
 static double *at(const struct ref *r, uint32_t t, uint64_t row, uint64_t col)
@@ -58,7 +67,7 @@ static double vector(const struct ref *r, int slot, uint64_t i, double absent)
 
 static double rounded(const struct ref *r, double x)
 {
-    return r->rounds ? reference_bf16(x) : x;
+    return r->dtype == WN_BF16 ? reference_bf16(x) : r->dtype == WN_F16 ? half(x) : x;
 }
 
 static double act(int32_t kind, double x)
@@ -215,11 +224,11 @@ static double element(const struct ref *r, uint64_t row, uint64_t col)
     }
 }
 
-static void run_op(struct ref *r, int rounds_bf16)
+static void run_op(struct ref *r, int64_t dtype)
 {
     const wn_tensor *out = &r->g->tensors[r->op->out];
     double *result = malloc(out->rows * out->cols * sizeof *result); /* apart, since ops may be in place */
-    r->rounds = rounds_bf16 && !(r->op->kind == WN_OP_LINEAR && out->rows == 1);
+    r->dtype = r->op->kind == WN_OP_LINEAR && out->rows == 1 ? WN_F32 : dtype;
     for (uint64_t row = 0; row < out->rows; row++) {
         if (r->op->kind == WN_OP_ATTENTION)
             attention_row(r, row, result + row * out->cols);
@@ -231,7 +240,7 @@ static void run_op(struct ref *r, int rounds_bf16)
     free(result);
 }
 
-void reference_run(const wn_graph *g, double **tensors, int rounds_bf16)
+void reference_run(const wn_graph *g, double **tensors, int64_t dtype)
 {
     struct ref r = { .g = g, .tensors = tensors };
     for (uint64_t i = 0; i < g->tensor_count; i++) {
@@ -241,6 +250,6 @@ void reference_run(const wn_graph *g, double **tensors, int rounds_bf16)
     }
     for (uint64_t i = 0; i < g->op_count; i++) {
         r.op = &g->ops[i];
-        run_op(&r, rounds_bf16);
+        run_op(&r, dtype);
     }
 }

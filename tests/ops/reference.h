@@ -5,9 +5,9 @@
 #include <winnow/device.h>
 
 /* Computes one item. tensors[i], for every tensor that is not a window: [rows, cols] doubles (ids as doubles); inputs
- * are filled by the caller, constants here. rounds_bf16: operands of LINEAR and CONV are rounded to bf16 first (but not
+ * are filled by the caller, constants here. Operands of LINEAR and CONV are rounded to dtype first (but not
  * where out has one row: see below), q, k and v of ATTENTION too. */
-void reference_run(const wn_graph *g, double **tensors, int rounds_bf16);
+void reference_run(const wn_graph *g, double **tensors, int64_t dtype);
 double reference_bf16(double x);
 
 #endif

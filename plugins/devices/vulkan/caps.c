@@ -161,6 +161,7 @@ static void probe_features(const struct instance_api *api, struct caps *c, int *
     chain(&f, c);
     api->GetPhysicalDeviceFeatures2(c->physical, &f.base);
     *has_addresses = f.v12.bufferDeviceAddress == VK_TRUE;
+    c->is_software = c->is_software && f.base.features.shaderInt64 == VK_TRUE; /* its kernels count addresses so */
     c->has_16bit_storage = f.v11.storageBuffer16BitAccess == VK_TRUE;
     c->has_fp16 = f.v12.shaderFloat16 == VK_TRUE;
     c->has_memory_model = f.v12.vulkanMemoryModel == VK_TRUE && f.v12.vulkanMemoryModelDeviceScope == VK_TRUE;
@@ -180,6 +181,18 @@ static int take_number(const char *word, const char *name, uint64_t *value)
         return 0;
     *value = strtoull(word + n + 1, &end, 10);
     return *end == 0;
+}
+
+/* Fragments of this shape instead of the device's own, for drivers that take any (VK_NV_cooperative_matrix2). */
+static int take_shape(struct caps *c, const char *word)
+{
+    uint32_t m, n, k;
+    int end = 0;
+    if (sscanf(word, "matrix=%2ux%2ux%2u%n", &m, &n, &k, &end) != 3 || word[end] || !c->has_coopmat)
+        return 0;
+    for (uint32_t i = 0; i < c->shape_count; i++)
+        c->shapes[i] = (struct matrix_shape){ m, n, k, c->shapes[i].type };
+    return 1;
 }
 
 static int take_word(struct caps *c, const char *word)
@@ -203,6 +216,8 @@ static int take_word(struct caps *c, const char *word)
             return 1;
         }
     }
+    if (take_shape(c, word))
+        return 1;
     if (take_number(word, "subgroup", &n) && n >= c->subgroup_min && n <= c->subgroup_max && (n & (n - 1)) == 0)
         return c->subgroup = (uint32_t)n, 1;
     if (take_number(word, "shared", &n) && n >= 16384 && n <= c->shared_bytes)
@@ -228,12 +243,12 @@ static wn_status take_overrides(struct caps *c, wn_error *err)
     strcpy(words, text);
     for (char *word; (word = strsep(&rest, ","));) {
         if (!take_word(c, word))
-            return wn_fail(
-                err, WN_E_ARG,
-                "WINNOW_VULKAN_CAPS: \"%s\" is unknown or out of the range of %s; known are no-fp16, "
-                "no-16bit-storage, no-coopmat, no-bf16, no-subgroup, no-budget, no-unified, gpu, subgroup=%u..%u, "
-                "shared=16384..%u, block=BYTES, memory=BYTES, submit_ms=1..10000",
-                word, c->properties.deviceName, c->subgroup_min, c->subgroup_max, c->shared_bytes);
+            return wn_fail(err, WN_E_ARG,
+                           "WINNOW_VULKAN_CAPS: \"%s\" is unknown or out of the range of %s; known are no-fp16, "
+                           "no-16bit-storage, no-coopmat, no-bf16, no-subgroup, no-budget, no-unified, gpu, "
+                           "matrix=MxNxK, subgroup=%u..%u, shared=16384..%u, block=BYTES, memory=BYTES, "
+                           "submit_ms=1..10000",
+                           word, c->properties.deviceName, c->subgroup_min, c->subgroup_max, c->shared_bytes);
     }
     strcpy(c->overrides, text);
     return WN_OK;
@@ -324,6 +339,7 @@ wn_status caps_create_device(const struct instance_api *api, const struct caps *
     enabled.has_bf16 = c->has_bf16 && c->has_coopmat;
     chain(&f, &enabled);
     f.v12.bufferDeviceAddress = VK_TRUE;
+    f.base.features.shaderInt64 = c->is_software ? VK_TRUE : VK_FALSE;
     f.v11.storageBuffer16BitAccess = c->has_16bit_storage ? VK_TRUE : VK_FALSE;
     f.v12.shaderFloat16 = c->has_fp16 ? VK_TRUE : VK_FALSE;
     f.v12.vulkanMemoryModel = f.v12.vulkanMemoryModelDeviceScope = c->has_coopmat ? VK_TRUE : VK_FALSE;

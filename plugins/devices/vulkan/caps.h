@@ -3,9 +3,9 @@
  * Every optional feature is asked for once, here; kernels are chosen from this struct alone. WINNOW_VULKAN_CAPS takes
  * features away, so that any path can be forced on any device: a list of
  *     no-fp16  no-16bit-storage  no-coopmat  no-bf16  no-subgroup  no-budget  no-unified  gpu
- *     subgroup=N  shared=BYTES  block=BYTES  memory=BYTES  submit_ms=N
- * separated by commas. `gpu` treats a software device like a GPU. What is in force stands in wn_device_info.paths, and
- * so in a run's manifest.
+ *     matrix=MxNxK  subgroup=N  shared=BYTES  block=BYTES  memory=BYTES  submit_ms=N
+ * separated by commas. `gpu` treats a software device like a GPU; `matrix` is for drivers that multiply matrices of any
+ * shape. What is in force stands in wn_device_info.paths, and so in a run's manifest.
  */
 #ifndef WINNOW_VULKAN_CAPS_H
 #define WINNOW_VULKAN_CAPS_H

@@ -20,22 +20,23 @@ struct operand operand_of(const struct compiler *c, uint32_t tensor)
     const struct slice *slice = is_constant ? &c->p->constants : &c->p->memory;
     const uint64_t row0 = is_window ? t->row0 : 0, col0 = is_window ? t->col0 : 0;
     const uint64_t stride = c->p->plan.stride[base], first = c->p->plan.offset[base];
-    const uint64_t end = is_constant ? first : first + stride * (c->p->max_items - 1) + b->rows * b->cols * 4;
-    return (struct operand){ .address = slice->address + first + 4 * (row0 * b->cols + col0),
+    const enum element type = (enum element)c->p->types[base];
+    const uint64_t size = element_bytes(type), item_bytes = b->rows * b->cols * size;
+    const uint64_t end = is_constant ? first : first + stride * (c->p->max_items - 1) + item_bytes;
+    return (struct operand){ .address = slice->address + first + size * (row0 * b->cols + col0),
+                             .type = type,
                              .rows = (uint32_t)t->rows,
                              .cols = (uint32_t)t->cols,
                              .ld = (uint32_t)b->cols,
-                             .item_stride = (uint32_t)(stride / 4),
-                             .touch = { first, end, base, row0, t->rows, col0, t->cols },
-                             .slice = slice };
+                             .item_stride = (uint32_t)(stride / size),
+                             .touch = { first, end, base, row0, t->rows, col0, t->cols } };
 }
 
 struct operand workspace_of(const struct compiler *c)
 {
     const uint64_t first = c->p->plan.workspace[c->op];
     return (struct operand){ .address = c->p->memory.address + first,
-                             .touch = { .first = first, .last = first + c->workspace_bytes[c->op], .base = WN_NONE },
-                             .slice = &c->p->memory };
+                             .touch = { .first = first, .last = first + c->workspace_bytes[c->op], .base = WN_NONE } };
 }
 
 /* ---- commands ----------------------------------------------------------------------------------------------- */
@@ -220,12 +221,33 @@ static wn_status build_parts(wn_program *p, uint64_t *workspace_bytes, wn_error 
     return lower_all(&c);
 }
 
+static void enlist(wn_program *p)
+{
+    wn_device *d = p->device;
+    pthread_mutex_lock(&d->programs_mutex);
+    p->next = d->programs;
+    p->link = &d->programs;
+    if (p->next)
+        p->next->link = &p->next;
+    d->programs = p;
+    pthread_mutex_unlock(&d->programs_mutex);
+}
+
+static void delist(wn_program *p)
+{
+    pthread_mutex_lock(&p->device->programs_mutex);
+    *p->link = p->next;
+    if (p->next)
+        p->next->link = p->link;
+    pthread_mutex_unlock(&p->device->programs_mutex);
+}
+
 wn_status program_build(wn_program *p, wn_error *err)
 {
     uint64_t *workspace_bytes = calloc(p->graph->op_count, sizeof *workspace_bytes);
     p->packed = calloc(p->graph->op_count * 2, sizeof *p->packed);
-    p->generation = p->device->generation;
     p->is_built = 1;
+    enlist(p);
     const wn_status status = build_parts(p, workspace_bytes, err);
     free(workspace_bytes);
     if (status != WN_OK)
@@ -233,27 +255,25 @@ wn_status program_build(wn_program *p, wn_error *err)
     return status;
 }
 
-/* What was made by a device that is gone went with it: only weights' references are counted on the host. */
 void program_unbuild(wn_program *p)
 {
     wn_device *d = p->device;
+    if (!p->is_built)
+        return;
+    delist(p);
+    record_free_all(p);
     for (uint64_t i = 0; i < p->packed_count; i++)
         weights_release(d, p->packed[i]);
-    const int is_alive = p->is_built && d->handle && p->generation == d->generation;
-    record_free_all(p);
-    if (is_alive && device_is_there(d)) {
+    if (device_is_there(d)) {
         d->vk.DestroyFence(d->handle, p->fence, NULL);
         d->vk.DestroyCommandPool(d->handle, p->pool, NULL);
     }
-    if (is_alive) {
-        memory_put(d, &p->memory);
-        memory_put(d, &p->constants);
-        memory_put(d, &p->io);
-        memory_put(d, &p->ring);
-    }
+    memory_put(d, &p->memory);
+    memory_put(d, &p->constants);
+    memory_put(d, &p->io);
+    memory_put(d, &p->ring);
     free(p->commands);
     free(p->packed);
-    p->memory = p->constants = p->io = p->ring = (struct slice){ 0 };
     p->commands = NULL;
     p->packed = NULL;
     p->command_count = p->command_capacity = p->packed_count = 0;
@@ -293,7 +313,9 @@ static wn_status check_sizes(const wn_program *p, wn_error *err)
 {
     for (uint64_t i = 0; i < p->graph->tensor_count; i++) {
         const wn_tensor *t = &p->graph->tensors[i];
-        if (t->role != WN_ROLE_WINDOW && p->plan.stride[i] / 4 * p->max_items + t->rows * t->cols > UINT32_MAX)
+        if (t->role != WN_ROLE_WINDOW &&
+            p->plan.stride[i] / element_bytes((enum element)p->types[i]) * p->max_items + t->rows * t->cols >
+                UINT32_MAX)
             return check_fail(p->graph, UINT64_MAX, err, WN_E_MEMORY,
                               "tensor \"%s\" [%llu, %llu] of %llu items has more than 2^32 elements: a smaller "
                               "engine.batch or canvas is needed",
@@ -301,6 +323,23 @@ static wn_status check_sizes(const wn_program *p, wn_error *err)
                               (unsigned long long)p->max_items);
     }
     return WN_OK;
+}
+
+static wn_status plan(const struct compiler *c)
+{
+    wn_program *p = c->p;
+    uint8_t *sizes = malloc(p->graph->tensor_count + 1);
+    p->types = calloc(p->graph->tensor_count + 1, sizeof *p->types);
+    if (!sizes || !p->types) {
+        free(sizes);
+        return wn_fail(c->err, WN_E_MEMORY, "out of memory");
+    }
+    elements_choose(c, p->types);
+    for (uint64_t i = 0; i < p->graph->tensor_count; i++)
+        sizes[i] = (uint8_t)element_bytes((enum element)p->types[i]);
+    const wn_status status = plan_memory(p->graph, p->max_items, sizes, c->workspace_bytes, &p->plan, c->err);
+    free(sizes);
+    return status;
 }
 
 static wn_status describe(wn_program *p, wn_error *err)
@@ -314,7 +353,7 @@ static wn_status describe(wn_program *p, wn_error *err)
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     }
     find_workspaces(&c);
-    const wn_status status = plan_memory(g, p->max_items, NULL, workspace_bytes, &p->plan, err);
+    const wn_status status = plan(&c);
     free(workspace_bytes);
     WN_TRY(status);
     for (uint64_t i = 0; i < g->op_count; i++)
@@ -361,6 +400,7 @@ void program_free(wn_program *p)
     plan_free(&p->plan);
     bind_free(&p->bindings);
     free(p->ops);
+    free(p->types);
     free(p->graph);
     free(p);
 }

@@ -1,24 +1,7 @@
 /* ops_product.c - lowers LINEAR and CONV to the kernel that suits the device and the shape. */
-#include "vulkan.h"
+#include "product.h"
 
-struct push {
-    struct push_head head;
-    uint64_t x, weight, bias, mul, gate, residual, to;
-    uint32_t x_ld, x_item, mul_ld, mul_item, gate_item, residual_ld, residual_item, to_ld, to_item;
-    uint32_t rows, cols, depth, weight_ld;
-};
-_Static_assert(sizeof(struct push) <= PUSH_BYTES, "push constants");
-
-struct product {
-    const wn_op *op;
-    struct operand x, mul, gate, residual, to;
-    const struct packed *weight, *bias;
-    int is_aligned;
-    struct push push;
-};
-
-/* The type of the multiplied values: that of the program, but a single row (conditioning vectors) stays float32. */
-static enum element product_type(const struct compiler *c, const wn_op *op)
+enum element product_type(const struct compiler *c, const wn_op *op)
 {
     if (c->p->dtype == WN_F32 || (op->kind == WN_OP_LINEAR && c->g->tensors[op->out].rows == 1))
         return ELEMENT_F32;
@@ -45,6 +28,7 @@ static wn_status gather(struct compiler *c, const wn_op *op, uint64_t taps, stru
     const int is_software = c->device->caps->is_software, has_blocks = blocks != ELEMENT_F32 && !is_software;
     const enum packing packing = is_software ? PACK_PANELS : has_blocks ? PACK_BLOCKS : PACK_ROWS;
     *p = (struct product){ .op = op,
+                           .type = type,
                            .x = operand_of(c, op->in[0]),
                            .mul = operand_of(c, op->in[1]),
                            .gate = operand_of(c, op->in[2]),
@@ -52,48 +36,37 @@ static wn_status gather(struct compiler *c, const wn_op *op, uint64_t taps, stru
                            .to = operand_of(c, op->out) };
     WN_TRY(weight_of(c, 0, packing, has_blocks ? blocks : storage_type(weight, type), taps, &p->weight));
     WN_TRY(weight_of(c, 1, PACK_VECTOR, ELEMENT_F32, 1, &p->bias));
-    p->is_aligned = p->x.address % 16 == 0 && p->x.ld % 4 == 0 && p->x.cols % 4 == 0;
-    p->push = (struct push){ .x = p->x.address,
-                             .weight = p->weight->slice.address,
-                             .bias = p->bias ? p->bias->slice.address : 0,
-                             .mul = p->mul.address,
-                             .gate = p->gate.address,
-                             .residual = p->residual.address,
-                             .to = p->to.address,
-                             .x_ld = p->x.ld,
-                             .x_item = p->x.item_stride,
-                             .mul_ld = p->mul.ld,
-                             .mul_item = p->mul.item_stride,
-                             .gate_item = p->gate.item_stride,
-                             .residual_ld = p->residual.ld,
-                             .residual_item = p->residual.item_stride,
-                             .to_ld = p->to.ld,
-                             .to_item = p->to.item_stride,
-                             .rows = p->to.rows,
-                             .cols = p->to.cols,
-                             .depth = p->x.cols,
-                             .weight_ld = (uint32_t)p->weight->stride };
+    p->push = (struct product_push){ .x = p->x.address,
+                                     .weight = p->weight->slice.address,
+                                     .bias = p->bias ? p->bias->slice.address : 0,
+                                     .mul = p->mul.address,
+                                     .gate = p->gate.address,
+                                     .residual = p->residual.address,
+                                     .to = p->to.address,
+                                     .x_ld = p->x.ld,
+                                     .x_item = p->x.item_stride,
+                                     .mul_ld = p->mul.ld,
+                                     .mul_item = p->mul.item_stride,
+                                     .gate_item = p->gate.item_stride,
+                                     .residual_ld = p->residual.ld,
+                                     .residual_item = p->residual.item_stride,
+                                     .to_ld = p->to.ld,
+                                     .to_item = p->to.item_stride,
+                                     .rows = p->to.rows,
+                                     .cols = p->to.cols,
+                                     .depth = p->x.cols,
+                                     .weight_ld = (uint32_t)p->weight->stride };
     return WN_OK;
 }
 
 static void touch(struct command *k, const struct product *p)
 {
-    command_weight(k, p->weight, offsetof(struct push, weight));
+    command_weight(k, p->weight, offsetof(struct product_push, weight));
     command_reads(k, &p->x);
     command_reads(k, &p->mul);
     command_reads(k, &p->gate);
     command_reads(k, &p->residual);
     command_writes(k, &p->to);
-}
-
-/* Constants 0 to 4 of all kernels. `size`: how many outputs belong to an invocation, each in its way. */
-static void common_constants(const struct compiler *c, struct command *k, const struct product *p, uint32_t size)
-{
-    command_constant(k, (uint32_t)p->op->activation);
-    command_constant(k, p->weight->type);
-    command_constant(k, product_type(c, p->op));
-    command_constant(k, (uint32_t)p->is_aligned);
-    command_constant(k, size);
 }
 
 /* Constants 5 to 11, which a linear kernel does not have: kernel, stride, pad, upsampling, the picture's sides. */
@@ -110,6 +83,27 @@ static void picture_constants(struct command *k, const wn_op *op)
     command_constant(k, (uint32_t)((i[1] * i[6] + i[4] + i[5] - i[2]) / i[3] + 1));
 }
 
+struct command *product_command(struct compiler *c, const struct product *p, enum kernel linear, enum kernel conv,
+                                int is_aligned, uint32_t size)
+{
+    struct command *k = command_new(c, p->op->kind == WN_OP_CONV ? conv : linear, &p->push, sizeof p->push);
+    if (!k)
+        return NULL;
+    command_constant(k, (uint32_t)p->op->activation);
+    command_constant(k, p->weight->type);
+    command_constant(k, p->type);
+    command_constant(k, (uint32_t)is_aligned);
+    command_constant(k, size);
+    picture_constants(k, p->op);
+    touch(k, p);
+    return k;
+}
+
+static int is_aligned_by_4(const struct product *p)
+{
+    return p->x.address % 16 == 0 && p->x.ld % 4 == 0 && p->x.cols % 4 == 0;
+}
+
 /* 128 x 128 outputs to a group where there are enough of them (by the shape of one item) and its 17 KB of shared memory
  * are there, else 64 x 64. */
 static uint32_t each_of(const struct compiler *c, const struct product *p)
@@ -120,16 +114,13 @@ static uint32_t each_of(const struct compiler *c, const struct product *p)
 static wn_status lower_tile(struct compiler *c, const struct product *p)
 {
     const uint32_t each = each_of(c, p), tile = 16 * each;
-    struct command *k =
-        command_new(c, p->op->kind == WN_OP_CONV ? KERNEL_CONV_TILE : KERNEL_LINEAR_TILE, &p->push, sizeof p->push);
+    struct command *k = product_command(c, p, KERNEL_LINEAR_TILE, KERNEL_CONV_TILE, is_aligned_by_4(p), each);
     if (!k)
         return WN_E_MEMORY;
-    common_constants(c, k, p, each);
-    picture_constants(k, p->op);
+    command_constant(k, (uint32_t)product_is_out_aligned(c->g, p->op));
     k->rows = p->to.rows;
     k->rows_per_group = tile;
     k->columns = ceil_div(p->to.cols, tile);
-    touch(k, p);
     return WN_OK;
 }
 
@@ -149,27 +140,25 @@ static wn_status lower_software(struct compiler *c, const struct product *p)
     if (p->weight->stride > SOFTWARE_DEPTH)
         return wn_fail(c->err, WN_E_UNSUPPORTED, "sums of %llu products, at most %d on a software device",
                        (unsigned long long)p->weight->stride, SOFTWARE_DEPTH);
-    struct command *k = command_new(c, p->op->kind == WN_OP_CONV ? KERNEL_CONV_SOFTWARE : KERNEL_LINEAR_SOFTWARE,
-                                    &p->push, sizeof p->push);
+    struct command *k = product_command(c, p, KERNEL_LINEAR_SOFTWARE, KERNEL_CONV_SOFTWARE, is_aligned_by_4(p), rows);
     if (!k)
         return WN_E_MEMORY;
-    common_constants(c, k, p, rows);
-    picture_constants(k, p->op);
     command_constant(k, lanes);
     command_constant(k, p->to.cols % 2 == 0 && is_even(&p->to) && is_even(&p->mul) && is_even(&p->gate) &&
                             is_even(&p->residual));
     k->rows = p->to.rows;
     k->rows_per_group = rows * lanes;
     k->columns = ceil_div(p->to.cols, SOFTWARE_COLUMNS * lanes);
-    touch(k, p);
     return WN_OK;
 }
 
-/* ---- both --------------------------------------------------------------------------------------------------- */
+/* ---- all ---------------------------------------------------------------------------------------------------- */
 
 static wn_status lower(struct compiler *c, const struct product *p)
 {
-    return c->device->caps->is_software ? lower_software(c, p) : lower_tile(c, p);
+    if (c->device->caps->is_software)
+        return lower_software(c, p);
+    return product_fits_matrix(c, p->op) ? product_lower_matrix(c, p) : lower_tile(c, p);
 }
 
 wn_status lower_linear(struct compiler *c, const wn_op *op)

@@ -54,6 +54,7 @@ wn_status lower_norm(struct compiler *c, const wn_op *op)
     subgroup_constants(c, k);
     command_constant(k, op->i[0] == 2);
     command_constant(k, scale.address != 0);
+    command_constant(k, to.type);
     k->rows = x.rows;
     k->rows_per_group = 1;
     command_reads(k, &x);
@@ -94,6 +95,8 @@ wn_status lower_head_norm_rope(struct compiler *c, const wn_op *op)
     if (!k)
         return WN_E_MEMORY;
     subgroup_constants(c, k);
+    command_constant(k, x.type);
+    command_constant(k, to.type);
     k->rows = (uint64_t)x.rows * push.heads;
     k->rows_per_group = 1;
     command_reads(k, &x);

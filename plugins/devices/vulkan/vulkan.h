@@ -5,6 +5,8 @@
  *   pipeline.c          kernels specialised for a use, and the cache of them on disk
  *   weights.c           one copy of every weight, shared by all programs
  *   compile.c, ops_*.c  from a checked graph to commands: one or two for each op
+ *   elements.c          which activations are stored in 16 bits
+ *   *_matrix.c          products and attention on matrix units
  *   stream.c            weights that stay in host memory, copied up while others are multiplied
  *   order.c             which commands may run at once: barriers only where data flows
  *   record.c, run.c     command buffers of a bounded length, replayed for each run
@@ -117,6 +119,8 @@ struct wn_device {
 
     pthread_mutex_t weights_mutex;
     struct packed *packed;
+    pthread_mutex_t programs_mutex;
+    wn_program *programs;    /* that have parts on the device */
     uint64_t streamed_bytes; /* of weights that stay in host memory */
 
     _Atomic double work_per_s; /* seen in submissions, see struct command; 0 before the first */
@@ -126,9 +130,8 @@ struct wn_device {
 wn_status device_start(wn_device *device, wn_error *err); /* the VkDevice and everything under it */
 void device_stop(wn_device *device);
 /* Work that needs the device: calls fn with use_lock held. When the device is lost in it, a new VkDevice is made (by
- * the first of several threads that notice) and fn is called again, twice at most; then WN_E_DEVICE. Programs notice a
- * new device by `generation` and build themselves again, weights go up again with the first that asks for them. A later
- * call tries anew. [any] */
+ * the first of several threads that notice) and fn is called again, twice at most; then WN_E_DEVICE. What programs had
+ * on the old one went with it: they are built again when they run. A later call tries anew. [any] */
 wn_status device_use(wn_device *device, wn_status (*fn)(void *arg, wn_error *err), void *arg, wn_error *err);
 /* Submits all or nothing, and waits until it has ended; in slices, so that a driver that hangs is noticed: it is given
  * up for good, since what was submitted may still write to its memory. [any] */
@@ -187,7 +190,6 @@ void blocks_pack_row(enum element type, const void *row, uint64_t cols, char *to
 wn_status weights_get(wn_device *device, const wn_weight *weight, enum packing packing, enum element type,
                       uint64_t taps, const struct packed **packed, wn_error *err);
 void weights_release(wn_device *device, const struct packed *packed); /* NULL is fine */
-void weights_forget(wn_device *device); /* the device is gone: they go up again when they are next asked for */
 
 /* ---- programs ----------------------------------------------------------------------------------------------- */
 
@@ -200,17 +202,14 @@ struct touch {
     uint64_t row0, rows, col0, cols;
 };
 
-enum { MAX_READS = 7 };
+enum { MAX_READS = 7 }; /* of operands, and a place of the ring */
 
 /* One dispatch. Groups of a run of n items: ceil(n * rows / rows_per_group) * columns; a kernel finds its items, rows
  * and columns from its number. push begins with struct push_head. */
 struct command {
     struct variant variant;
     VkPipeline pipeline;
-    union {
-        uint8_t push[PUSH_BYTES];
-        uint32_t push_words[PUSH_BYTES / 4];
-    };
+    uint8_t push[PUSH_BYTES];
     uint32_t push_bytes;
     uint64_t rows, rows_per_group, columns;
     struct touch read[MAX_READS], write;
@@ -244,13 +243,14 @@ struct wn_program {
     wn_graph *graph; /* a copy: what is built once more after the device was lost */
     int64_t dtype;
     uint64_t max_items;
+    uint8_t *types; /* of tensors: enum element */
     struct plan plan;
     struct bind_table bindings;
     struct op_record *ops;
     int is_measured;
 
-    uint64_t generation; /* of the device, when what follows was made */
-    int is_built;
+    int is_built;             /* whether what follows is there */
+    wn_program *next, **link; /* in the device's list, while it is built */
     struct slice memory, constants, io;
     struct slice ring; /* where streamed weights lie while they are read */
     struct command *commands;
@@ -265,7 +265,7 @@ struct wn_program {
 /* copy.c: one block of memory with everything of a graph but the weights' data; free() ends it. NULL: no memory. */
 wn_graph *copy_graph(const wn_graph *graph);
 
-/* The parts of a program that live on the device; builds again after the device was lost. [serial] */
+/* The parts of a program that live on the device. [serial], with the device's use_lock */
 wn_status program_build(wn_program *p, wn_error *err);
 void program_unbuild(wn_program *p);
 
@@ -299,13 +299,16 @@ struct compiler {
     wn_error *err;
 };
 
-/* A tensor or window for a kernel: element (item, r, c) is at address + 4 * (item * item_stride + r * ld + c). */
+/* A tensor or window for a kernel: element (item, r, c) is number item * item_stride + r * ld + c from address on. */
 struct operand {
-    uint64_t address; /* 0: absent */
+    uint64_t address;  /* 0: absent */
+    enum element type; /* F32, but see elements.c */
     uint32_t rows, cols, ld, item_stride;
     struct touch touch;
-    const struct slice *slice;
 };
+
+/* elements.c: how each tensor is stored, an enum element; windows as their base. */
+void elements_choose(const struct compiler *c, uint8_t *types);
 
 struct operand operand_of(const struct compiler *c, uint32_t tensor);
 /* The op's own memory while it runs. */

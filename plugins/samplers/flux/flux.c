@@ -32,7 +32,7 @@ static const wn_option options[] = {
         "Keep the text encoders in memory, release them after each prompt, or release the transformer too while they "
         "work; auto keeps them where all fits."),
     WN_JSON(struct flux_options, loras, "[]",
-            "LoRAs merged into the transformer: paths, or objects with a path and a scale (default 1)."),
+            "LoRAs merged into the weights: paths, or objects with a path and a scale (default 1)."),
     WN_INT(struct flux_options, text_length, "0", 0, MAX_TEXT,
            "Tokens of T5, padding included; 0 = the tokenizer's model_max_length. Another length, another image."),
     WN_INT(struct flux_options, batch, "16", 1, 256, "Most images in one network evaluation."),
@@ -67,9 +67,9 @@ static wn_status read_models(struct flux *f, wn_error *err)
     const struct flux_parts *p = &f->parts;
     const char *scheduler = p->path[PART_SCHEDULER];
     WN_TRY(nn_flux_read(p->path[PART_TRANSFORMER], p->weights[PART_TRANSFORMER], &f->flux, err));
-    WN_TRY(loras_merge(f, err));
     WN_TRY(nn_vae_read(p->path[PART_VAE], p->weights[PART_VAE], &f->vae, err));
     WN_TRY(nn_clip_text_read(p->path[PART_TEXT_ENCODER], p->weights[PART_TEXT_ENCODER], &f->clip, err));
+    WN_TRY(loras_merge(f, err));
     WN_TRY(nn_t5_read(p->path[PART_TEXT_ENCODER_2], p->weights[PART_TEXT_ENCODER_2], &f->t5, err));
     WN_TRY(nn_clip_bpe_open(p->path[PART_TOKENIZER], &f->clip_tokenizer, err));
     WN_TRY(nn_t5_spm_open(p->path[PART_TOKENIZER_2], &f->t5_tokenizer, err));

@@ -164,7 +164,8 @@ wn_status parts_open(struct flux *f, wn_error *err);
 void parts_tell_tokenizers(const struct flux *f); /* once they are open */
 void parts_close(struct flux_parts *p);
 
-/* loras.c: opens what the option names, tells the host of the files, and merges them into the transformer. */
+/* loras.c: opens what the option names, tells the host of the files, and merges them into the transformer
+ * and CLIP, once both are known. */
 wn_status loras_merge(struct flux *f, wn_error *err);
 void loras_close(struct flux_loras *l);
 

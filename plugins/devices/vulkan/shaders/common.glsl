@@ -9,6 +9,10 @@
 
 layout(buffer_reference, std430, buffer_reference_align = 4) buffer Floats { float at[]; };
 layout(buffer_reference, std430, buffer_reference_align = 16) readonly buffer Vectors { vec4 at[]; };
+layout(buffer_reference, std430, buffer_reference_align = 16) buffer WritableVectors { vec4 at[]; };
+layout(buffer_reference, std430, buffer_reference_align = 16) readonly buffer Quads { uvec4 at[]; };
+layout(buffer_reference, std430, buffer_reference_align = 8) buffer WritablePairs { uvec2 at[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) buffer WritableWords { uint at[]; };
 layout(buffer_reference, std430, buffer_reference_align = 4) readonly buffer Words { uint at[]; };
 layout(buffer_reference, std430, buffer_reference_align = 8) readonly buffer WordPairs { uvec2 at[]; };
 
@@ -37,4 +41,18 @@ float round_to(float x, uint element)
 {
     return element == ELEMENT_F16 ? unpackHalf2x16(packHalf2x16(vec2(x, 0.0))).x
                                   : element == ELEMENT_BF16 ? round_bf16(x) : x;
+}
+
+// The other way round than unpack.
+uint pack(vec2 x, uint element)
+{
+    const uvec2 bits = floatBitsToUint(vec2(round_bf16(x.x), round_bf16(x.y)));
+    return element == ELEMENT_F16 ? packHalf2x16(x) : bits.x >> 16 | bits.y & 0xffff0000u;
+}
+
+// Elements `at` and `at` + 1 of a tensor of floats or of 16-bit values, of which `at` must be even.
+vec2 pair_at(uvec2 address, uint at, uint element)
+{
+    return element == ELEMENT_F32 ? vec2(Floats(address).at[at], Floats(address).at[at + 1])
+                                  : unpack(Words(address).at[at / 2], element);
 }

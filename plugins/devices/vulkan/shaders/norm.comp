@@ -7,6 +7,7 @@ layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const bool HAS_SUBGROUP = true;
 layout(constant_id = 2) const bool IS_RMS = false;
 layout(constant_id = 3) const bool IS_MODULATED = false; // scale and shift are tensors of the item, and 1 is added
+layout(constant_id = 4) const uint TO_ELEMENT = 0; // of out; where it is not F32, cols is even
 
 #include "common.glsl"
 #include "reduce.glsl"
@@ -28,6 +29,16 @@ float row_sum(Floats x, uint first, float minus, bool squared)
     return sum_of_group(sum);
 }
 
+float normed(uint item, uint c, float x, float mean, float factor)
+{
+    float n = (x - mean) * factor;
+    if (!is_absent(push.scale))
+        n *= Floats(push.scale).at[item * push.scale_item + c] + (IS_MODULATED ? 1.0 : 0.0);
+    if (!is_absent(push.shift))
+        n += Floats(push.shift).at[item * push.shift_item + c];
+    return n;
+}
+
 void main()
 {
     const uint row = gl_WorkGroupID.x + push.group0, item = row / push.rows, r = row % push.rows;
@@ -37,13 +48,13 @@ void main()
     const uint from = item * push.x_item + r * push.x_ld, into = item * push.to_item + r * push.to_ld;
     const float mean = IS_RMS ? 0.0 : row_sum(x, from, 0.0, false) / float(push.cols);
     const float factor = inversesqrt(row_sum(x, from, mean, true) / float(push.cols) + push.eps);
-    const bool has_scale = !is_absent(push.scale), has_shift = !is_absent(push.shift);
-    for (uint c = gl_LocalInvocationID.x; c < push.cols; c += LOCAL_SIZE) {
-        float n = (x.at[from + c] - mean) * factor;
-        if (has_scale)
-            n *= Floats(push.scale).at[item * push.scale_item + c] + (IS_MODULATED ? 1.0 : 0.0);
-        if (has_shift)
-            n += Floats(push.shift).at[item * push.shift_item + c];
-        to.at[into + c] = n;
+    if (TO_ELEMENT == ELEMENT_F32) {
+        for (uint c = gl_LocalInvocationID.x; c < push.cols; c += LOCAL_SIZE)
+            to.at[into + c] = normed(item, c, x.at[from + c], mean, factor);
+        return;
     }
+    for (uint c = 2 * gl_LocalInvocationID.x; c < push.cols; c += 2 * LOCAL_SIZE)
+        WritableWords(push.to).at[(into + c) / 2] = pack(vec2(normed(item, c, x.at[from + c], mean, factor),
+                                                              normed(item, c + 1, x.at[from + c + 1], mean, factor)),
+                                                         TO_ELEMENT);
 }

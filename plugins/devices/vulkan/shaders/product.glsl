@@ -21,14 +21,23 @@ layout(push_constant) uniform Push {
 uint row_count() { return push.items * push.rows; }
 
 #ifdef CONVOLUTION
-// Offset of the first channel of tap `tap` for output position `row`; false when it is padding.
+// Upper left corner (x, y) of the window of output position `at`.
+ivec2 window_of(uint at)
+{
+    return ivec2(at % OUT_WIDTH * STRIDE, at / OUT_WIDTH * STRIDE) - int(PAD);
+}
+
+// Offset of the first channel of tap `tap` of a window in the picture that begins at `base`; false when it is padding.
+bool find_tap_from(uint base, ivec2 window, uint tap, out uint offset)
+{
+    const ivec2 at = window + ivec2(tap % KERNEL, tap / KERNEL);
+    offset = base + (uint(at.y) / UP * WIDTH + uint(at.x) / UP) * push.x_ld;
+    return at.y >= 0 && at.x >= 0 && at.y < int(HEIGHT * UP) && at.x < int(WIDTH * UP);
+}
+
 bool find_tap(uint row, uint tap, out uint offset)
 {
-    const uint item = row / push.rows, at = row % push.rows;
-    const int y = int(at / OUT_WIDTH * STRIDE + tap / KERNEL) - int(PAD);
-    const int x = int(at % OUT_WIDTH * STRIDE + tap % KERNEL) - int(PAD);
-    offset = item * push.x_item + (uint(y) / UP * WIDTH + uint(x) / UP) * push.x_ld;
-    return y >= 0 && x >= 0 && y < int(HEIGHT * UP) && x < int(WIDTH * UP);
+    return find_tap_from(row / push.rows * push.x_item, window_of(row % push.rows), tap, offset);
 }
 
 float load_a(uint row, uint k)
@@ -63,8 +72,9 @@ vec4 load_a4(uint row, uint k)
 vec4 load_w4(uint n, uint k)
 {
     if (ELEMENT >= ELEMENT_Q8_0) {
-        const uvec2 row = push.weight + uvec2(4 * n * push.weight_ld, 0);
-        return k < push.depth ? quantised(Words(row), ELEMENT, k, push.depth) : vec4(0.0);
+        uint carry;
+        const uint low = uaddCarry(push.weight.x, 4 * n * push.weight_ld, carry);
+        return k < push.depth ? quantised(Words(uvec2(low, push.weight.y + carry)), ELEMENT, k, push.depth) : vec4(0.0);
     }
     const uint i = n * push.weight_ld + k;
     if (ELEMENT == ELEMENT_F32)
@@ -88,4 +98,20 @@ void finish(uint row, uint n, float sum)
     if (!is_absent(push.residual))
         sum += Floats(push.residual).at[item * push.residual_item + r * push.residual_ld + n];
     Floats(push.to).at[item * push.to_item + r * push.to_ld + n] = sum;
+}
+
+// Four neighbours that are not stored; 4 divides N and all strides, and all addresses are multiples of 16.
+vec4 finished4(uint item, uint r, uint n, vec4 sum)
+{
+    if (!is_absent(push.bias))
+        sum += Vectors(push.bias).at[n / 4];
+    for (uint i = 0; i < 4; i++)
+        sum[i] = activate(sum[i], ACTIVATION);
+    if (!is_absent(push.mul))
+        sum *= Vectors(push.mul).at[(item * push.mul_item + r * push.mul_ld + n) / 4];
+    if (!is_absent(push.gate))
+        sum *= Vectors(push.gate).at[(item * push.gate_item + n) / 4];
+    if (!is_absent(push.residual))
+        sum += Vectors(push.residual).at[(item * push.residual_item + r * push.residual_ld + n) / 4];
+    return sum;
 }
