@@ -116,13 +116,13 @@ static int load_spec(struct sampler_bench *b)
     struct buffer text = BUFFER_INIT(1 << 16);
     struct json_text j = json_begin(&text, 0);
     json_object(&j);
-    json_key(&j, "winnow"), json_u64(&j, 0);
+    json_key_u64(&j, "winnow", 0);
     json_key(&j, "sampler"), json_object(&j);
-    json_key(&j, "use"), json_string(&j, b->plugin);
+    json_key_string(&j, "use", b->plugin);
     json_key(&j, "options"), json_object(&j);
-    json_key(&j, "model"), json_string(&j, cli_value(b->c, "model", b->size));
-    json_key(&j, "device"), json_string(&j, b->device);
-    json_key(&j, "dtype"), json_string(&j, b->dtype);
+    json_key_string(&j, "model", cli_value(b->c, "model", b->size));
+    json_key_string(&j, "device", b->device);
+    json_key_string(&j, "dtype", b->dtype);
     json_end(&j), json_end(&j), json_end(&j);
     const struct spec_request request = { .path = "command line", .text = buffer_string(&text), .without_run = true };
     const int code = cli_load_spec(b->c, &request, &b->spec);
@@ -362,30 +362,30 @@ static void write_table(const struct sampler_bench *b, struct buffer *out)
 static void write_op_json(struct json_text *j, const struct op_sum *o)
 {
     json_object(j);
-    json_key(j, "op"), json_string(j, o->name);
-    json_key(j, "times"), json_u64(j, o->count);
-    json_key(j, "seconds"), json_number(j, o->seconds);
-    json_key(j, "flops"), json_number(j, o->flops);
-    json_key(j, "bytes"), json_number(j, o->bytes);
+    json_key_string(j, "op", o->name);
+    json_key_u64(j, "times", o->count);
+    json_key_number(j, "seconds", o->seconds);
+    json_key_number(j, "flops", o->flops);
+    json_key_number(j, "bytes", o->bytes);
     json_end(j);
 }
 
 static void write_row_json(const struct sampler_bench *b, struct json_text *j, const struct measured *m)
 {
     json_object(j);
-    json_key(j, "part"), json_string(j, m->part);
-    json_key(j, "px"), json_u64(j, m->px);
-    json_key(j, "items"), json_u64(j, m->items);
-    json_key(j, "runs"), json_u64(j, m->runs);
-    json_key(j, "best_s"), json_number(j, m->best_s);
-    json_key(j, "mean_s"), json_number(j, m->mean_s);
-    json_key(j, "load_s"), json_number(j, m->load_s);
-    json_key(j, "flops"), json_number(j, m->flops);
-    json_key(j, "product_share"), json_number(j, m->flops / m->best_s / b->peaks.product);
-    json_key(j, "activation_bytes"), json_u64(j, m->activation_bytes);
-    json_key(j, "weight_bytes"), json_u64(j, m->weight_bytes);
-    json_key(j, "planned_activation_bytes"), json_number(j, m->planned_activation_bytes);
-    json_key(j, "planned_weight_bytes"), json_number(j, m->planned_weight_bytes);
+    json_key_string(j, "part", m->part);
+    json_key_u64(j, "px", m->px);
+    json_key_u64(j, "items", m->items);
+    json_key_u64(j, "runs", m->runs);
+    json_key_number(j, "best_s", m->best_s);
+    json_key_number(j, "mean_s", m->mean_s);
+    json_key_number(j, "load_s", m->load_s);
+    json_key_number(j, "flops", m->flops);
+    json_key_number(j, "product_share", m->flops / m->best_s / b->peaks.product);
+    json_key_u64(j, "activation_bytes", m->activation_bytes);
+    json_key_u64(j, "weight_bytes", m->weight_bytes);
+    json_key_number(j, "planned_activation_bytes", m->planned_activation_bytes);
+    json_key_number(j, "planned_weight_bytes", m->planned_weight_bytes);
     json_key(j, "ops");
     json_array(j);
     for (uint64_t i = 0; i < m->op_count; i++)
@@ -398,13 +398,13 @@ static void write_json(const struct sampler_bench *b, struct buffer *out)
 {
     struct json_text j = json_begin(out, 2);
     json_object(&j);
-    json_key(&j, "sampler"), json_string(&j, b->plugin);
-    json_key(&j, "model"), json_string(&j, cli_value(b->c, "model", b->size));
+    json_key_string(&j, "sampler", b->plugin);
+    json_key_string(&j, "model", cli_value(b->c, "model", b->size));
     json_key(&j, "synthetic"), json_bool(&j, cli_flag(b->c, "synthetic"));
-    json_key(&j, "device"), json_string(&j, b->device_name);
-    json_key(&j, "dtype"), json_string(&j, b->dtype);
-    json_key(&j, "product_flops_per_s"), json_number(&j, b->peaks.product);
-    json_key(&j, "copy_bytes_per_s"), json_number(&j, b->peaks.copy);
+    json_key_string(&j, "device", b->device_name);
+    json_key_string(&j, "dtype", b->dtype);
+    json_key_number(&j, "product_flops_per_s", b->peaks.product);
+    json_key_number(&j, "copy_bytes_per_s", b->peaks.copy);
     json_key(&j, "parts");
     json_array(&j);
     for (uint32_t i = 0; i < b->count; i++)

@@ -167,24 +167,16 @@ static wn_status choose(struct drifting *d, uint64_t most, wn_error *err)
 
 /* ---- the whole ------------------------------------------------------------------------------------------------- */
 
-static wn_status place(const struct buffer *text, const char *directory, const char *name, wn_error *err)
-{
-    char path[FILE_PATH_SIZE];
-    WN_TRY(buffer_status(text, name, err));
-    WN_TRY(path_join(path, directory, name, err));
-    return file_write(path, text->data, text->size, err);
-}
-
 static wn_status write_files(const struct drift *d, const char *directory, wn_error *err)
 {
     struct buffer text = BUFFER_INIT(MAX_OUTPUT);
     drift_json(d, &text);
-    wn_status status = place(&text, directory, "drift.json", err);
+    wn_status status = file_write_buffer(directory, "drift.json", &text, err);
     buffer_clear(&text);
     if (status == WN_OK)
         status = drift_page(d, &text, err);
     if (status == WN_OK)
-        status = place(&text, directory, "drift.html", err);
+        status = file_write_buffer(directory, "drift.html", &text, err);
     buffer_free(&text);
     return status;
 }

@@ -206,7 +206,7 @@ static void write_type_numbers(struct json_text *j, const char *key, const doubl
     json_key(j, key);
     json_object(j);
     for (int t = 0; t < TYPES; t++)
-        json_key(j, workload_types[t].name), json_number(j, values[t]);
+        json_key_number(j, workload_types[t].name, values[t]);
     json_end(j);
 }
 
@@ -216,11 +216,11 @@ static void write_part(struct json_text *j, const wn_workload_part *part)
     for (int t = 0; t < TYPES; t++)
         weights[t] = workload_weights(part, &workload_types[t]);
     json_object(j);
-    json_key(j, "part"), json_string(j, part->name);
+    json_key_string(j, "part", part->name);
     write_type_numbers(j, "weight_bytes", weights);
-    json_key(j, "activation_bytes"), json_u64(j, part->activation_bytes);
-    json_key(j, "items"), json_u64(j, part->max_items);
-    json_key(j, "flops"), json_number(j, part->flops);
+    json_key_u64(j, "activation_bytes", part->activation_bytes);
+    json_key_u64(j, "items", part->max_items);
+    json_key_number(j, "flops", part->flops);
     json_key(j, "stays"), json_bool(j, part->transient == 0);
     json_end(j);
 }
@@ -229,11 +229,11 @@ static void write_device(struct json_text *j, const struct memory_plan *p, doubl
 {
     static const char *const words[] = { "keep", "release", "swap", "swap, batch 1", "too large" };
     json_object(j);
-    json_key(j, "memory_bytes"), json_number(j, device);
+    json_key_number(j, "memory_bytes", device);
     json_key(j, "fit");
     json_object(j);
     for (int t = 0; t < TYPES; t++)
-        json_key(j, workload_types[t].name), json_string(j, words[fit_of(p, &workload_types[t], device)]);
+        json_key_string(j, workload_types[t].name, words[fit_of(p, &workload_types[t], device)]);
     json_end(j);
     double streamed[TYPES];
     for (int t = 0; t < TYPES; t++)
@@ -247,9 +247,9 @@ void memory_plan_json(const struct memory_plan *p, struct json_text *j)
     static const char *const keys[] = { "peak_bytes_keep", "peak_bytes_release", "peak_bytes_swap" };
     double peaks[TYPES];
     json_object(j);
-    json_key(j, "model"), json_string(j, p->model);
+    json_key_string(j, "model", p->model);
     if (p->why.code != WN_OK) {
-        json_key(j, "unknown"), json_string(j, p->why.message);
+        json_key_string(j, "unknown", p->why.message);
         json_end(j);
         return;
     }

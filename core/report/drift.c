@@ -1,5 +1,6 @@
 /* drift.c - the arithmetic of drift.h. */
 #include "report/drift.h"
+#include "report/stats.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -26,12 +27,6 @@ static double value_of(const struct drift *d, const struct drift_pair *p, uint64
         (void)d;
         return fabs(p->scores[1][row - DRIFT_SCORES] - p->scores[0][row - DRIFT_SCORES]);
     }
-}
-
-static int rising(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
 }
 
 /* The value that a share of them does not exceed: of n, the ceil(share n)-th. */
@@ -89,7 +84,7 @@ static wn_status spread(const struct drift *d, uint64_t row, struct arena *arena
     s->bias = bias(d, row);
     if (!s->count)
         return WN_OK;
-    qsort(s->values, s->count, sizeof *s->values, rising);
+    qsort(s->values, s->count, sizeof *s->values, stats_ascending);
     s->mean = mean(d, s);
     s->median = median(s);
     s->p95 = s->is_psnr ? s->values[s->count - (uint64_t)ceil(0.95 * (double)s->count)] : quantile(s, 0.95);

@@ -73,17 +73,17 @@ void drift_table(const struct drift *d, struct buffer *out)
 /* What is infinite has no JSON number: null, and the count of equals says why. */
 static void write_number(struct json_text *j, const char *key, double value)
 {
-    json_key(j, key), json_number(j, isfinite(value) ? value : (double)NAN);
+    json_key_number(j, key, isfinite(value) ? value : (double)NAN);
 }
 
 static void write_spread(struct json_text *j, const struct drift_spread *s)
 {
     json_object(j);
-    json_key(j, "what"), json_string(j, s->title);
+    json_key_string(j, "what", s->title);
     if (*s->unit)
-        json_key(j, "unit"), json_string(j, s->unit);
-    json_key(j, "count"), json_u64(j, s->count);
-    json_key(j, "equal"), json_u64(j, s->equal);
+        json_key_string(j, "unit", s->unit);
+    json_key_u64(j, "count", s->count);
+    json_key_u64(j, "equal", s->equal);
     write_number(j, "mean", s->mean);
     write_number(j, "median", s->median);
     write_number(j, "p95", s->p95);
@@ -97,12 +97,12 @@ static void write_change(const struct drift *d, struct json_text *j, uint64_t pr
 {
     static const char *const keys[] = { "a", "b" };
     json_object(j);
-    json_key(j, "prompt_id"), json_string(j, d->prompts[prompt].id);
+    json_key_string(j, "prompt_id", d->prompts[prompt].id);
     for (int side = 0; side < 2; side++) {
         const struct drift_pair *p = &d->pairs[drift_chosen(d, prompt, metric, side)];
         json_key(j, keys[side]);
         json_object(j);
-        json_key(j, "candidate"), json_string(j, p->id);
+        json_key_string(j, "candidate", p->id);
         write_number(j, "score_a", p->scores[0][metric]);
         write_number(j, "score_b", p->scores[1][metric]);
         json_end(j);
@@ -114,10 +114,10 @@ static void write_choice(const struct drift *d, struct json_text *j, uint64_t me
 {
     const struct drift_choice *c = &d->choices[metric];
     json_object(j);
-    json_key(j, "metric"), json_string(j, d->metrics[metric].title);
-    json_key(j, "role"), json_string(j, d->metrics[metric].role == DATA_GUIDE ? "guide" : "judge");
-    json_key(j, "prompts"), json_u64(j, c->prompts);
-    json_key(j, "changed"), json_u64(j, c->changed);
+    json_key_string(j, "metric", d->metrics[metric].title);
+    json_key_string(j, "role", d->metrics[metric].role == DATA_GUIDE ? "guide" : "judge");
+    json_key_u64(j, "prompts", c->prompts);
+    json_key_u64(j, "changed", c->changed);
     write_number(j, "cost", c->cost);
     json_key(j, "changes");
     json_array(j);
@@ -131,8 +131,8 @@ static void write_choice(const struct drift *d, struct json_text *j, uint64_t me
 static void write_pair(const struct drift *d, struct json_text *j, const struct drift_pair *p)
 {
     json_object(j);
-    json_key(j, "candidate"), json_string(j, p->id);
-    json_key(j, "prompt_id"), json_string(j, d->prompts[p->prompt].id);
+    json_key_string(j, "candidate", p->id);
+    json_key_string(j, "prompt_id", d->prompts[p->prompt].id);
     write_number(j, "latent_share", p->latent_share);
     write_number(j, "latent_most", p->latent_most);
     write_number(j, "psnr_db", drift_psnr(p->square));
@@ -156,8 +156,8 @@ static void write_sides(const struct drift *d, struct json_text *j)
     json_array(j);
     for (int side = 0; side < 2; side++) {
         json_object(j);
-        json_key(j, "name"), json_string(j, d->side[side].name);
-        json_key(j, "devices"), json_string(j, d->side[side].machines);
+        json_key_string(j, "name", d->side[side].name);
+        json_key_string(j, "devices", d->side[side].machines);
         json_end(j);
     }
     json_end(j);
@@ -176,13 +176,13 @@ void drift_json(const struct drift *d, struct buffer *out)
 {
     struct json_text j = json_begin(out, 2);
     json_object(&j);
-    json_key(&j, "format"), json_u64(&j, 1);
-    json_key(&j, "run"), json_string(&j, d->run_dir);
+    json_key_u64(&j, "format", 1);
+    json_key_string(&j, "run", d->run_dir);
     write_sides(d, &j);
-    json_key(&j, "prompts"), json_u64(&j, d->prompt_count);
-    json_key(&j, "candidates"), json_u64(&j, d->pair_count);
-    json_key(&j, "left_out"), json_u64(&j, d->left_out);
-    json_key(&j, "left_out_why"), json_string(&j, d->left_out ? d->why : NULL);
+    json_key_u64(&j, "prompts", d->prompt_count);
+    json_key_u64(&j, "candidates", d->pair_count);
+    json_key_u64(&j, "left_out", d->left_out);
+    json_key_string(&j, "left_out_why", d->left_out ? d->why : NULL);
     write_strings(&j, "not_asked", d->silent_count, d->silent);
     json_key(&j, "differences");
     json_array(&j);
