@@ -2,6 +2,7 @@
  * reference, in the types that the device has units for. Shapes lie just off the fragments and tiles, or are whole
  * numbers of them, where kernels load and store 16 bytes at once.
  *
+ * `quick`: products and one block with attention, since a software driver takes a minute to compile the rest.
  * Skipped (77) where the device has none; modern_vulkan.sh runs it on a software driver that does. Bounds stand beside
  * the worst error seen there (fragments of 8 x 8 x 8).
  */
@@ -194,7 +195,19 @@ static void block(uint64_t rows, uint64_t heads, uint64_t size)
     maker_end(&m);
 }
 
-static void test_types(const char *paths)
+static void test_all(int is_quick)
+{
+    test_linear();
+    test_conv();
+    block(35, 2, 64);
+    if (is_quick)
+        return;
+    test_attention();
+    bounded_attention(2, 64, 0.4f);
+    bounded_attention(1, 72, 4.0f);
+}
+
+static void test_types(const char *paths, int is_quick)
 {
     static const int64_t dtypes[2] = { WN_F16, WN_BF16 };
     static const char *const names[2] = { "f16", "bf16" };
@@ -204,16 +217,11 @@ static void test_types(const char *paths)
         if (!strstr(paths, name))
             continue;
         dtype = dtypes[i];
-        test_linear();
-        test_conv();
-        test_attention();
-        bounded_attention(2, 64, 0.4f);
-        bounded_attention(1, 72, 4.0f);
-        block(35, 2, 64);
+        test_all(is_quick);
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     harness_open();
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -223,7 +231,7 @@ int main(void)
         fprintf(stderr, "SKIPPED: the device has no cooperative matrices\n");
         return 77;
     }
-    test_types(paths);
+    test_types(paths, argc > 1 && strcmp(argv[1], "quick") == 0);
     harness_close();
     return CHECK_DONE();
 }
