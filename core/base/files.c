@@ -3,6 +3,8 @@
  * A failed fsync is final, because the kernel forgets the pages that it could not write: nothing is retried. */
 #include "base/files.h"
 
+#include "base/buffer.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -41,7 +43,7 @@ static wn_status fail_part(wn_error *err, int fd, const char *what, const char *
     return fail(err, what, part);
 }
 
-wn_status file_place(const char *path, const void *data, uint64_t bytes, wn_error *err)
+static wn_status place(const char *path, const void *data, uint64_t bytes, bool syncs, wn_error *err)
 {
     char part[FILE_PATH_SIZE];
     int length = snprintf(part, sizeof part, "%s.part", path);
@@ -52,13 +54,23 @@ wn_status file_place(const char *path, const void *data, uint64_t bytes, wn_erro
         return fail(err, "create", part);
     if (!write_all(fd, data, bytes))
         return fail_part(err, fd, "write", part);
-    if (fsync(fd) != 0)
+    if (syncs && fsync(fd) != 0)
         return fail_part(err, fd, "sync", part);
     if (close(fd) != 0)
         return fail_part(err, -1, "close", part);
     if (rename(part, path) != 0)
         return fail_part(err, -1, "rename", part);
     return WN_OK;
+}
+
+wn_status file_place(const char *path, const void *data, uint64_t bytes, wn_error *err)
+{
+    return place(path, data, bytes, true, err);
+}
+
+wn_status file_lay(const char *path, const void *data, uint64_t bytes, wn_error *err)
+{
+    return place(path, data, bytes, false, err);
 }
 
 wn_status dir_sync(const char *path, wn_error *err)
@@ -82,6 +94,14 @@ wn_status file_write(const char *path, const void *data, uint64_t bytes, wn_erro
     WN_TRY(file_place(path, data, bytes, err));
     path_directory(directory, path);
     return dir_sync(directory, err);
+}
+
+wn_status file_write_buffer(const char *directory, const char *name, const struct buffer *b, wn_error *err)
+{
+    char path[FILE_PATH_SIZE];
+    WN_TRY(buffer_status(b, name, err));
+    WN_TRY(path_join(path, directory, name, err));
+    return file_write(path, b->size ? b->data : "", b->size, err);
 }
 
 wn_status file_check(const char *path, wn_error *err)

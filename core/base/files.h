@@ -9,12 +9,19 @@
 
 #include <stdbool.h>
 
+struct buffer;
+
 enum { FILE_PATH_SIZE = 4096 };
 
 /* Writes PATH.part, syncs it and renames it to path; then, with file_write, syncs the directory. file_place leaves that
- * to the caller, who places many files and syncs their directory once. Whatever fails or dies, path is old or new. */
+ * to the caller, who places many files and syncs their directory once. Whatever fails or dies, path is old or new.
+ * file_lay syncs nothing: the process may die, but until the caller has synced the file system a crash may leave path
+ * empty. */
 wn_status file_write(const char *path, const void *data, uint64_t bytes, wn_error *err);
 wn_status file_place(const char *path, const void *data, uint64_t bytes, wn_error *err);
+/* directory/name becomes what is in the buffer; a buffer that failed is its own error. */
+wn_status file_write_buffer(const char *directory, const char *name, const struct buffer *b, wn_error *err);
+wn_status file_lay(const char *path, const void *data, uint64_t bytes, wn_error *err);
 wn_status dir_sync(const char *path, wn_error *err);
 /* Whether file_write could make path as things stand: asked before long work. */
 wn_status file_check(const char *path, wn_error *err);

@@ -123,6 +123,21 @@ void json_raw(struct json_text *j, const char *json)
     buffer_text(j->out, json);
 }
 
+void json_key_string(struct json_text *j, const char *key, const char *text)
+{
+    json_key(j, key), json_string(j, text);
+}
+
+void json_key_u64(struct json_text *j, const char *key, uint64_t value)
+{
+    json_key(j, key), json_u64(j, value);
+}
+
+void json_key_number(struct json_text *j, const char *key, double value)
+{
+    json_key(j, key), json_number(j, value);
+}
+
 static void append_escape(struct buffer *out, unsigned char c)
 {
     static const char names[] = "btn\0fr"; /* for bytes 8 to 13; 11 has none */

@@ -39,6 +39,11 @@ void json_bool(struct json_text *j, bool value);
 void json_null(struct json_text *j);
 void json_raw(struct json_text *j, const char *json); /* one complete value, copied as it is */
 
+/* A key and its value. */
+void json_key_string(struct json_text *j, const char *key, const char *text);
+void json_key_u64(struct json_text *j, const char *key, uint64_t value);
+void json_key_number(struct json_text *j, const char *key, double value);
+
 /* The pieces alone. number must hold 32 bytes. */
 void json_append_string(struct buffer *out, const char *text, uint64_t bytes);
 void json_format_number(char *number, double value);

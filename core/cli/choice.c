@@ -73,7 +73,9 @@ static wn_status show(const struct choice *c, const wn_question *q, const wn_ima
                       wn_error *err)
 {
     struct buffer out = BUFFER_INIT(128 << 20);
-    buffer_printf(&out, "\n%s: ", q->prompt->id);
+    buffer_byte(&out, '\n');
+    put_plain(&out, q->prompt->id);
+    buffer_text(&out, ": ");
     put_plain(&out, q->prompt->text);
     buffer_byte(&out, '\n');
     put_plain(&out, q->text);

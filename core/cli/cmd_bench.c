@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/pool.h"
+#include "cli/bench.h"
 #include "cli/commands.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
@@ -93,8 +94,8 @@ static int bench_engine(struct bench *b, struct process *process)
         wn_fail(&err, WN_E_IO, "%s: cannot make a directory: %s", directory, strerror(errno));
         return cli_fail(b->c, WN_E_IO, &err);
     }
-    int code = cli_load_spec(b->c, &(struct spec_request){ .path = "bench", .text = engine_spec, .output = directory },
-                             &spec);
+    int code =
+        cli_load_spec(b->c, &(struct spec_request){ .path = "bench", .text = engine_spec, .output = directory }, &spec);
     wn_status status = code == EXIT_FINE ? run_engine(b, spec, process, &err) : WN_OK;
     if (status)
         code = cli_fail(b->c, status, &err);
@@ -124,8 +125,13 @@ static const wn_op linear_op = { .kind = WN_OP_LINEAR,
                                  .out = 1 };
 
 /* Self-attention over ROWS tokens, q = k = v = x. */
-static const wn_op attention_op = { .kind = WN_OP_ATTENTION, .activation = WN_ACT_NONE, .in = { 0, 0, 0, WN_NONE },
-                                    .weight = { WN_NONE, WN_NONE }, .out = 1, .i = { HEADS }, .f = { 0.0884f } };
+static const wn_op attention_op = { .kind = WN_OP_ATTENTION,
+                                    .activation = WN_ACT_NONE,
+                                    .in = { 0, 0, 0, WN_NONE },
+                                    .weight = { WN_NONE, WN_NONE },
+                                    .out = 1,
+                                    .i = { HEADS },
+                                    .f = { 0.0884f } };
 
 static void fill(float *values, uint64_t count)
 {
@@ -269,6 +275,8 @@ static void write_table(const struct bench *b, struct buffer *out)
 
 static int run(struct cli *c)
 {
+    if (c->argument_count)
+        return bench_sampler(c);
     uint64_t seconds = 1;
     struct buffer out = BUFFER_INIT(1 << 16);
     struct bench b = { .c = c };
@@ -293,15 +301,34 @@ static int run(struct cli *c)
 
 static const struct cli_option options[] = {
     { "device", 0, "NAME", "device whose operations are measured; cpu when not given" },
-    { "seconds", 0, "N", "seconds for each operation; 1 when not given" },
+    { "seconds", 0, "N", "seconds for each operation (1 when not given), or for each part of a model (5)" },
+    { "synthetic", 0, NULL, "a model of random weights, without files" },
+    { "size", 0, "NAME", "which: flux-dev (when not given), flux-schnell, small, pebble" },
+    { "model", 0, "MODEL", "the sampler's model, in the place of a synthetic one" },
+    { "dtype", 0, "TYPE", "type of the matrix products; bf16 when not given" },
+    { "px", 0, "PX,...", "sides of the pictures; 256,512,1024 when not given" },
+    { "batch", 0, "N", "pictures at once, at most; 1 when not given" },
+    { "image-tokens", 0, "N", "in the place of --px: a square, 16 px a side each" },
+    { "text-tokens", 0, "N", "of the text encoder; the model's when not given" },
+    { "blocks", 0, "D,S", "only so many double and single blocks of a synthetic model" },
+    { "part", 0, "NAME", "only this part: transformer, T5, VAE, ...; repeatable" },
     { "json", 0, NULL, "as JSON" },
     { NULL, 0, NULL, NULL }
 };
 
 const struct command cmd_bench = {
     .name = "bench",
-    .arguments = "",
-    .summary = "measure the engine and a device's main operations",
+    .arguments = "[SAMPLER]",
+    .summary = "measure the engine and a device's main operations, or a sampler's model part by part",
+    .details =
+        "  winnow bench flux --synthetic --device vulkan:0\n"
+        "  winnow bench flux --synthetic --blocks 1,1 --image-tokens 256 --text-tokens 512 --part transformer\n\n"
+        "With a sampler, each part of its model (text encoders, transformer, decoder) is run on the device: "
+        "seconds\n"
+        "of a run, memory, and GFLOP/s and GB/s by operation as shares of what the device reaches on a plain "
+        "product and\n"
+        "a plain copy.",
     .options = options,
+    .maximum_arguments = 1,
     .run = run,
 };

@@ -4,6 +4,7 @@
 #include "spec/bounds.h"
 #include "spec/tree.h"
 #include "cli/commands.h"
+#include "cli/memory_plan.h"
 #include "cli/sweep.h"
 
 #include <math.h>
@@ -49,9 +50,9 @@ static void write_text(struct buffer *out, const struct spec *s, const struct es
     buffer_printf(out, "  experiment   %s, seed %llu, output %s\n", s->name, (unsigned long long)s->seed, s->output);
     buffer_printf(out, "  sampler      %s, %u x %u px, %u steps\n", s->sampler.plugin->name, s->canvas.width_px,
                   s->canvas.height_px, s->canvas.steps);
-    if (*s->start_image)
+    if (s->start_image)
         buffer_printf(out, "  start        %s with noise over it: the last %u of %u steps\n", s->start_image,
-                      s->canvas.steps, s->schedule_steps);
+                      s->canvas.steps, s->canvas.steps + s->skipped_steps);
     buffer_printf(out, "  search       %s, guided by %s (%s)\n", s->search.plugin->name, s->verifiers[s->guide].name,
                   s->verifiers[s->guide].plugin->name);
     for (uint32_t i = 0; i < s->judge_count; i++)
@@ -69,7 +70,8 @@ static void write_text(struct buffer *out, const struct spec *s, const struct es
     buffer_printf(out, "  spec hash    %s\n", s->hash);
 }
 
-static void write_json(struct buffer *out, const struct spec *s, const struct estimate *e)
+static void write_json(struct buffer *out, const struct spec *s, const struct estimate *e,
+                       const struct memory_plan *memory)
 {
     struct json_text j = json_begin(out, 2);
     json_object(&j);
@@ -83,6 +85,8 @@ static void write_json(struct buffer *out, const struct spec *s, const struct es
     json_key(&j, "images"), json_number(&j, e->images);
     json_key(&j, "disk_bytes"), json_number(&j, e->disk_bytes);
     json_key(&j, "disk_free_bytes"), json_u64(&j, e->disk_free);
+    if (memory)
+        json_key(&j, "memory"), memory_plan_json(memory, &j);
     json_end(&j);
     buffer_byte(out, '\n');
 }
@@ -95,17 +99,27 @@ static int check_one(struct cli *c, const struct spec_request *request)
     if (code != EXIT_FINE)
         return code;
     struct estimate e = estimate(spec);
+    struct memory_plan memory = { 0 };
+    bool has_plan = false;
+    if (!cli_flag(c, "resolved"))
+        code = memory_plan_make(c, spec, &memory, &has_plan);
     if (cli_flag(c, "resolved"))
         buffer_text(&out, spec->resolved);
     else if (cli_flag(c, "json"))
-        write_json(&out, spec, &e);
+        write_json(&out, spec, &e, has_plan ? &memory : NULL);
     else {
         write_text(&text, spec, &e);
+        if (has_plan)
+            memory_plan_text(&memory, &text);
         plain_text(&out, buffer_string(&text), 1);
     }
+    memory_plan_end(&memory);
     buffer_free(&text);
     spec_free(spec);
-    return cli_print(c, &out);
+    if (code == EXIT_FINE)
+        return cli_print(c, &out);
+    buffer_free(&out);
+    return code;
 }
 
 /* Every point's spec with all defaults, as a list. */
@@ -134,7 +148,9 @@ static int run(struct cli *c)
 {
     const char *sets[256];
     struct sweep *sweep;
-    const struct spec_request request = { .path = c->arguments[0], .output = cli_value(c, "output", NULL), .set = sets,
+    const struct spec_request request = { .path = c->arguments[0],
+                                          .output = cli_value(c, "output", NULL),
+                                          .set = sets,
                                           .set_count = cli_values(c, "set", sets, 256) };
     int code = cli_load_sweep(c, &request, &sweep);
     if (code == EXIT_FINE && !sweep->points)
@@ -149,6 +165,8 @@ static const struct cli_option options[] = {
     { "set", 's', "KEY=VALUE", "change a value of the spec: --set search.options.candidates=8" },
     { "output", 'o', "DIR", "the run's directory" },
     { "resolved", 0, NULL, "print the spec with every default written" },
+    { "device-memory", 0, "SIZE", "a device to plan for: 24GB; repeatable; 24, 16, 12 and 8 GB when not given" },
+    { "synthetic", 0, "MODEL", "plan for a known model without its files: flux-dev, flux-schnell" },
     { "json", 0, NULL, "as JSON" },
     { NULL, 0, NULL, NULL }
 };
@@ -157,8 +175,12 @@ const struct command cmd_check = {
     .name = "check",
     .arguments = "SPEC",
     .summary = "check a spec and say what it will take, without loading a model",
-    .details = "Reports every mistake of the spec with its place and remedy. SPEC may be \"-\" for "
-               "standard input.",
+    .details =
+        "Reports every mistake of the spec with its place and remedy. SPEC may be \"-\" for "
+        "standard input.\n\n"
+        "Where the sampler can say it, also what will lie on the device: weights by part and type, activations for\n"
+        "this canvas, the most at one time, and what to change where a device is too small. It comes from the\n"
+        "model's headers and graphs; no weight is read.",
     .options = options,
     .minimum_arguments = 1,
     .maximum_arguments = 1,

@@ -139,6 +139,8 @@ static void write_spec(const struct conform *f, struct buffer *text)
         json_key(&j, "search"), put_use(f, &j, 0);
         json_key(&j, "prompts"), json_object(&j), json_key(&j, "list"), json_array(&j);
         json_string(&j, "a red circle"), json_end(&j), json_end(&j);
+        json_key(&j, "budget"), json_object(&j); /* for those that go on for ever without one; the kit has its own */
+        json_key(&j, "nfe"), json_u64(&j, 1000000), json_end(&j);
     }
     json_end(&j);
 }

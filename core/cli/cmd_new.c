@@ -265,7 +265,7 @@ const struct command cmd_new = {
     .arguments = "KIND NAME",
     .summary = "make a folder with a plugin to start from, ready to build and to run",
     .details =
-        "KIND is verifier. The folder NAME has the plugin's source, which keeps all rules as it is, a README and\n"
+        "KIND is verifier, search or sampler. The folder NAME has the plugin's source, which keeps all rules as it is, a README and\n"
         "a small experiment with it; the commands to type next are shown at the end.",
     .options = options,
     .minimum_arguments = 2,

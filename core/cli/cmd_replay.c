@@ -9,6 +9,7 @@
 #include "base/image_file.h"
 #include "base/png.h"
 #include "cli/commands.h"
+#include "cli/rerun.h"
 #include "cli/terminal.h"
 #include "engine/replay.h"
 #include "ledger/manifest.h"
@@ -25,9 +26,7 @@
 enum {
     MAX_SETS = 64,
     MAX_DEVICES = 16,
-    MAX_PNG_BYTES = 1 << 30,
-    MAX_MANIFEST_BYTES = 64 << 20,
-    MAX_PROMPTS = 10000000
+    MAX_PNG_BYTES = 1 << 30
 };
 
 /* How the picture made now stands to the one of the run. */
@@ -47,11 +46,7 @@ struct again {
     struct arena *arena;
     struct recall recall;
     const char *picture; /* given in the candidate's place, or NULL */
-    struct spec *spec;
-    char directory[FILE_PATH_SIZE];
-    uint64_t prompt_count;
-    wn_prompt *prompts;        // [prompt_count]: only the candidate's is there
-    struct spec_budget *spent; // [prompt_count]: before it
+    struct rerun rerun;
     struct process *process;
     struct ledger *ledger;
     struct instances *instances; /* of the sampler, and what else the noise needs */
@@ -111,63 +106,16 @@ static wn_status find(struct again *a, wn_error *err)
 
 /* ---- the spec -------------------------------------------------------------------------------------------------- */
 
-/* Where the names in the run's spec start, and how many prompts it has. */
-static wn_status read_place(struct again *a, wn_error *err)
-{
-    char path[FILE_PATH_SIZE];
-    struct buffer text = BUFFER_INIT(MAX_MANIFEST_BYTES);
-    WN_TRY(path_join(path, a->run_dir, "manifest.json", err));
-    const wn_status status = buffer_read_file(&text, path, err);
-    cJSON *manifest = status == WN_OK ? cJSON_Parse(buffer_string(&text)) : NULL;
-    const char *found = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(manifest, "directory"));
-    const double count = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(manifest, "prompts"));
-    snprintf(a->directory, sizeof a->directory, "%s", found ? found : ".");
-    a->prompt_count = count >= 1 && count <= MAX_PROMPTS ? (uint64_t)count : 1;
-    cJSON_Delete(manifest);
-    buffer_free(&text);
-    return status;
-}
-
-/* The spec as the run had it, with its one prompt in its place. */
-static wn_status adopt(struct again *a, wn_error *err)
-{
-    const uint64_t index = it(a)->candidate.trial;
-    const uint64_t count = index < a->prompt_count ? a->prompt_count : index + 1;
-    if (!a->spec->sampler.plugin || !a->spec->search.plugin || a->spec->canvas.steps == 0 || index >= MAX_PROMPTS)
-        return wn_fail(err, WN_E_FORMAT, "%s is not the spec of a run", a->spec->path);
-    a->prompts = calloc(count, sizeof *a->prompts);
-    a->spent = calloc(count, sizeof *a->spent);
-    if (!a->prompts || !a->spent)
-        return wn_fail(err, WN_E_MEMORY, "no memory for %llu prompts", (unsigned long long)count);
-    a->prompts[index] = it(a)->prompt;
-    a->spec->prompts = a->prompts;
-    a->spec->prompt_count = (uint32_t)count;
-    memcpy(a->spec->hash, a->recall.spec_hash, sizeof a->spec->hash);
-    a->spec->output = a->run_dir; /* where states that memory has no room for wait */
-    /* Inputs come before those that use them: nobody behind the guide is needed. */
-    a->spec->verifier_count = a->spec->guide + 1;
-    a->spec->judge_count = 0;
-    return recall_spent(a->run_dir, index, a->spent, err);
-}
-
 static int load(struct again *a)
 {
-    const char *sets[MAX_SETS + 1];
-    const uint32_t set_count = cli_values(a->c, "set", sets + 1, MAX_SETS);
-    sets[0] = "prompts={\"list\":[\"-\"]}"; /* the file of prompts may be gone; the ledger has them */
-    char path[FILE_PATH_SIZE];
-    wn_error err = { 0 };
-    wn_status status = read_place(a, &err);
-    if (status == WN_OK)
-        status = path_join(path, a->run_dir, "spec.resolved.json", &err);
-    if (status != WN_OK)
-        return cli_fail(a->c, status, &err);
-    const struct spec_request request = {
-        .path = path, .set = sets, .set_count = 1 + set_count, .directory = a->directory, .without_run = true
-    };
-    const int code = cli_load_spec(a->c, &request, &a->spec);
-    if (code == EXIT_FINE && adopt(a, &err) != WN_OK)
-        return cli_fail(a->c, err.code, &err);
+    const char *sets[MAX_SETS];
+    const uint32_t set_count = cli_values(a->c, "set", sets, MAX_SETS);
+    const int code = rerun_load(a->c, a->run_dir, &a->recall, set_count, sets, &a->rerun);
+    if (code != EXIT_FINE)
+        return code;
+    /* Inputs come before those that use them: nobody behind the guide is needed. */
+    a->rerun.spec->verifier_count = a->rerun.spec->guide + 1;
+    a->rerun.spec->judge_count = 0;
     return code;
 }
 
@@ -177,7 +125,7 @@ static wn_status compare_ground(struct again *a, wn_error *err)
 {
     wn_device_info devices[MAX_DEVICES];
     const struct manifest_start now = {
-        .spec = a->spec,
+        .spec = a->rerun.spec,
         .instances = a->instances,
         .devices = devices,
         .device_count = instances_devices(a->instances, devices, MAX_DEVICES),
@@ -195,16 +143,23 @@ static wn_status make(struct again *a, wn_error *err)
     WN_TRY(replay_needs_search(&it(a)->candidate, &needs_search, err));
     WN_TRY(ledger_open_reading(a->run_dir, &a->ledger, err));
     const uint32_t which = INSTANCES_SAMPLER | (needs_search ? INSTANCES_SEARCH | INSTANCES_VERIFIERS : 0);
-    WN_TRY(instances_create(a->spec, a->process, which, &a->instances, err));
+    WN_TRY(instances_create(a->rerun.spec, a->process, which, &a->instances, err));
     WN_TRY(compare_ground(a, err));
-    const struct replay ready = { a->spec, a->instances, a->process, a->ledger, &it(a)->candidate, a->spent };
+    const struct replay ready = {
+        .spec = a->rerun.spec,
+        .instances = a->instances,
+        .process = a->process,
+        .ledger = a->ledger,
+        .candidate = &it(a)->candidate,
+        .spent = a->rerun.spent,
+    };
     return replay_run(&ready, &a->result, err);
 }
 
 static wn_status save(const struct again *a, const char *output, wn_error *err)
 {
     struct buffer png = BUFFER_INIT(MAX_PNG_BYTES);
-    const struct recipe recipe = { a->spec, &it(a)->prompt, a->result.model_key, &it(a)->candidate };
+    const struct recipe recipe = { a->rerun.spec, &it(a)->prompt, a->result.model_key, &it(a)->candidate };
     wn_status status = recipe_png(&recipe, &a->result.image, &png, err);
     if (status == WN_OK)
         status = file_write(output, png.data, png.size, err);
@@ -261,6 +216,8 @@ static wn_status ask_guide(struct again *a, const struct instance *guide, wn_err
     };
     if (!scores)
         return wn_fail(err, WN_E_MEMORY, "no memory for a score");
+    for (uint64_t m = 0; m < v->metric_count; m++)
+        scores[m] = (double)NAN; /* no opinion, until there is one */
     c->has_score = ledger_find(a->ledger, it(a)->candidate.trial, it(a)->candidate.id, 1, &score, NULL);
     const wn_status status = c->has_score ? v->score(guide->self, &request, err) : WN_OK;
     c->recorded = score.value;
@@ -275,8 +232,8 @@ static wn_status compare_score(struct again *a, wn_error *err)
     struct comparison *c = &a->comparison;
     if (c->is_equal)
         return WN_OK;
-    WN_TRY(instances_create(a->spec, a->process, INSTANCES_VERIFIERS, &a->guide, err));
-    const struct instance *guide = &a->guide->verifiers[a->spec->guide];
+    WN_TRY(instances_create(a->rerun.spec, a->process, INSTANCES_VERIFIERS, &a->guide, err));
+    const struct instance *guide = &a->guide->verifiers[a->rerun.spec->guide];
     if (guide->verifier.flags & WN_VERIFIER_COMPARATIVE)
         c->why_not = "the guide compares sets, so that its score of one picture says nothing";
     else if (guide->verifier.flags & WN_VERIFIER_NEEDS_PREVIEW)
@@ -401,13 +358,11 @@ static int run(struct cli *c)
     struct again a = { .c = c, .run_dir = c->arguments[0], .arena = arena_create() };
     wn_error ignored;
     const int code = replay(&a);
-    image_free(&a.result.image);
+    replay_result_finish(&a.result);
     instances_destroy(a.guide);
     instances_destroy(a.instances);
     ledger_close(a.ledger, &ignored);
-    spec_free(a.spec);
-    free(a.prompts);
-    free(a.spent);
+    rerun_finish(&a.rerun);
     arena_destroy(a.arena);
     return code;
 }

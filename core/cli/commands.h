@@ -13,6 +13,7 @@ extern const struct command cmd_conform;
 extern const struct command cmd_report;
 extern const struct command cmd_replay;
 extern const struct command cmd_rescore;
+extern const struct command cmd_drift;
 extern const struct command cmd_compare;
 extern const struct command cmd_watch;
 extern const struct command cmd_export;

@@ -156,21 +156,13 @@ static void plan_point(struct plan *p, struct planned *x)
     x->bytes = is_done ? 0 : point->disk.bytes * fmax(1 - candidates / fmax(planned_candidates, 1), 0);
 }
 
-static const struct sweep_entry *entry_of(const struct sweep_file *file, const char *id)
-{
-    for (uint64_t i = 0; i < file->count; i++)
-        if (strcmp(file->entries[i].id, id) == 0)
-            return &file->entries[i];
-    return NULL;
-}
-
 static wn_status place_points(struct plan *p, const struct sweep *s, wn_error *err)
 {
     char path[FILE_PATH_SIZE];
     struct sweep_file file;
     WN_TRY(sweep_file_read(s->output, p->memory, &file, err));
     for (uint32_t i = 0; i < s->count; i++) {
-        const struct sweep_entry *e = entry_of(&file, s->points[i].id);
+        const struct sweep_entry *e = sweep_file_find(&file, s->points[i].id);
         const char *folder = sweep_find_folder(s->output, s->points[i].id, SWEEP_ID, p->memory);
         p->points[i] = (struct planned){ .point = &s->points[i],
                                          .state = e ? e->state : 0,

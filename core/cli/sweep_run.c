@@ -62,14 +62,6 @@ static void show_status(void *arg, const struct experiment_status *s)
 
 /* ---- the folder ------------------------------------------------------------------------------------------------ */
 
-static const struct sweep_entry *find(const struct sweep_file *file, const char *id)
-{
-    for (uint64_t i = 0; i < file->count; i++)
-        if (strcmp(file->entries[i].id, id) == 0)
-            return &file->entries[i];
-    return NULL;
-}
-
 /* The points as they stand now, with what an earlier sweep.json knew of them. A folder keeps the name that it has. */
 static wn_status list_points(struct runner *r, wn_error *err)
 {
@@ -81,7 +73,7 @@ static wn_status list_points(struct runner *r, wn_error *err)
         return wn_fail(err, WN_E_MEMORY, "no memory for %u points", s->count);
     for (uint32_t i = 0; i < s->count; i++) {
         const struct sweep_point *p = &s->points[i];
-        const struct sweep_entry *e = find(&before, p->id);
+        const struct sweep_entry *e = sweep_file_find(&before, p->id);
         const char *folder = sweep_find_folder(s->output, p->id, SWEEP_ID, r->memory);
         r->file.entries[i] = (struct sweep_entry){ p->id, folder ? folder : p->folder, p->changes.name,
                                                    e && folder ? e->state : SWEEP_OPEN };

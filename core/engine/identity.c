@@ -81,7 +81,7 @@ struct identity identity_context(const struct spec *spec, const char *model_key,
     add_bytes(&h, sigma, ((uint64_t)canvas->steps + 1) * sizeof *sigma);
     add_text(&h, prompt);
     add_u64(&h, (uint64_t)spec->solver);
-    if (*spec->start_image)
+    if (spec->start_image)
         add_text(&h, spec->start_sha256);
     return finish(&h);
 }

@@ -106,8 +106,9 @@ static wn_status take_moves(struct made *m, wn_error *err)
 static wn_status check_identity(const struct made *m, wn_error *err)
 {
     const struct spec *spec = m->r->spec;
+    const char *key = m->r->model_key ? m->r->model_key : m->info.model_key;
     const struct identity context =
-        identity_context(spec, m->info.model_key, m->sampler->canvas_options, m->sigma, m->prompt->text);
+        identity_context(spec, key, m->sampler->canvas_options, m->sigma, m->prompt->text);
     const struct identity id =
         identity_candidate(&context, &m->lineage.noise, &m->source, m->lineage.move_count, m->lineage.moves);
     if (strcmp(id.text, id_of(m)) == 0)
@@ -115,7 +116,7 @@ static wn_status check_identity(const struct made *m, wn_error *err)
     return wn_fail(err, WN_E_ARG,
                    "candidate %s cannot be made here: model %s with the run's spec and prompt makes %s of its lineage; "
                    "put back what the run was made with (manifest.json says it)",
-                   id_of(m), m->info.model_key, id.text);
+                   id_of(m), key, id.text);
 }
 
 /* ---- noise ----------------------------------------------------------------------------------------------------- */
@@ -141,6 +142,20 @@ static wn_status draw_noise(struct made *m, wn_error *err)
     return wn_fail(err, WN_E_ARG,
                    "stream %llu gives noise %s, the candidate's was %s: the run drew it on another machine",
                    (unsigned long long)m->lineage.stream, noise.text, m->lineage.noise.text);
+}
+
+static wn_status find_noise(struct made *m, wn_error *err)
+{
+    struct replay_result *result = m->result;
+    if (m->r->noise)
+        memcpy(m->walk.x, m->r->noise, m->solver.values * sizeof *m->walk.x);
+    else
+        WN_TRY(m->lineage.has_stream ? draw_noise(m, err) : seek_noise(m, err));
+    result->noise = malloc(m->solver.values * sizeof *result->noise);
+    if (!result->noise)
+        return no_memory(m, err);
+    memcpy(result->noise, m->walk.x, m->solver.values * sizeof *result->noise);
+    return WN_OK;
 }
 
 /* ---- the walk -------------------------------------------------------------------------------------------------- */
@@ -173,14 +188,37 @@ static wn_status carry(struct made *m, const wn_cond *cond, wn_error *err)
     return WN_OK;
 }
 
+void replay_forget(const struct replay *r)
+{
+    if (r->kept && r->kept->cond)
+        ((const wn_sampler *)r->spec->sampler.plugin->vtable)->cond_free(r->instances->sampler.self, r->kept->cond);
+    if (r->kept)
+        *r->kept = (struct replay_prompt){ 0 };
+}
+
+static wn_status encode(struct made *m, wn_cond **cond, wn_error *err)
+{
+    struct replay_prompt *kept = m->r->kept;
+    if (kept && kept->prompt == m->prompt && kept->cond) {
+        *cond = kept->cond;
+        return WN_OK;
+    }
+    replay_forget(m->r);
+    *cond = NULL;
+    if (m->sampler->encode(m->self, m->prompt, &m->r->spec->canvas, m->sigma, cond, err) != WN_OK)
+        return name_error(m, "encoding the prompt", err);
+    if (kept)
+        *kept = (struct replay_prompt){ m->prompt, *cond };
+    return WN_OK;
+}
+
 static wn_status walk(struct made *m, wn_error *err)
 {
-    const wn_canvas *canvas = &m->r->spec->canvas;
-    wn_cond *cond = NULL;
-    if (m->sampler->encode(m->self, m->prompt, canvas, m->sigma, &cond, err) != WN_OK)
-        return name_error(m, "encoding the prompt", err);
+    wn_cond *cond;
+    WN_TRY(encode(m, &cond, err));
     const wn_status status = carry(m, cond, err);
-    m->sampler->cond_free(m->self, cond);
+    if (!m->r->kept)
+        m->sampler->cond_free(m->self, cond);
     return status;
 }
 
@@ -195,6 +233,7 @@ static wn_status decode(struct made *m, wn_error *err)
         return no_memory(m, err);
     m->result->image = (wn_image){ canvas->width_px, canvas->height_px, rgb };
     solver_x0(&m->solver, &m->walk, m->z);
+    m->result->values = m->solver.values;
     const int32_t quality = is_finished || !has_preview ? WN_QUALITY_FULL : WN_QUALITY_PREVIEW;
     return m->sampler->decode(m->self, canvas, 1, &x0, quality, &rgb, err) == WN_OK ? WN_OK
                                                                                     : name_error(m, "decoding", err);
@@ -207,7 +246,7 @@ static wn_status make(struct made *m, wn_error *err)
     WN_TRY(make_ground(m, err));
     WN_TRY(take_moves(m, err));
     WN_TRY(check_identity(m, err));
-    WN_TRY(m->lineage.has_stream ? draw_noise(m, err) : seek_noise(m, err));
+    WN_TRY(find_noise(m, err));
     solver_begin(&m->solver, m->walk.x, m->walk.x);
     WN_TRY(walk(m, err));
     return decode(m, err);
@@ -224,8 +263,12 @@ wn_status replay_run(const struct replay *r, struct replay_result *result, wn_er
     };
     *result = (struct replay_result){ 0 };
     const wn_status status = make(&m, err);
-    if (status != WN_OK)
-        image_free(&result->image);
+    if (status == WN_OK) {
+        result->latent = m.z;
+        m.z = NULL;
+    } else {
+        replay_result_finish(result);
+    }
     walk_finish(&m.walk);
     lineage_finish(&m.lineage);
     free(m.sigma);
@@ -233,4 +276,12 @@ wn_status replay_run(const struct replay *r, struct replay_result *result, wn_er
     free(m.v);
     free(m.z);
     return status;
+}
+
+void replay_result_finish(struct replay_result *result)
+{
+    image_free(&result->image);
+    free(result->noise);
+    free(result->latent);
+    *result = (struct replay_result){ 0 };
 }

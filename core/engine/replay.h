@@ -10,6 +10,12 @@
 #include "ledger/ledger.h"
 #include "plugin/instance.h"
 
+/* What the candidates of one prompt share, from call to call; zeroed at first, replay_forget ends it. */
+struct replay_prompt {
+    const wn_prompt *prompt;
+    struct wn_cond *cond;
+};
+
 struct replay {
     const struct spec *spec;     /* the run's; prompts[candidate->trial] is the candidate's */
     struct instances *instances; /* the sampler; the search and the guide too, where replay_needs_search says so */
@@ -17,10 +23,19 @@ struct replay {
     struct ledger *ledger;
     const struct ledger_candidate *candidate;
     const struct spec_budget *spent; /* [candidate->trial]: what the prompts before it did, where the search is made */
+    struct replay_prompt *kept; /* NULL: the prompt is encoded for this candidate alone */
+    /* Where the same noise and moves are wanted of the same model computed in another way (another dtype makes another
+     * model_key): the key that it has as the run computed it. NULL: the sampler's own. */
+    const char *model_key;
+    const float *noise; // [values]: the candidate's, found before; NULL: drawn or sought
 };
 
+/* replay_result_finish ends it. */
 struct replay_result {
-    wn_image image;  /* image_free() it; of an unfinished candidate the preview that was scored */
+    wn_image image;  /* of an unfinished candidate the preview that was scored */
+    uint64_t values; /* of a latent */
+    float *noise;    // [values]
+    float *latent;   // [values]: clean, what the image is decoded from
     uint64_t nfe;    /* really spent */
     bool was_sought; /* the noise, by running the search */
     char model_key[72];
@@ -31,5 +46,9 @@ wn_status replay_needs_search(const struct ledger_candidate *c, bool *needs, wn_
 
 /* WN_E_ARG: what the spec, the model and the lineage make has another id than the candidate. WN_E_CANCELLED. */
 wn_status replay_run(const struct replay *r, struct replay_result *result, wn_error *err);
+void replay_result_finish(struct replay_result *result); /* a zeroed one is fine */
+
+/* Before the sampler is destroyed, and when the next prompt comes. */
+void replay_forget(const struct replay *r);
 
 #endif

@@ -98,10 +98,12 @@ void walk_finish(struct walk *w)
 
 void solver_begin(const struct solver *s, const float *noise, float *x)
 {
-    const float sigma = s->sigma[0], signal = 1.0f - sigma;
     if (x != noise)
         memcpy(x, noise, s->values * sizeof *x);
-    for (uint64_t i = 0; s->start && i < s->values; i++)
+    if (!s->start)
+        return;
+    const float sigma = s->sigma[0], signal = 1.0f - sigma;
+    for (uint64_t i = 0; i < s->values; i++)
         x[i] = signal * s->start[i] + sigma * x[i];
 }
 

@@ -30,7 +30,7 @@ static wn_status check_schedule(const float *sigma, uint32_t steps, wn_error *er
 
 wn_status start_schedule(const struct spec *spec, void *sampler, float *sigma, wn_error *err)
 {
-    const uint32_t all = spec->schedule_steps, steps = spec->canvas.steps;
+    const uint32_t steps = spec->canvas.steps, all = steps + spec->skipped_steps;
     wn_canvas canvas = spec->canvas;
     canvas.steps = all;
     float *whole = calloc((size_t)all + 1, sizeof *whole);
@@ -40,7 +40,7 @@ wn_status start_schedule(const struct spec *spec, void *sampler, float *sigma, w
     if (status == WN_OK)
         status = check_schedule(whole, all, err);
     if (status == WN_OK)
-        memcpy(sigma, whole + (all - steps), ((size_t)steps + 1) * sizeof *sigma);
+        memcpy(sigma, whole + spec->skipped_steps, ((size_t)steps + 1) * sizeof *sigma);
     free(whole);
     return status;
 }
@@ -79,7 +79,7 @@ wn_status start_latent(const struct spec *spec, void *sampler, uint64_t values, 
 {
     wn_image image;
     *latent = NULL;
-    if (!*spec->start_image)
+    if (!spec->start_image)
         return WN_OK;
     WN_TRY(image_read(spec->start_image, &image, err));
     *latent = calloc(values, sizeof **latent);

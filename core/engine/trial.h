@@ -135,8 +135,8 @@ wn_status state_settle(struct trial *t, wn_error *err);
 wn_status trial_hand_up(struct trial *t, wn_status status, const wn_error *fault, wn_error *err);
 void trial_free_samples(struct trial *t);
 
-/* trial_lineage.c: JSON that says how a sample came to be, free() it; NULL when memory ran out. */
-char *trial_lineage(const struct trial *t, const struct sample *s);
+/* trial_lineage.c: JSON that says how a sample came to be, free() it. WN_E_MEMORY; WN_E_ARG: too many moves. */
+wn_status trial_lineage(const struct trial *t, const struct sample *s, char **text, wn_error *err);
 
 /* trial_score.c: env->score. */
 wn_status trial_score(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err);

@@ -434,5 +434,6 @@ void trial_bind_env(struct trial *t)
         .offer = env_offer,
         .cost = env_cost,
         .blend = env_blend,
+        .guide_compares = e->guide_is_comparative,
     };
 }

@@ -1,7 +1,8 @@
 /* How a sample came to be, as the ledger and pictures tell it:
  *   {"noise":"HASH","seed":7,"stream":3,"moves":[{"advance":8},{"kick":9,"kernel":"cps","scale":0.5,"stream":4294967296}]}
- * seed and stream are there when the noise is one that env handed out; else the search made it itself. A stream that is a
- * blend has its recipe beside it, "blend":[base, with, cosine, with, cosine ...]: each pair turns what is before it. */
+ * seed and stream are there when the noise is one that env handed out; else the search made it itself. A stream that is
+ * a blend has its recipe beside it, "blend":[base, with, cosine, with, cosine ...]: each pair turns what is before it.
+ */
 #include "base/json_text.h"
 #include "engine/trial.h"
 
@@ -48,7 +49,22 @@ static void write_move(struct json_text *j, const struct blends *blends, const s
     json_end(j);
 }
 
-char *trial_lineage(const struct trial *t, const struct sample *s)
+static wn_status finish(struct buffer *out, uint32_t moves, char **text, wn_error *err)
+{
+    wn_status status = out->failed;
+    if (status == WN_E_ARG)
+        wn_fail(
+            err, status,
+            "the lineage of a candidate, %u moves, is longer than the %d bytes that are kept of one; let the search "
+            "move a sample fewer times, or blend fewer noises into one",
+            moves, LINEAGE_MAX_BYTES);
+    else if (status != WN_OK || !(*text = buffer_take(out)))
+        status = wn_fail(err, WN_E_MEMORY, "no memory for the lineage of a candidate, %u moves", moves);
+    buffer_free(out);
+    return status;
+}
+
+wn_status trial_lineage(const struct trial *t, const struct sample *s, char **text, wn_error *err)
 {
     struct buffer out = BUFFER_INIT(LINEAGE_MAX_BYTES);
     struct json_text j = json_begin(&out, 0);
@@ -63,7 +79,5 @@ char *trial_lineage(const struct trial *t, const struct sample *s)
         write_move(&j, &t->blends, &s->walk.moves[i]);
     json_end(&j);
     json_end(&j);
-    char *text = buffer_take(&out);
-    buffer_free(&out);
-    return text;
+    return finish(&out, s->walk.move_count, text, err);
 }

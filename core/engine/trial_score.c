@@ -224,9 +224,7 @@ static wn_status make_job(struct set *set, uint32_t i, const struct asked *a, wn
     struct job *job = job_create(set, i, a->score_count, scoring_lanes(t->engine->scoring));
     if (!job)
         return wn_fail(err, WN_E_MEMORY, "no memory for a candidate");
-    job->lineage = trial_lineage(t, a->sample);
-    if (!job->lineage)
-        return wn_fail(err, WN_E_MEMORY, "no memory for the lineage of a candidate");
+    WN_TRY(trial_lineage(t, a->sample, &job->lineage, err));
     job->task.conditioning = &t->conditioning;
     job->task.walk = &a->sample->walk;
     job->task.want_velocity = !a->is_finished;

@@ -25,9 +25,8 @@ enum export_format export_format_from(const char *name)
 
 static wn_status place(const struct export *e, const char *name, const struct buffer *b, char *path, wn_error *err)
 {
-    WN_TRY(buffer_status(b, name, err));
     WN_TRY(path_join(path, e->directory, name, err));
-    return file_write(path, b->data ? b->data : "", b->size, err);
+    return file_write_buffer(e->directory, name, b, err);
 }
 
 /* ---- hf: pictures first, so that what metadata.jsonl names is there ---- */

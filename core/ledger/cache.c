@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAGIC_BYTES = 16, HEADER_BYTES = MAGIC_BYTES + 64, HEX = 64, PART_SECONDS = 3600 };
+enum { MAGIC_BYTES = 16, HEADER_BYTES = MAGIC_BYTES + 64, HEX = 64, PART_SECONDS = 3600, SAMPLE = 16 };
 
 static const char magic[MAGIC_BYTES + 1] = "winnow cache 1\r\n";
 
@@ -25,7 +25,7 @@ struct cache {
     char directory[FILE_PATH_SIZE - 128];
     uint64_t limit;
     pthread_mutex_t mutex; /* guards what follows */
-    uint64_t bytes;        /* of all records when they were counted last */
+    uint64_t bytes;        /* of all records when they were counted or estimated last */
     uint64_t written;      /* since */
     atomic_uint parts;
     atomic_bool has_told;
@@ -117,11 +117,11 @@ static void survey_file(void *arg, int at, const char *name)
         unlinkat(at, name, 0); /* of a run that was killed */
 }
 
-/* Files that are not the cache's own are left alone. */
-static void survey(struct cache *c, struct survey *s)
+/* Every step-th folder from the first. Files that are not the cache's own are left alone. */
+static void survey(struct cache *c, unsigned first, unsigned step, struct survey *s)
 {
     char path[FILE_PATH_SIZE], name[3];
-    for (unsigned i = 0; i < 256; i++) {
+    for (unsigned i = first; i < 256; i += step) {
         snprintf(name, sizeof name, "%02x", i & 0xffu);
         snprintf(path, sizeof path, "%s/%s", c->directory, name);
         list(path, survey_file, &(struct folder){ s, name });
@@ -141,7 +141,7 @@ static void forget_oldest(struct cache *c)
 {
     char path[FILE_PATH_SIZE];
     struct survey s = { 0 };
-    survey(c, &s);
+    survey(c, 0, 1, &s);
     const uint64_t aim = s.bytes > c->limit ? c->limit - c->limit / 10 : c->limit;
     if (s.bytes > aim)
         qsort(s.all, s.count, sizeof *s.all, older_first);
@@ -152,6 +152,15 @@ static void forget_oldest(struct cache *c)
     }
     c->bytes = s.bytes;
     c->written = 0;
+    free(s.all);
+}
+
+/* Keys are hashes, so a part of the folders, another one for each process, tells how much there is in all. */
+static void estimate(struct cache *c)
+{
+    struct survey s = { 0 };
+    survey(c, (unsigned)getpid() % SAMPLE, SAMPLE, &s);
+    c->bytes = SAMPLE * s.bytes;
     free(s.all);
 }
 
@@ -186,6 +195,8 @@ wn_status cache_open(const char *directory, uint64_t limit_bytes, struct cache *
     pthread_mutex_init(&c->mutex, NULL);
     pthread_mutex_lock(&c->mutex);
     if (c->limit > 0)
+        estimate(c);
+    if (c->limit > 0 && c->bytes > c->limit)
         forget_oldest(c);
     pthread_mutex_unlock(&c->mutex);
     *out = c;

@@ -1,6 +1,6 @@
 /* A resumed run asks for every candidate that it would sample again, from many threads, and must not wait for SQL. An
  * open-addressing table, keyed by trial and id, holds the rows; verifier and metric names are few and interned to
- * numbers. */
+ * numbers. A trial that has ended asks no more: its rows are let go, or a long run would keep them all. */
 #include "ledger/index.h"
 
 #include <stdlib.h>
@@ -16,6 +16,7 @@ struct entry {
     struct ledger_candidate row;
     struct value *values; // [value_count]
     uint32_t value_count;
+    struct entry *next; // of the trial
 };
 
 struct name {
@@ -27,6 +28,9 @@ struct index {
     struct entry **slots; // [capacity], a power of two
     uint64_t capacity;
     uint64_t count;
+    uint64_t let_go;
+    struct entry **trials; // [trial_count]: the last entry of each
+    uint64_t trial_count;
     struct name *names; // [name_count]
     uint32_t name_count;
 };
@@ -134,25 +138,77 @@ void index_destroy(struct index *x)
         free(x->names[i].metric);
     }
     free(x->names);
+    free(x->trials);
     free(x->slots);
     free(x);
 }
 
 uint64_t index_count(const struct index *x)
 {
-    return x->count;
+    return x->count + x->let_go;
+}
+
+/* Room for the trial's list. */
+static bool reach_trial(struct index *x, uint64_t trial)
+{
+    if (trial < x->trial_count)
+        return true;
+    const uint64_t count = trial < 32 ? 64 : 2 * trial;
+    if (trial > UINT32_MAX)
+        return false;
+    struct entry **grown = realloc(x->trials, count * sizeof(struct entry *));
+    if (!grown)
+        return false;
+    memset(grown + x->trial_count, 0, (count - x->trial_count) * sizeof(struct entry *));
+    x->trials = grown;
+    x->trial_count = count;
+    return true;
 }
 
 bool index_candidate(struct index *x, const struct ledger_candidate *c)
 {
-    if (x->count >= x->capacity / 2 && !grow(x))
+    if ((x->count >= x->capacity / 2 && !grow(x)) || !reach_trial(x, c->trial))
         return false;
     struct entry **at = slot(x, c->trial, c->id);
     if (*at)
         return true;
     *at = entry_create(c);
-    x->count += *at != NULL;
-    return *at != NULL;
+    if (!*at)
+        return false;
+    (*at)->next = x->trials[c->trial];
+    x->trials[c->trial] = *at;
+    x->count++;
+    return true;
+}
+
+/* Empties a slot; what stood behind it and is looked for from before it moves up. */
+static void take_out(struct index *x, struct entry **at)
+{
+    const uint64_t mask = x->capacity - 1;
+    uint64_t hole = (uint64_t)(at - x->slots);
+    for (uint64_t i = (hole + 1) & mask; x->slots[i]; i = (i + 1) & mask) {
+        const uint64_t home = hash(x->slots[i]->row.trial, x->slots[i]->row.id) & mask;
+        if (((i - home) & mask) < ((i - hole) & mask))
+            continue;
+        x->slots[hole] = x->slots[i];
+        hole = i;
+    }
+    x->slots[hole] = NULL;
+}
+
+void index_forget(struct index *x, uint64_t trial)
+{
+    struct entry *e = trial < x->trial_count ? x->trials[trial] : NULL;
+    while (e) {
+        struct entry *next = e->next;
+        take_out(x, slot(x, trial, e->row.id));
+        entry_destroy(e);
+        x->count--;
+        x->let_go++;
+        e = next;
+    }
+    if (trial < x->trial_count)
+        x->trials[trial] = NULL;
 }
 
 static const struct value *value_find(const struct entry *e, int64_t name)

@@ -126,7 +126,14 @@ static wn_status check_names(const char *prompt_id, const struct ledger_candidat
 
 wn_status ledger_trial(struct ledger *l, const struct ledger_trial *t, wn_error *err)
 {
-    return l->writer ? writer_push(l->writer, op_trial(t), err) : WN_OK;
+    if (!l->writer)
+        return WN_OK;
+    if (strcmp(t->state, "open") != 0) {
+        pthread_rwlock_wrlock(&l->index_lock);
+        index_forget(l->index, t->id);
+        pthread_rwlock_unlock(&l->index_lock);
+    }
+    return writer_push(l->writer, op_trial(t), err);
 }
 
 static bool index_all(struct ledger *l, const struct ledger_candidate *c, uint64_t count,

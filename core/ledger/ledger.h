@@ -2,7 +2,7 @@
  *
  * One writer for a run (a lock on RUN/lock holds its pid; a second is refused with WN_E_ARG naming it); readers at any
  * time (WAL). Writes are queued and committed in groups: a row is durable within 100 ms, and an image is on disk,
- * synced and renamed into place, before the row that names it is committed. Functions tagged [any] may be called from
+ * whole, synced and under its name, before the row that names it is committed. Functions tagged [any] may be called from
  * every thread.
  *
  * Tables (all deterministic columns are functions of spec, seed and scores; times stand in columns of their own):
@@ -75,11 +75,13 @@ wn_status ledger_open_reading(const char *run_dir, struct ledger **out, wn_error
 /* Commits what is queued, checkpoints, gives up the lock. */
 wn_status ledger_close(struct ledger *l, wn_error *err); /* NULL is fine */
 
-/* Insert or update a trial's row; one that is done is never open again. [any] */
+/* Insert or update a trial's row; one that is done is never open again. With any state but "open" ledger_find no longer
+ * knows its candidates: who asked for them has ended. [any] */
 wn_status ledger_trial(struct ledger *l, const struct ledger_trial *t, wn_error *err);
 
 /* Whether a trial's candidate is recorded with all `count` scores named by verifier and metric; fills their values.
- * Answers from an index in memory: what was recorded at open, and since. found->lineage lives as long as the ledger.
+ * Answers from an index in memory: what was recorded at open, and since, of trials that have not ended since.
+ * found->lineage lives until then, or as long as the ledger.
  * [any] */
 bool ledger_find(struct ledger *l, uint64_t trial, const char *candidate, uint64_t count, struct ledger_score *scores,
                  struct ledger_candidate *found);

@@ -102,11 +102,12 @@ void recipe_parameters(const struct recipe *r, struct buffer *out)
     char solver[SHAPE_WORD];
     shape_choice(SHAPE_SOLVER_CHOICES, r->spec->solver, solver);
     solver[0] = (char)toupper((unsigned char)solver[0]);
-    buffer_printf(out, "%s\nSteps: %u, Sampler: %s", r->prompt->text, r->spec->schedule_steps, solver);
+    buffer_printf(out, "%s\nSteps: %u, Sampler: %s", r->prompt->text,
+                  canvas->steps + r->spec->skipped_steps, solver);
     put_guidance(r, out);
     buffer_printf(out, ", Seed: %llu, Size: %ux%u", (unsigned long long)shown_seed(r), canvas->width_px,
                   canvas->height_px);
-    if (*r->spec->start_image)
+    if (r->spec->start_image)
         buffer_printf(out, ", Denoising strength: %g", r->spec->strength);
     put_model(r, out);
     buffer_printf(out, ", Version: winnow %s", build_version());
@@ -121,8 +122,8 @@ static void put_canvas(struct json_text *j, const struct spec *spec)
     json_key(j, "canvas"), json_object(j);
     json_key(j, "width"), json_u64(j, spec->canvas.width_px);
     json_key(j, "height"), json_u64(j, spec->canvas.height_px);
-    json_key(j, "steps"), json_u64(j, spec->schedule_steps);
-    if (*spec->start_image) {
+    json_key(j, "steps"), json_u64(j, spec->canvas.steps + spec->skipped_steps);
+    if (spec->start_image) {
         json_key(j, "image_sha256"), json_string(j, spec->start_sha256);
         json_key(j, "strength"), json_number(j, spec->strength);
     }

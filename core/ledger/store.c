@@ -123,7 +123,7 @@ static wn_status use_wal(const struct store *s, wn_error *err)
     /* Ids are hashes, so rows land all over their tables: 64 MiB of pages stay in memory, and go back 32 MiB at a time.
      */
     return execute(s,
-                   "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536;"
+                   "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;"
                    "PRAGMA wal_autocheckpoint=8192",
                    "open", err);
 }

@@ -85,9 +85,12 @@ wn_status sweep_file_read(const char *directory, struct arena *memory, struct sw
     return status;
 }
 
-static void key_string(struct json_text *j, const char *key, const char *text)
+const struct sweep_entry *sweep_file_find(const struct sweep_file *file, const char *id)
 {
-    json_key(j, key), json_string(j, text);
+    for (uint64_t i = 0; i < file->count; i++)
+        if (strcmp(file->entries[i].id, id) == 0)
+            return &file->entries[i];
+    return NULL;
 }
 
 wn_status sweep_file_write(const char *directory, const struct sweep_file *file, wn_error *err)
@@ -97,14 +100,14 @@ wn_status sweep_file_write(const char *directory, const struct sweep_file *file,
     struct json_text j = json_begin(&text, 2);
     json_object(&j);
     json_key(&j, "format"), json_u64(&j, 1);
-    key_string(&j, "name", file->name);
+    json_key_string(&j, "name", file->name);
     json_key(&j, "points"), json_array(&j);
     for (uint64_t i = 0; i < file->count; i++) {
         json_object(&j);
-        key_string(&j, "id", file->entries[i].id);
-        key_string(&j, "folder", file->entries[i].folder);
-        key_string(&j, "name", file->entries[i].name);
-        key_string(&j, "state", sweep_state_name(file->entries[i].state));
+        json_key_string(&j, "id", file->entries[i].id);
+        json_key_string(&j, "folder", file->entries[i].folder);
+        json_key_string(&j, "name", file->entries[i].name);
+        json_key_string(&j, "state", sweep_state_name(file->entries[i].state));
         json_end(&j);
     }
     json_end(&j), json_end(&j);

@@ -35,6 +35,8 @@ const char *sweep_state_name(int32_t state);
 bool sweep_file_exists(const char *directory);
 /* No file is no entry. WN_E_FORMAT when it is not what winnow writes. Everything in the arena. */
 wn_status sweep_file_read(const char *directory, struct arena *memory, struct sweep_file *file, wn_error *err);
+/* The entry with an id; NULL when there is none. */
+const struct sweep_entry *sweep_file_find(const struct sweep_file *file, const char *id);
 wn_status sweep_file_write(const char *directory, const struct sweep_file *file, wn_error *err);
 
 /* The folder in `directory` whose name ends with "-" and the id's first `digits` digits, copied into the arena; NULL

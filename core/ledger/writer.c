@@ -1,12 +1,11 @@
 /* A commit costs a sync, whether of one row or of a thousand. So rows gather for GATHER_MS after the first (less when
  * the queue fills, or somebody waits) and are committed together; with a disk that syncs in under 60 ms a row is
- * durable within 100 ms. Images come first: each written beside, synced and renamed, then their directories synced,
- * then the rows.
+ * durable within 100 ms. Images come first (see placing.h), then the rows.
  *
  * A failed write is final: the group is undone, what waits is dropped, and every later call returns the first error. */
 #include "ledger/writer.h"
 
-#include "base/files.h"
+#include "ledger/placing.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,7 +16,7 @@ enum { GATHER_MS = 40, MAX_OPS = 8192, MAX_BYTES = 64 << 20 };
 
 struct writer {
     struct store *store;
-    const char *run_dir;
+    struct placing placing;
     pthread_t thread;
 
     pthread_mutex_t lock;
@@ -44,35 +43,9 @@ static void free_ops(struct op *op)
     }
 }
 
-static wn_status place_image(const struct writer *w, const struct op *op, char *synced, wn_error *err)
-{
-    char path[FILE_PATH_SIZE], directory[FILE_PATH_SIZE];
-    WN_TRY(path_join(path, w->run_dir, op->candidate.image, err));
-    path_directory(directory, path);
-    if (strcmp(directory, synced) != 0) {
-        if (synced[0])
-            WN_TRY(dir_sync(synced, err));
-        WN_TRY(dir_make(directory, err));
-        char parent[FILE_PATH_SIZE];
-        path_directory(parent, directory);
-        WN_TRY(dir_sync(parent, err));
-        memcpy(synced, directory, sizeof directory);
-    }
-    return file_place(path, op->candidate.png, op->candidate.png_bytes, err);
-}
-
-static wn_status place_images(const struct writer *w, const struct op *group, wn_error *err)
-{
-    char synced[FILE_PATH_SIZE] = ""; /* the directory whose sync is due */
-    for (const struct op *op = group; op; op = op->next)
-        if (op->kind == OP_CANDIDATE && op->candidate.png)
-            WN_TRY(place_image(w, op, synced, err));
-    return synced[0] ? dir_sync(synced, err) : WN_OK;
-}
-
 static wn_status apply_group(const struct writer *w, const struct op *group, wn_error *err)
 {
-    WN_TRY(place_images(w, group, err));
+    WN_TRY(placing_do(&w->placing, group, err));
     WN_TRY(store_begin(w->store, err));
     for (const struct op *op = group; op; op = op->next)
         WN_TRY(store_apply(w->store, op, err));
@@ -225,6 +198,7 @@ static void init_locks(struct writer *w)
 
 static void finish(struct writer *w)
 {
+    placing_close(&w->placing);
     pthread_cond_destroy(&w->drained);
     pthread_cond_destroy(&w->arrived);
     pthread_mutex_destroy(&w->lock);
@@ -237,7 +211,7 @@ wn_status writer_create(struct store *store, const char *run_dir, struct writer 
     if (!w)
         return wn_fail(err, WN_E_MEMORY, "no memory for the ledger's writer");
     w->store = store;
-    w->run_dir = run_dir;
+    w->placing = placing_open(run_dir);
     w->last = &w->first;
     init_locks(w);
     int code = pthread_create(&w->thread, NULL, write_loop, w);

@@ -252,11 +252,38 @@ wn_status device_open(struct process *process, const char *name, struct device_s
     return host_open_device(host.ctx, name, &s->api, &s->device, err);
 }
 
+wn_status device_session_info(const struct device_session *s, wn_device_info *info, wn_error *err)
+{
+    const struct host_device *d = s->shared->devices;
+    while (d && d->device != s->device)
+        d = d->next;
+    *info = (wn_device_info){ .struct_size = sizeof *info };
+    return d ? d->api->info(d->driver, d->index, info, err) : wn_fail(err, WN_E_INTERNAL, "the device is not open");
+}
+
 void device_close(struct device_session *s)
 {
     if (!s->shared)
         return;
     host_close_devices(s->shared);
     arena_destroy(s->shared->arena);
+    s->shared = NULL;
+}
+
+wn_status host_session_open(struct process *process, const char *directory, struct host_session *s, wn_error *err)
+{
+    *s = (struct host_session){ .shared = share(process) };
+    struct spec *spec = s->shared ? arena_alloc(s->shared->arena, sizeof *spec) : NULL;
+    if (!spec || !host_init(&s->host, s->shared, "workload", NULL, 0))
+        return wn_fail(err, WN_E_MEMORY, "no memory");
+    spec->directory = directory;
+    s->shared->spec = spec;
+    return WN_OK;
+}
+
+void host_session_close(struct host_session *s)
+{
+    struct device_session devices = { .shared = s->shared };
+    device_close(&devices);
     s->shared = NULL;
 }

@@ -26,5 +26,16 @@ struct device_session {
 /* Opens a device by its spec name; device_close, also after a failure, ends it. */
 wn_status device_open(struct process *process, const char *name, struct device_session *s, wn_error *err);
 void device_close(struct device_session *s);
+wn_status device_session_info(const struct device_session *s, wn_device_info *info, wn_error *err);
+
+/* The services of a host for what a plugin is asked without an instance. directory: where relative names start.
+ * host_session_close, also after a failure, ends it, and the devices that were opened through it. */
+struct host_session {
+    wn_host host;
+    struct host_shared *shared;
+};
+
+wn_status host_session_open(struct process *process, const char *directory, struct host_session *s, wn_error *err);
+void host_session_close(struct host_session *s);
 
 #endif

@@ -40,23 +40,15 @@ void compare_free(struct compare *c)
         arena_destroy(c->memory);
 }
 
-static wn_status place(const char *directory, const char *name, const struct buffer *b, wn_error *err)
-{
-    char path[FILE_PATH_SIZE];
-    WN_TRY(buffer_status(b, name, err));
-    WN_TRY(path_join(path, directory, name, err));
-    return file_write(path, b->data, b->size, err);
-}
-
 wn_status compare_write(const struct compare *c, const char *out_dir, wn_error *err)
 {
     struct buffer b = BUFFER_INIT(PAGE_MAX);
     compare_json(c, &b);
-    wn_status status = place(out_dir, "compare.json", &b, err);
+    wn_status status = file_write_buffer(out_dir, "compare.json", &b, err);
     buffer_clear(&b);
     compare_page(c, &b);
     if (status == WN_OK)
-        status = place(out_dir, "compare.html", &b, err);
+        status = file_write_buffer(out_dir, "compare.html", &b, err);
     buffer_free(&b);
     return status;
 }

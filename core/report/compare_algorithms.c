@@ -18,20 +18,29 @@ static const char *word_of(const struct tree_node *spec, const char *key)
     return n && n->type == TREE_STRING ? n->text : "";
 }
 
+/* What is sampled, and then what is done about it. */
 static const char *const parts[] = { "noise", "canvas", "sampler", "search", "budget" };
+enum { GROUND_PARTS = 3, PARTS = sizeof parts / sizeof *parts };
 
-static const char *key_of(struct compare *c, const struct tree_node *spec)
+static void write_parts(const struct tree_node *spec, int from, int to, struct buffer *text)
 {
-    struct buffer text = BUFFER_INIT(16 << 20);
-    for (uint32_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        struct json_text j = json_begin(&text, 0);
+    for (int i = from; i < to; i++) {
+        struct json_text j = json_begin(text, 0);
         const struct tree_node *n = tree_get(spec, parts[i]);
         if (n)
             tree_write(&j, n, true);
-        buffer_byte(&text, '\n');
+        buffer_byte(text, '\n');
     }
-    compare_verifier_text(spec, word_of(spec, "guide"), &text);
-    const char *copy = text.failed ? NULL : arena_string(c->memory, buffer_string(&text));
+}
+
+static const char *key_of(struct compare *c, struct compare_run *r)
+{
+    struct buffer text = BUFFER_INIT(16 << 20);
+    write_parts(r->spec, 0, GROUND_PARTS, &text);
+    r->ground = text.failed ? NULL : arena_printf(c->memory, "%s%s", buffer_string(&text), r->seed);
+    write_parts(r->spec, GROUND_PARTS, PARTS, &text);
+    compare_verifier_text(r->spec, word_of(r->spec, "guide"), &text);
+    const char *copy = text.failed || !r->ground ? NULL : arena_string(c->memory, buffer_string(&text));
     buffer_free(&text);
     return copy;
 }
@@ -221,7 +230,7 @@ wn_status compare_group(struct compare *c, wn_error *err)
     if (!c->algorithms)
         return compare_no_memory(err);
     for (uint64_t i = 0; i < c->run_count; i++) {
-        const char *key = key_of(c, c->runs[i].spec);
+        const char *key = key_of(c, &c->runs[i]);
         if (!key)
             return compare_no_memory(err);
         WN_TRY(add(c, i, key, err));

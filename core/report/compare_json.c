@@ -3,26 +3,11 @@
 
 #include "base/json_text.h"
 
-static void key_string(struct json_text *j, const char *key, const char *text)
-{
-    json_key(j, key), json_string(j, text);
-}
-
-static void key_number(struct json_text *j, const char *key, double value)
-{
-    json_key(j, key), json_number(j, value);
-}
-
-static void key_u64(struct json_text *j, const char *key, uint64_t value)
-{
-    json_key(j, key), json_u64(j, value);
-}
-
 static void write_interval(struct json_text *j, const struct stats_interval *i)
 {
-    key_number(j, "mean", i->mean);
-    key_number(j, "lo", i->low);
-    key_number(j, "hi", i->high);
+    json_key_number(j, "mean", i->mean);
+    json_key_number(j, "lo", i->low);
+    json_key_number(j, "hi", i->high);
 }
 
 static void write_metrics(const struct compare *c, struct json_text *j)
@@ -30,7 +15,7 @@ static void write_metrics(const struct compare *c, struct json_text *j)
     json_key(j, "metrics"), json_array(j);
     for (uint64_t i = 0; i < c->metric_count; i++) {
         json_object(j);
-        key_string(j, "metric", c->metrics[i].title);
+        json_key_string(j, "metric", c->metrics[i].title);
         json_key(j, "higher_is_better"), json_bool(j, c->metrics[i].higher_is_better);
         json_end(j);
     }
@@ -46,7 +31,7 @@ static void write_values(const struct compare *c, const struct compare_algorithm
     json_key(j, "metrics"), json_array(j);
     for (uint64_t m = 0; m < c->metric_count; m++) {
         json_object(j);
-        key_string(j, "metric", c->metrics[m].title);
+        json_key_string(j, "metric", c->metrics[m].title);
         json_key(j, "without_search"), json_object(j), write_interval(j, &a->first[m]), json_end(j);
         json_key(j, "with_search"), json_object(j), write_interval(j, &a->final[m]), json_end(j);
         json_end(j);
@@ -57,20 +42,20 @@ static void write_values(const struct compare *c, const struct compare_algorithm
 static void write_algorithm(const struct compare *c, const struct compare_algorithm *a, struct json_text *j)
 {
     json_object(j);
-    key_string(j, "name", a->name);
-    key_string(j, "search", a->search);
-    key_string(j, "guide", a->guide);
+    json_key_string(j, "name", a->name);
+    json_key_string(j, "search", a->search);
+    json_key_string(j, "guide", a->guide);
     json_key(j, "runs"), json_array(j);
     for (uint64_t i = 0; i < a->run_count; i++) {
         json_object(j);
-        key_string(j, "run", c->runs[a->runs[i]].directory);
+        json_key_string(j, "run", c->runs[a->runs[i]].directory);
         json_key(j, "seed"), json_raw(j, c->runs[a->runs[i]].seed);
         json_end(j);
     }
     json_end(j);
     json_key(j, "spent_per_prompt"), json_object(j);
     for (int i = 0; i < COMPARE_CURRENCIES; i++)
-        key_number(j, compare_currency_names[i], a->spent[i]);
+        json_key_number(j, compare_currency_names[i], a->spent[i]);
     json_end(j);
     write_values(c, a, j);
     json_end(j);
@@ -83,15 +68,15 @@ static void write_pair(const struct compare *c, const struct compare_pair *p, st
         for (int place = 0; place < COMPARE_PLACES; place++) {
             const struct compare_difference *d = compare_difference_of(c, p, m, place);
             json_object(j);
-            key_string(j, "left", c->algorithms[p->left].name);
-            key_string(j, "right", c->algorithms[p->right].name);
-            key_string(j, "metric", c->metrics[m].title);
-            key_string(j, "at", places[place]);
+            json_key_string(j, "left", c->algorithms[p->left].name);
+            json_key_string(j, "right", c->algorithms[p->right].name);
+            json_key_string(j, "metric", c->metrics[m].title);
+            json_key_string(j, "at", places[place]);
             write_interval(j, &d->mean);
-            key_u64(j, "rows", d->rows);
-            key_u64(j, "common_seeds", p->seeds);
-            key_number(j, "p", d->p);
-            key_number(j, "p_holm", d->p_holm);
+            json_key_u64(j, "rows", d->rows);
+            json_key_u64(j, "common_seeds", p->seeds);
+            json_key_number(j, "p", d->p);
+            json_key_number(j, "p_holm", d->p_holm);
             json_end(j);
         }
 }
@@ -100,13 +85,13 @@ static void write_curve(const struct compare *c, int currency, uint64_t algorith
 {
     const struct compare_curve *curve = compare_curve_of(c, currency, algorithm, metric);
     json_object(j);
-    key_string(j, "algorithm", c->algorithms[algorithm].name);
-    key_string(j, "metric", c->metrics[metric].title);
-    key_string(j, "against", compare_currency_names[currency]);
+    json_key_string(j, "algorithm", c->algorithms[algorithm].name);
+    json_key_string(j, "metric", c->metrics[metric].title);
+    json_key_string(j, "against", compare_currency_names[currency]);
     json_key(j, "points"), json_array(j);
     for (uint64_t i = 0; i < curve->count; i++) {
         json_object(j);
-        key_number(j, "x", curve->points[i].x);
+        json_key_number(j, "x", curve->points[i].x);
         write_interval(j, &curve->points[i].y);
         json_end(j);
     }
@@ -116,17 +101,17 @@ static void write_curve(const struct compare *c, int currency, uint64_t algorith
 static void write_category(const struct compare *c, const struct compare_category *category, struct json_text *j)
 {
     json_object(j);
-    key_string(j, "category", category->name);
-    key_u64(j, "prompts", category->prompts);
+    json_key_string(j, "category", category->name);
+    json_key_u64(j, "prompts", category->prompts);
     json_key(j, "cells"), json_array(j);
     for (uint64_t i = 0; i < c->algorithm_count * c->metric_count; i++) {
         const struct compare_algorithm *a = &c->algorithms[i / c->metric_count];
         json_object(j);
-        key_string(j, "verifier", a->guide);
-        key_string(j, "algorithm", a->column);
-        key_string(j, "metric", c->metrics[i % c->metric_count].title);
-        key_number(j, "without_search", category->first[i]);
-        key_number(j, "with_search", category->final[i]);
+        json_key_string(j, "verifier", a->guide);
+        json_key_string(j, "algorithm", a->column);
+        json_key_string(j, "metric", c->metrics[i % c->metric_count].title);
+        json_key_number(j, "without_search", category->first[i]);
+        json_key_number(j, "with_search", category->final[i]);
         json_end(j);
     }
     json_end(j), json_end(j);
@@ -136,8 +121,8 @@ void compare_json(const struct compare *c, struct buffer *out)
 {
     struct json_text text = json_begin(out, 2), *j = &text;
     json_object(j);
-    key_u64(j, "prompts", c->prompt_count);
-    key_u64(j, "points_not_begun", c->skipped_points);
+    json_key_u64(j, "prompts", c->prompt_count);
+    json_key_u64(j, "points_not_begun", c->skipped_points);
     write_metrics(c, j);
     json_key(j, "algorithms"), json_array(j);
     for (uint64_t i = 0; i < c->algorithm_count; i++)

@@ -94,34 +94,35 @@ static void rows_free(struct rows *rows)
 
 /* ---- algorithms ------------------------------------------------------------------------------------------------ */
 
-static bool ends_row(const struct compare *c, const struct compare_run *r, uint64_t prompt, const void *arg,
-                     double *row)
+static bool first_row(const struct compare *c, const struct compare_run *r, uint64_t prompt, const void *arg,
+                      double *row)
+{
+    *row = compare_first(c, r, prompt, *(const uint64_t *)arg);
+    return true;
+}
+
+static bool final_row(const struct compare *c, const struct compare_run *r, uint64_t prompt, const void *arg,
+                      double *row)
 {
     (void)c;
-    row[0] = compare_first(r, prompt, *(const uint64_t *)arg);
-    row[1] = compare_final(r, prompt, *(const uint64_t *)arg);
+    *row = compare_final(r, prompt, *(const uint64_t *)arg);
     return true;
 }
 
 static bool spent_row(const struct compare *c, const struct compare_run *r, uint64_t prompt, const void *arg,
                       double *row)
 {
-    (void)c;
-    (void)arg;
-    for (int i = 0; i < COMPARE_CURRENCIES; i++)
-        row[i] = compare_end(r, prompt, i);
-    row[COMPARE_NFE] = (double)r->paths[prompt].trial->nfe; /* also what was spent on no candidate */
+    (void)c, (void)arg;
+    memcpy(row, r->paths[prompt].spent, sizeof r->paths[prompt].spent);
     return true;
 }
 
-static wn_status sum_up(const struct compare *c, struct compare_algorithm *a, uint64_t metric, wn_error *err)
+static wn_status sum_up(const struct compare *c, const struct compare_algorithm *a, row_maker *make, uint64_t metric,
+                        struct stats_interval *out, wn_error *err)
 {
-    struct stats_interval y[2];
     struct rows rows;
-    WN_TRY(rows_make(c, a, 2, ends_row, &metric, &rows, err));
-    wn_status status = stats_means(rows.count, 2, rows.values, y, err);
-    a->first[metric] = y[0];
-    a->final[metric] = y[1];
+    WN_TRY(rows_make(c, a, 1, make, &metric, &rows, err));
+    const wn_status status = stats_means(rows.count, 1, rows.values, out, err);
     rows_free(&rows);
     return status;
 }
@@ -146,8 +147,10 @@ static wn_status compute_algorithms(struct compare *c, wn_error *err)
         a->final = arena_array(c->memory, c->metric_count, sizeof *a->final);
         if (!a->first || !a->final)
             return compare_no_memory(err);
-        for (uint64_t m = 0; m < c->metric_count; m++)
-            WN_TRY(sum_up(c, a, m, err));
+        for (uint64_t m = 0; m < c->metric_count; m++) {
+            WN_TRY(sum_up(c, a, first_row, m, &a->first[m], err));
+            WN_TRY(sum_up(c, a, final_row, m, &a->final[m], err));
+        }
         WN_TRY(sum_costs(c, a, err));
     }
     return WN_OK;
@@ -166,16 +169,9 @@ static bool curve_row(const struct compare *c, const struct compare_run *r, uint
                       double *row)
 {
     const struct grid *g = arg;
-    (void)c;
     for (uint64_t i = 0; i < g->count; i++)
-        row[i] = compare_within(r, prompt, g->metric, g->currency, g->x[i]);
+        row[i] = compare_within(c, r, prompt, g->metric, g->currency, g->x[i]);
     return r->paths[prompt].count > 0;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* From where every prompt has a picture to the last candidate of all: where something changes, thinned to equal ratios.
@@ -200,7 +196,7 @@ static wn_status make_grid(const struct compare *c, const struct compare_algorit
                 if (path->steps[k].spent[g->currency] >= start && path->steps[k].spent[g->currency] > 0)
                     all[count++] = path->steps[k].spent[g->currency];
         }
-    qsort(all, count, sizeof *all, by_number);
+    qsort(all, count, sizeof *all, stats_ascending);
     ratio = count ? pow(all[count - 1] / all[0], 1.0 / (CURVE_POINTS - 2)) : 1;
     for (uint64_t i = 0; i < count; i++)
         if (g->count == 0 || (i + 1 == count && all[i] > g->x[g->count - 1]) ||
@@ -258,7 +254,7 @@ static double category_mean(const struct compare *c, const struct compare_algori
     for (uint64_t p = 0; p < c->prompt_count; p++)
         for (uint64_t i = 0; strcmp(c->prompts[p]->category, category) == 0 && i < a->run_count; i++) {
             const struct compare_run *r = &c->runs[a->runs[i]];
-            const double value = is_final ? compare_final(r, p, metric) : compare_first(r, p, metric);
+            const double value = is_final ? compare_final(r, p, metric) : compare_first(c, r, p, metric);
             sum += isnan(value) ? 0 : value;
             count += (uint64_t)!isnan(value);
         }

@@ -183,7 +183,9 @@ static void write_algorithms(const struct compare *c, struct buffer *out)
         out,
         "<section><h2>Where each ends</h2><p class=\"soft\">Means for each prompt with 95 % intervals; the best of a "
         "column is bold. What was spent: evaluations of the model, seconds of sampling, decoding and guide, "
-        "pictures that the guide scored.</p><div class=\"wide\"><table class=\"flat\"><thead><tr><th>algorithm</th>"
+        "pictures that the guide scored. No search: a prompt's first picture, where no score came before it, or that "
+        "of a run here which began with the same noises.</p><div class=\"wide\"><table "
+        "class=\"flat\"><thead><tr><th>algorithm</th>"
         "<th class=\"n\">seeds</th><th class=\"n\">NFE</th><th class=\"n\">seconds</th><th class=\"n\">scored</th>");
     for (uint64_t m = 0; m < c->metric_count; m++) {
         buffer_text(out, "<th class=\"n group\">no search</th><th class=\"n\">");
@@ -366,13 +368,14 @@ static void write_cells(const struct compare *c, const struct compare_category *
     }
 }
 
-/* Any algorithm of a column has its pictures without search. */
+/* Any algorithm of a column that knows them has its pictures without search. */
 static const struct compare_algorithm *any_of(const struct compare *c, const char *column)
 {
+    const struct compare_algorithm *any = NULL;
     for (uint64_t i = 0; i < c->algorithm_count; i++)
-        if (strcmp(c->algorithms[i].column, column) == 0)
-            return &c->algorithms[i];
-    return NULL;
+        if (strcmp(c->algorithms[i].column, column) == 0 && (!any || isnan(any->first[0].mean)))
+            any = &c->algorithms[i];
+    return any;
 }
 
 static void write_head_rows(const struct compare *c, struct buffer *out)

@@ -18,18 +18,14 @@ static const struct compare_run *run_of_seed(const struct compare *c, const stru
     return NULL;
 }
 
-static double value_at(const struct compare_run *r, uint64_t prompt, uint64_t metric, int place, double x)
-{
-    return place == COMPARE_AT_END ? compare_final(r, prompt, metric) : compare_within(r, prompt, metric, place, x);
-}
-
 /* Both within what the thriftier one spent. */
-static double run_difference(const struct compare_run *left, const struct compare_run *right, uint64_t prompt,
-                             uint64_t metric, int place)
+static double run_difference(const struct compare *c, const struct compare_run *left, const struct compare_run *right,
+                             uint64_t prompt, uint64_t metric, int place)
 {
-    const double x =
-        place == COMPARE_AT_END ? 0 : fmin(compare_end(left, prompt, place), compare_end(right, prompt, place));
-    return value_at(right, prompt, metric, place, x) - value_at(left, prompt, metric, place, x);
+    if (place == COMPARE_AT_END)
+        return compare_final(right, prompt, metric) - compare_final(left, prompt, metric);
+    const double x = fmin(left->paths[prompt].spent[place], right->paths[prompt].spent[place]);
+    return compare_within(c, right, prompt, metric, place, x) - compare_within(c, left, prompt, metric, place, x);
 }
 
 /* Where no seed is in both, every run of one side meets every run of the other. */
@@ -42,8 +38,8 @@ static double prompt_difference(const struct compare *c, const struct compare_pa
     for (uint64_t i = 0; i < left->run_count; i++)
         for (uint64_t k = 0; k < right->run_count; k++) {
             const struct compare_run *a = &c->runs[left->runs[i]], *b = &c->runs[right->runs[k]];
-            const double d =
-                p->seeds && strcmp(a->seed, b->seed) != 0 ? (double)NAN : run_difference(a, b, prompt, metric, place);
+            const double d = p->seeds && strcmp(a->seed, b->seed) != 0 ? (double)NAN
+                                                                       : run_difference(c, a, b, prompt, metric, place);
             sum += isnan(d) ? 0 : d;
             count += (uint64_t)!isnan(d);
         }
@@ -58,7 +54,7 @@ static uint64_t difference_rows(const struct compare *c, const struct compare_pa
     uint64_t count = 0;
     for (uint64_t i = 0; c->prompt_count == 1 && p->seeds && i < left->run_count; i++) {
         const struct compare_run *a = &c->runs[left->runs[i]], *b = run_of_seed(c, right, a->seed);
-        rows[count] = b ? run_difference(a, b, 0, metric, place) : (double)NAN;
+        rows[count] = b ? run_difference(c, a, b, 0, metric, place) : (double)NAN;
         count += (uint64_t)!isnan(rows[count]);
     }
     for (uint64_t i = 0; !(c->prompt_count == 1 && p->seeds) && i < c->prompt_count; i++) {

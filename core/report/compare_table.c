@@ -74,7 +74,7 @@ static void write_algorithm(const struct compare *c, const struct compare_algori
     buffer_byte(out, '\n');
 }
 
-/* Each algorithm's first picture: with common seeds it is the same one, so the first algorithm's stands for all. */
+/* Where algorithms begin with the same noises it is the same picture, so the first one that knows it stands for all. */
 static void write_baseline(const struct compare *c, int width, struct buffer *out)
 {
     char text[SHOW_SIZE];
@@ -82,7 +82,10 @@ static void write_baseline(const struct compare *c, int width, struct buffer *ou
     write_right("", 8, out);
     write_right("", 8, out);
     for (uint64_t m = 0; m < c->metric_count; m++) {
-        show_interval(&c->metrics[m], &c->algorithms[0].first[m], text);
+        uint64_t i = 0;
+        while (i + 1 < c->algorithm_count && isnan(c->algorithms[i].first[m].mean))
+            i++;
+        show_interval(&c->metrics[m], &c->algorithms[i].first[m], text);
         write_right(text, COLUMN, out);
     }
     buffer_byte(out, '\n');
@@ -99,7 +102,10 @@ static void write_difference(const struct compare *c, const struct compare_pair 
     show_gain(&c->metrics[metric], d->mean.mean, gain);
     show_gain(&c->metrics[metric], d->mean.low, low);
     show_gain(&c->metrics[metric], d->mean.high, high);
-    snprintf(text, sizeof text, "%s [%s, %s] p %.2g", gain, low, high, d->p_holm);
+    if (d->rows)
+        snprintf(text, sizeof text, "%s [%s, %s] p %.2g", gain, low, high, d->p_holm);
+    else
+        snprintf(text, sizeof text, "-");
     buffer_text(out, colour && d->p_holm < 0.05 ? "\033[1m" : "");
     write_right(text, DIFFERENCE, out);
     buffer_text(out, colour && d->p_holm < 0.05 ? "\033[0m" : "");

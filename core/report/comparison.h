@@ -27,6 +27,7 @@ struct compare_path {
     const struct data_trial *trial;
     struct compare_step *steps; /* by rising costs */
     uint64_t count;
+    double spent[COMPARE_CURRENCIES]; /* in all, also on what was never finished */
 };
 
 struct compare_run {
@@ -35,6 +36,7 @@ struct compare_run {
     const struct tree_node *spec; /* resolved */
     struct cJSON *manifest;
     const char *seed;
+    const char *ground; /* canonical text of seed, noise, canvas and sampler: runs of one begin with the same noises */
     uint64_t algorithm;
     bool is_point;              /* of a sweep */
     uint64_t *metric_of;        /* [metric_count] index into data->metrics */
@@ -51,7 +53,7 @@ struct compare_algorithm {
     uint64_t *runs; /* indices */
     uint64_t run_count;
     double spent[COMPARE_CURRENCIES]; /* mean over prompts and runs */
-    struct stats_interval *first;     /* [metric_count]: without search */
+    struct stats_interval *first;     /* [metric_count]: without search; NaN where that is not known */
     struct stats_interval *final;     /* [metric_count] */
 };
 
@@ -115,14 +117,13 @@ wn_status compare_make_paths(struct compare *c, struct compare_run *r, wn_error 
 wn_status compare_compute_pairs(struct compare *c, wn_error *err);
 uint64_t compare_most_rows(const struct compare *c);
 
-/* A metric of a prompt's first finished candidate, and of the winner. NaN: no opinion. */
-double compare_first(const struct compare_run *r, uint64_t prompt, uint64_t metric);
-double compare_final(const struct compare_run *r, uint64_t prompt, uint64_t metric);
-/* Of the guide's pick among what was finished within x of a currency; of what was finished first where nothing is yet,
- * which is what there would be without search. */
-double compare_within(const struct compare_run *r, uint64_t prompt, uint64_t metric, int currency, double x);
-/* What all of a prompt's candidates took. */
-double compare_end(const struct compare_run *r, uint64_t prompt, int currency);
+/* A metric of the picture that there would be without search: the prompt's first one, where no score came before it;
+ * else that of another run on the same ground. NaN: none is known, or no opinion. */
+double compare_first(const struct compare *c, const struct compare_run *r, uint64_t prompt, uint64_t metric);
+double compare_final(const struct compare_run *r, uint64_t prompt, uint64_t metric); /* of the winner */
+/* Of the guide's pick among what was finished within x of a currency; where nothing is yet, compare_first. */
+double compare_within(const struct compare *c, const struct compare_run *r, uint64_t prompt, uint64_t metric,
+                      int currency, double x);
 
 /* Canonical text of a verifier's node and of all that it is wrapped around; appended. */
 void compare_verifier_text(const struct tree_node *spec, const char *verifier, struct buffer *out);

@@ -213,8 +213,10 @@ static wn_status score_row(struct data *d, sqlite3_stmt *s, void *arg, wn_error 
     const char *verifier = (const char *)sqlite3_column_text(s, 0), *metric = (const char *)sqlite3_column_text(s, 1);
 
     (void)err;
-    if (verifier && strcmp(verifier, d->metrics[0].verifier) == 0)
+    if (verifier && strcmp(verifier, d->metrics[0].verifier) == 0) {
         c->seconds += sqlite3_column_double(s, 3);
+        c->is_guided = true;
+    }
     for (uint64_t i = 0; verifier && metric && i < d->metric_count; i++) {
         struct data_metric *m = &d->metrics[i];
         if (strcmp(m->verifier, verifier) != 0 || strcmp(m->name, metric) != 0)
@@ -232,7 +234,8 @@ static wn_status read_scores(struct sqlite3 *db, struct data *d, const struct da
 {
     for (uint64_t i = 0; i < t->candidate_count; i++) {
         sqlite3_stmt *s;
-        WN_TRY(prepare(db, d, "SELECT verifier, metric, value, seconds FROM scores WHERE trial=?1 AND candidate=?2", &s, err));
+        WN_TRY(prepare(db, d, "SELECT verifier, metric, value, seconds FROM scores WHERE trial=?1 AND candidate=?2", &s,
+                       err));
         sqlite3_bind_int64(s, 1, (sqlite3_int64)t->id);
         sqlite3_bind_text(s, 2, t->candidates[i].id, -1, SQLITE_STATIC);
         WN_TRY(each_row(db, d, s, &t->candidates[i], score_row, err));
@@ -249,7 +252,8 @@ static wn_status read_trial(struct sqlite3 *db, struct data *d, struct data_tria
         db, d,
         "SELECT id, ordinal, point, finished, parent, lineage, nfe, nfe_total, image, (SELECT min(ordinal) FROM offers"
         " WHERE offers.trial=c.trial AND offers.candidate=c.id), (SELECT max(ordinal) FROM offers WHERE"
-        " offers.trial=c.trial AND offers.candidate=c.id), sample_seconds + decode_seconds FROM candidates c WHERE trial=?1 ORDER BY ordinal, id",
+        " offers.trial=c.trial AND offers.candidate=c.id), ifnull(sample_seconds, 0) + ifnull(decode_seconds, 0)"
+        " FROM candidates c WHERE trial=?1 ORDER BY ordinal, id",
         &s, err));
     sqlite3_bind_int64(s, 1, (sqlite3_int64)t->id);
     WN_TRY(each_row(db, d, s, t, candidate_row, err));
@@ -289,6 +293,11 @@ static wn_status read_ledger(struct data *d, wn_error *err)
 }
 
 /* ---- first and winner ---- */
+
+bool data_first_is_plain(const struct data_trial *t)
+{
+    return t->first && t->first == t->candidates;
+}
 
 double data_guide(const struct data *d, const struct data_candidate *c)
 {

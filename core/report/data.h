@@ -29,11 +29,12 @@ struct data_candidate {
     const char *lineage; /* JSON, or "" */
     uint64_t nfe;
     uint64_t nfe_total;
-    double seconds; /* of model, decoder and guide, of all candidates up to this one */
+    double seconds;    /* of model, decoder and guide, of all candidates up to this one */
+    bool is_guided;    /* the guide was asked */
     const char *image; /* relative to the run, "" = none */
     uint64_t offer;    /* 1.. in order of offers, 0 = never offered; the first */
     uint64_t last_offer;
-    double *values;    /* [metric_count]; NaN = no opinion, or not recorded */
+    double *values; /* [metric_count]; NaN = no opinion, or not recorded */
 };
 
 struct data_trial {
@@ -45,7 +46,7 @@ struct data_trial {
     double seconds;
     struct data_candidate *candidates; /* by ordinal */
     uint64_t candidate_count, candidate_capacity;
-    const struct data_candidate *first;  /* finished: what there would be without search; NULL while nothing is */
+    const struct data_candidate *first;  /* finished; NULL while nothing is */
     const struct data_candidate *winner; /* the best offer by the guide; the best finished one before any offer */
 };
 
@@ -54,7 +55,7 @@ struct data {
     const char *name;
     const char *search;
     bool pool_is_iid;
-    bool guide_compares; /* scores of different sets cannot be compared: the last offer is the best */
+    bool guide_compares;         /* scores of different sets cannot be compared: the last offer is the best */
     struct data_metric *metrics; /* [0] is the guide's */
     uint64_t metric_count;
     struct data_trial *trials;
@@ -67,6 +68,10 @@ struct data {
 /* WN_E_MISSING when the directory holds no run, WN_E_FORMAT when its files contradict what winnow writes. */
 wn_status data_load(const char *run_dir, struct data **out, wn_error *err);
 void data_free(struct data *d); /* NULL is fine */
+
+/* Whether the first finished candidate is what there would be without search: no score came before it, so nothing was
+ * chosen on the way to it. */
+bool data_first_is_plain(const struct data_trial *t);
 
 /* Whether the guide prefers c; of equals, neither. Any score is better than none. */
 bool data_prefers(const struct data *d, const struct data_candidate *c, const struct data_candidate *than);

@@ -155,8 +155,8 @@ static void write_all_row(const struct data *d, const struct numbers *n, struct 
 
 static void write_categories(const struct data *d, const struct numbers *n, struct buffer *out)
 {
-    buffer_text(out, "<section><h2>By category</h2><p class=\"soft\">Without search, with it, and the gain with its 95 "
-                     "% interval; means over prompts."
+    buffer_text(out, "<section><h2>By category</h2><p class=\"soft\">The first picture, the guide's pick, and the gain "
+                     "with its 95 % interval; means over prompts."
                      "</p>"
                      "<div class=\"wide\"><table><thead><tr><th>category</th><th class=\"n\">prompts</th>");
     for (uint64_t i = 0; i < n->curve_count; i++) {

@@ -117,7 +117,7 @@ static void write_verdict(const struct gap *g, struct buffer *out)
         buffer_printf(out, ": what the guide finds is better for the judge too%s.",
                       end->gap.low > 0 ? ", though by less" : "");
     else
-        buffer_text(out, isnan(end->judge.low) ? ": one prompt has no interval."
+        buffer_text(out, isnan(end->judge.low) ? ": so few prompts have no interval."
                                                : ": whether the judge gains or loses is open.");
     write_spreads("</p><p class=\"soft\">Gap at the end:", &end->gap, false, "", out);
     buffer_text(out, ".</p>");

@@ -1,4 +1,4 @@
-/* page_gallery.c - one card for each prompt: the picture there would be without search, the winner, and what changed.
+/* page_gallery.c - one card for each prompt: the first picture, the winner, and what changed.
  */
 #include "base/files.h"
 #include "report/html.h"
@@ -94,7 +94,7 @@ static void write_result(const struct data *d, const struct data_trial *t, struc
     snprintf(caption, sizeof caption, t->winner == t->first ? "winner: the first one" : "winner: %llu of %llu",
              (unsigned long long)t->winner->ordinal, (unsigned long long)t->candidate_count);
     buffer_text(out, "<div class=\"pair\">");
-    write_picture(d, t->first, "without search", out);
+    write_picture(d, t->first, data_first_is_plain(t) ? "without search" : "first finished", out);
     write_picture(d, t->winner, caption, out);
     buffer_text(out, "</div>");
     write_scores(d, t, out);
@@ -127,8 +127,8 @@ static void write_card(const struct data *d, const struct data_trial *t, struct 
 
 void page_gallery(const struct data *d, struct buffer *out)
 {
-    buffer_text(out, "<section><h2>Prompts</h2><p class=\"soft\">Left, what there would be without search; right, the "
-                     "guide's pick.");
+    buffer_text(out, "<section><h2>Prompts</h2><p class=\"soft\">Left, the first picture: what there would be without "
+                     "search, unless it was chosen on its way; right, the guide's pick.");
     if (d->trial_count > MOST_CARDS)
         buffer_printf(out, " The first %d of %llu prompts.", MOST_CARDS, (unsigned long long)d->trial_count);
     buffer_text(out, "</p><div class=\"cards\">");

@@ -3,6 +3,8 @@
  */
 #include "report/paired.h"
 
+#include "report/stats.h"
+
 #include <math.h>
 #include <stdbool.h>
 
@@ -47,15 +49,6 @@ static double exact(uint64_t count, const double *d)
     return (double)hits / (double)patterns;
 }
 
-/* splitmix64: the same patterns whenever and wherever. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
 static double drawn(uint64_t count, const double *d)
 {
     const double least = threshold(count, d);
@@ -64,7 +57,7 @@ static double drawn(uint64_t count, const double *d)
         double sum = 0;
         for (uint64_t i = 0; i < count; i += 64) {
             const uint64_t left = count - i;
-            sum += sum_of(left < 64 ? left : 64, d + i, next_random(&state));
+            sum += sum_of(left < 64 ? left : 64, d + i, stats_random(&state));
         }
         hits += fabs(sum) >= least;
     }
@@ -78,35 +71,28 @@ double paired_p(uint64_t count, const double *differences)
     return count <= PAIRED_EXACT ? exact(count, differences) : drawn(count, differences);
 }
 
-/* The rank of p[i] among the family, from 0; equals by their place. */
-static uint64_t rank_of(uint64_t count, const double *p, uint64_t i)
+/* The place of the smallest p that comes after `last`, equals by their place; `count` when there is none. */
+static uint64_t next_larger(uint64_t count, const double *p, uint64_t last)
 {
-    uint64_t rank = 0;
-    for (uint64_t k = 0; k < count; k++)
-        rank += p[k] < p[i] || (p[k] == p[i] && k < i);
-    return rank;
-}
-
-static double scaled(uint64_t count, uint64_t members, const double *p, uint64_t i)
-{
-    return fmin((double)(members - rank_of(count, p, i)) * p[i], 1);
-}
-
-/* Families are small, so the quadratic way is the short one. */
-static double adjust(uint64_t count, uint64_t members, const double *p, uint64_t i)
-{
-    double most = scaled(count, members, p, i);
-    for (uint64_t k = 0; k < count; k++)
-        if (p[k] <= p[i])
-            most = fmax(most, rank_of(count, p, k) <= rank_of(count, p, i) ? scaled(count, members, p, k) : 0);
-    return most;
+    uint64_t next = count;
+    for (uint64_t i = 0; i < count; i++) {
+        const bool is_after = last == count ? !isnan(p[i]) : p[i] > p[last] || (p[i] == p[last] && i > last);
+        if (is_after && (next == count || p[i] < p[next]))
+            next = i;
+    }
+    return next;
 }
 
 void paired_holm(uint64_t count, const double *p, double *adjusted)
 {
-    uint64_t members = 0;
-    for (uint64_t i = 0; i < count; i++)
-        members += (uint64_t)!isnan(p[i]);
-    for (uint64_t i = 0; i < count; i++)
-        adjusted[i] = isnan(p[i]) ? NAN : adjust(count, members, p, i);
+    uint64_t left = 0;
+    double most = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        left += (uint64_t)!isnan(p[i]);
+        adjusted[i] = (double)NAN;
+    }
+    for (uint64_t i = next_larger(count, p, count); left > 0; i = next_larger(count, p, i)) {
+        most = fmax(most, fmin((double)left-- * p[i], 1));
+        adjusted[i] = most;
+    }
 }

@@ -1,5 +1,7 @@
 #include "report/rank.h"
 
+#include "report/stats.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,13 +14,6 @@ struct item {
 static int by_value(const void *a, const void *b)
 {
     double x = ((const struct item *)a)->value, y = ((const struct item *)b)->value;
-
-    return (x > y) - (x < y);
-}
-
-static int by_number(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
 
     return (x > y) - (x < y);
 }
@@ -69,7 +64,7 @@ double rank_tied_share(uint64_t count, double *values)
 {
     double tied = 0;
 
-    qsort(values, count, sizeof *values, by_number);
+    qsort(values, count, sizeof *values, stats_ascending);
     for (uint64_t first = 0, end; first < count; first = end) {
         for (end = first; end < count && values[end] == values[first];)
             end++;

@@ -7,29 +7,20 @@
 
 enum { REPORT_MAX = 1 << 30 };
 
-static wn_status place(const char *run_dir, const char *name, const struct buffer *b, wn_error *err)
-{
-    char path[FILE_PATH_SIZE];
-
-    WN_TRY(buffer_status(b, name, err));
-    WN_TRY(path_join(path, run_dir, name, err));
-    return file_write(path, b->data, b->size, err);
-}
-
 static wn_status write_files(const struct data *d, const struct numbers *n, const struct checks *k, struct buffer *b,
                              wn_error *err)
 {
     results_lines(d, b);
-    WN_TRY(place(d->directory, "results.jsonl", b, err));
+    WN_TRY(file_write_buffer(d->directory, "results.jsonl", b, err));
     buffer_clear(b);
     results_summary(d, n, k, b);
-    WN_TRY(place(d->directory, "summary.json", b, err));
+    WN_TRY(file_write_buffer(d->directory, "summary.json", b, err));
     buffer_clear(b);
     results_times(d, n, b);
-    WN_TRY(place(d->directory, "times.json", b, err));
+    WN_TRY(file_write_buffer(d->directory, "times.json", b, err));
     buffer_clear(b);
     WN_TRY(page_write(d, n, k, b, err));
-    return place(d->directory, "report.html", b, err);
+    return file_write_buffer(d->directory, "report.html", b, err);
 }
 
 wn_status report_write(const char *run_dir, wn_error *err)

@@ -8,21 +8,6 @@ static const char *role_name(const struct data_metric *m)
     return m->role == DATA_GUIDE ? "guide" : "judge";
 }
 
-static void key_string(struct json_text *j, const char *key, const char *text)
-{
-    json_key(j, key), json_string(j, text);
-}
-
-static void key_u64(struct json_text *j, const char *key, uint64_t value)
-{
-    json_key(j, key), json_u64(j, value);
-}
-
-static void key_number(struct json_text *j, const char *key, double value)
-{
-    json_key(j, key), json_number(j, value);
-}
-
 static const char *or_null(const char *text)
 {
     return text[0] ? text : NULL;
@@ -32,7 +17,7 @@ static void write_scores(struct json_text *j, const struct data *d, const struct
 {
     json_key(j, "scores"), json_object(j);
     for (uint64_t i = 0; i < d->metric_count; i++)
-        key_number(j, d->metrics[i].title, c->values[i]);
+        json_key_number(j, d->metrics[i].title, c->values[i]);
     json_end(j);
 }
 
@@ -40,22 +25,22 @@ static void write_candidate(struct json_text *j, const struct data *d, const str
                             const struct data_candidate *c)
 {
     json_object(j);
-    key_u64(j, "trial", t->id);
-    key_string(j, "prompt_id", t->prompt_id);
-    key_string(j, "prompt", t->prompt);
-    key_string(j, "category", or_null(t->category));
-    key_u64(j, "ordinal", c->ordinal);
-    key_string(j, "candidate", c->id);
-    key_u64(j, "point", c->point);
+    json_key_u64(j, "trial", t->id);
+    json_key_string(j, "prompt_id", t->prompt_id);
+    json_key_string(j, "prompt", t->prompt);
+    json_key_string(j, "category", or_null(t->category));
+    json_key_u64(j, "ordinal", c->ordinal);
+    json_key_string(j, "candidate", c->id);
+    json_key_u64(j, "point", c->point);
     json_key(j, "finished"), json_bool(j, c->finished);
-    key_string(j, "parent", or_null(c->parent));
+    json_key_string(j, "parent", or_null(c->parent));
     json_key(j, "lineage");
     if (c->lineage[0])
         json_raw(j, c->lineage);
     else
         json_null(j);
-    key_u64(j, "nfe", c->nfe);
-    key_u64(j, "nfe_total", c->nfe_total);
+    json_key_u64(j, "nfe", c->nfe);
+    json_key_u64(j, "nfe_total", c->nfe_total);
     write_scores(j, d, c);
     json_key(j, "offer");
     if (c->offer)
@@ -63,7 +48,7 @@ static void write_candidate(struct json_text *j, const struct data *d, const str
     else
         json_null(j);
     json_key(j, "winner"), json_bool(j, c == t->winner);
-    key_string(j, "image", or_null(c->image));
+    json_key_string(j, "image", or_null(c->image));
     json_end(j);
 }
 
@@ -79,9 +64,9 @@ void results_lines(const struct data *d, struct buffer *out)
 
 static void write_interval(struct json_text *j, const struct stats_interval *i)
 {
-    key_number(j, "mean", i->mean);
-    key_number(j, "lo", i->low);
-    key_number(j, "hi", i->high);
+    json_key_number(j, "mean", i->mean);
+    json_key_number(j, "lo", i->low);
+    json_key_number(j, "hi", i->high);
 }
 
 static void write_points(struct json_text *j, const char *key, const char *x, uint64_t count,
@@ -90,7 +75,7 @@ static void write_points(struct json_text *j, const char *key, const char *x, ui
     json_key(j, key), json_array(j);
     for (uint64_t i = 0; i < count; i++) {
         json_object(j);
-        key_u64(j, x, points[i].x);
+        json_key_u64(j, x, points[i].x);
         write_interval(j, &points[i].y);
         json_end(j);
     }
@@ -99,9 +84,9 @@ static void write_points(struct json_text *j, const char *key, const char *x, ui
 
 static void write_metric(struct json_text *j, const struct data_metric *m)
 {
-    key_string(j, "verifier", m->verifier);
-    key_string(j, "metric", m->name);
-    key_string(j, "role", role_name(m));
+    json_key_string(j, "verifier", m->verifier);
+    json_key_string(j, "metric", m->name);
+    json_key_string(j, "role", role_name(m));
 }
 
 static void write_curve(struct json_text *j, const struct data *d, const struct numbers_curve *c)
@@ -109,7 +94,7 @@ static void write_curve(struct json_text *j, const struct data *d, const struct 
     json_object(j);
     write_metric(j, &d->metrics[c->metric]);
     json_key(j, "higher_is_better"), json_bool(j, d->metrics[c->metric].higher_is_better);
-    key_u64(j, "prompts", c->prompts);
+    json_key_u64(j, "prompts", c->prompts);
     if (c->best_of)
         write_points(j, "best_of", "n", c->best_of_count, c->best_of);
     write_points(j, "against_nfe", "nfe", c->against_nfe_count, c->against_nfe);
@@ -125,9 +110,9 @@ static void write_gain(struct json_text *j, const struct data *d, const struct n
 
     json_object(j);
     write_metric(j, &d->metrics[c->metric]);
-    key_string(j, "over", c->best_of ? "n" : "nfe");
-    key_u64(j, "from", count ? points[0].x : 0);
-    key_u64(j, "to", count ? points[count - 1].x : 0);
+    json_key_string(j, "over", c->best_of ? "n" : "nfe");
+    json_key_u64(j, "from", count ? points[0].x : 0);
+    json_key_u64(j, "to", count ? points[count - 1].x : 0);
     write_interval(j, &c->gain);
     json_end(j);
 }
@@ -136,14 +121,14 @@ static void write_category(struct json_text *j, const struct data *d, const stru
                            const struct numbers_category *c)
 {
     json_object(j);
-    key_string(j, "category", c->name);
-    key_u64(j, "prompts", c->prompts);
+    json_key_string(j, "category", c->name);
+    json_key_u64(j, "prompts", c->prompts);
     json_key(j, "metrics"), json_array(j);
     for (uint64_t i = 0; i < n->curve_count; i++) {
         json_object(j);
         write_metric(j, &d->metrics[n->curves[i].metric]);
-        key_number(j, "from", c->from[i]);
-        key_number(j, "to", c->to[i]);
+        json_key_number(j, "from", c->from[i]);
+        json_key_number(j, "to", c->to[i]);
         json_key(j, "gain"), json_object(j);
         write_interval(j, &c->gain[i]);
         json_end(j);
@@ -156,12 +141,12 @@ static void write_category(struct json_text *j, const struct data *d, const stru
 static void write_counts(struct json_text *j, const struct numbers *n)
 {
     json_key(j, "counts"), json_object(j);
-    key_u64(j, "prompts", n->prompts);
-    key_u64(j, "done", n->done);
-    key_u64(j, "failed", n->failed);
-    key_u64(j, "candidates", n->candidates);
-    key_u64(j, "nfe", n->nfe);
-    key_u64(j, "verifier_calls", n->verifier_calls);
+    json_key_u64(j, "prompts", n->prompts);
+    json_key_u64(j, "done", n->done);
+    json_key_u64(j, "failed", n->failed);
+    json_key_u64(j, "candidates", n->candidates);
+    json_key_u64(j, "nfe", n->nfe);
+    json_key_u64(j, "verifier_calls", n->verifier_calls);
     json_end(j);
 }
 
@@ -170,8 +155,8 @@ void results_summary(const struct data *d, const struct numbers *n, const struct
     struct json_text j = json_begin(out, 2);
 
     json_object(&j);
-    key_string(&j, "name", d->name);
-    key_string(&j, "search", d->search);
+    json_key_string(&j, "name", d->name);
+    json_key_string(&j, "search", d->search);
     write_counts(&j, n);
     json_key(&j, "gain"), json_array(&j);
     for (uint64_t i = 0; i < n->curve_count; i++)
@@ -197,7 +182,7 @@ static void write_time_curve(struct json_text *j, const struct data *d, const st
     json_key(j, "against_seconds"), json_array(j);
     for (uint64_t i = 0; i < c->against_seconds_count; i++) {
         json_object(j);
-        key_number(j, "seconds", (double)c->against_seconds[i].x / 1e6);
+        json_key_number(j, "seconds", (double)c->against_seconds[i].x / 1e6);
         write_interval(j, &c->against_seconds[i].y);
         json_end(j);
     }
@@ -213,9 +198,9 @@ void results_times(const struct data *d, const struct numbers *n, struct buffer 
     for (uint64_t i = 0; i < d->trial_count; i++)
         seconds += d->trials[i].seconds;
     json_object(&j);
-    key_string(&j, "name", d->name);
-    key_string(&j, "search", d->search);
-    key_number(&j, "seconds", seconds);
+    json_key_string(&j, "name", d->name);
+    json_key_string(&j, "search", d->search);
+    json_key_number(&j, "seconds", seconds);
     json_key(&j, "curves"), json_array(&j);
     for (uint64_t i = 0; i < n->curve_count; i++)
         write_time_curve(&j, d, &n->curves[i]);

@@ -2,16 +2,6 @@
 #include "base/json_text.h"
 #include "report/results.h"
 
-static void key_string(struct json_text *j, const char *key, const char *text)
-{
-    json_key(j, key), json_string(j, text);
-}
-
-static void key_u64(struct json_text *j, const char *key, uint64_t value)
-{
-    json_key(j, key), json_u64(j, value);
-}
-
 static void key_interval(struct json_text *j, const char *key, const struct stats_interval *i)
 {
     json_key(j, key), json_object(j);
@@ -23,8 +13,8 @@ static void key_interval(struct json_text *j, const char *key, const struct stat
 
 static void write_metric(struct json_text *j, const struct data_metric *m)
 {
-    key_string(j, "verifier", m->verifier);
-    key_string(j, "metric", m->name);
+    json_key_string(j, "verifier", m->verifier);
+    json_key_string(j, "metric", m->name);
 }
 
 static void write_gap(struct json_text *j, const struct data *d, const struct numbers *n, const struct gap *g)
@@ -35,20 +25,20 @@ static void write_gap(struct json_text *j, const struct data *d, const struct nu
 
     json_object(j);
     write_metric(j, &d->metrics[n->curves[g->curve].metric]);
-    key_u64(j, "prompts", g->prompts);
-    key_string(j, "over", g->is_exact ? "n" : "nfe");
+    json_key_u64(j, "prompts", g->prompts);
+    json_key_string(j, "over", g->is_exact ? "n" : "nfe");
     json_key(j, "guide_spread"), json_number(j, g->guide_spread);
     json_key(j, "judge_spread"), json_number(j, g->judge_spread);
-    key_string(j, "verdict", verdicts[g->verdict]);
+    json_key_string(j, "verdict", verdicts[g->verdict]);
     if (g->count > 0 && g->late > 0) {
-        key_u64(j, "late_from", g->points[g->late].x);
+        json_key_u64(j, "late_from", g->points[g->late].x);
         key_interval(j, "late_guide", &g->late_guide);
         key_interval(j, "late_judge", &g->late_judge);
     }
     json_key(j, "points"), json_array(j);
     for (uint64_t i = 0; i < g->count; i++) {
         json_object(j);
-        key_u64(j, g->is_exact ? "n" : "nfe", g->points[i].x);
+        json_key_u64(j, g->is_exact ? "n" : "nfe", g->points[i].x);
         key_interval(j, "guide", &g->points[i].guide);
         key_interval(j, "judge", &g->points[i].judge);
         key_interval(j, "gap", &g->points[i].gap);
@@ -61,9 +51,9 @@ static void write_gap(struct json_text *j, const struct data *d, const struct nu
 static void write_preview(struct json_text *j, const struct preview *p)
 {
     json_object(j);
-    key_u64(j, "point", p->point);
-    key_u64(j, "previews", p->previews);
-    key_u64(j, "prompts", p->prompts);
+    json_key_u64(j, "point", p->point);
+    json_key_u64(j, "previews", p->previews);
+    json_key_u64(j, "prompts", p->prompts);
     key_interval(j, "spearman", &p->rho);
     json_end(j);
 }
@@ -72,7 +62,7 @@ static void write_tie(struct json_text *j, const struct data *d, const struct ti
 {
     json_object(j);
     write_metric(j, &d->metrics[t->metric]);
-    key_u64(j, "prompts", t->prompts);
+    json_key_u64(j, "prompts", t->prompts);
     key_interval(j, "pairs", &t->share);
     key_interval(j, "shared_best", &t->top);
     json_end(j);
@@ -102,8 +92,8 @@ void results_checks(const struct data *d, const struct numbers *n, const struct 
         write_tie(j, d, &k->ties[i]);
     json_end(j);
     json_key(j, "diversity"), json_object(j);
-    key_string(j, "embedding", "colour and edge layout, 112 numbers");
-    key_u64(j, "prompts", k->whole.prompts);
+    json_key_string(j, "embedding", "colour and edge layout, 112 numbers");
+    json_key_u64(j, "prompts", k->whole.prompts);
     json_key(j, "is_sampled"), json_bool(j, k->is_sampled);
     write_diversity(j, "all", &k->whole);
     write_diversity(j, "first_half", &k->early);

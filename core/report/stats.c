@@ -47,8 +47,7 @@ void stats_best_of(uint64_t count, struct stats_scored *pool, double *out)
     }
 }
 
-/* splitmix64 from a fixed start: the report of a run is the same whenever and wherever it is written. */
-static uint64_t next_random(uint64_t *state)
+uint64_t stats_random(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
 
@@ -63,7 +62,7 @@ static void add_row(uint64_t columns, const double *row, double scale, double *s
         sums[c] += scale * row[c];
 }
 
-static int by_value(const void *a, const void *b)
+int stats_ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
 
@@ -87,7 +86,7 @@ static void resample(uint64_t rows, uint64_t columns, const double *values, doub
     for (uint64_t b = 0; b < STATS_RESAMPLES; b++) {
         memset(sums, 0, columns * sizeof *sums);
         for (uint64_t i = 0; i < rows; i++)
-            add_row(columns, values + next_random(&state) % rows * columns, 1.0 / (double)rows, sums);
+            add_row(columns, values + stats_random(&state) % rows * columns, 1.0 / (double)rows, sums);
         for (uint64_t c = 0; c < columns; c++)
             means[c * STATS_RESAMPLES + b] = sums[c];
     }
@@ -97,8 +96,8 @@ static struct stats_interval interval_of(uint64_t rows, double mean, double *mea
 {
     struct stats_interval i = { rows > 0 ? mean : NAN, NAN, NAN };
 
-    if (rows > 1) {
-        qsort(means, STATS_RESAMPLES, sizeof *means, by_value);
+    if (rows >= STATS_LEAST) {
+        qsort(means, STATS_RESAMPLES, sizeof *means, stats_ascending);
         i.low = quantile(STATS_RESAMPLES, means, 0.025);
         i.high = quantile(STATS_RESAMPLES, means, 0.975);
     }
@@ -119,7 +118,7 @@ wn_status stats_means(uint64_t rows, uint64_t columns, const double *values, str
         add_row(columns, values + i * columns, 1.0 / (double)rows, sums);
     for (uint64_t c = 0; c < columns; c++)
         out[c].mean = sums[c];
-    if (rows > 1)
+    if (rows >= STATS_LEAST)
         resample(rows, columns, values, means, sums);
     for (uint64_t c = 0; c < columns; c++)
         out[c] = interval_of(rows, out[c].mean, means + c * STATS_RESAMPLES);

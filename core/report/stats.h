@@ -17,15 +17,24 @@ void stats_best_of(uint64_t count, struct stats_scored *pool, double *out);
 
 struct stats_interval {
     double mean;
-    double low; /* NaN for fewer than two rows */
+    double low; /* NaN for fewer than STATS_LEAST rows */
     double high;
 };
 
-enum { STATS_RESAMPLES = 4000 };
+/* Of five rows without any effect, all lie on one side of 0 in one case of 16: no interval of 95 % can be had of so
+ * few.
+ */
+enum { STATS_RESAMPLES = 4000, STATS_LEAST = 6 };
 
 /* Column means of values[rows][columns], each with its 95 % percentile interval over STATS_RESAMPLES bootstrap
  * resamples of the rows (prompts). Every call resamples the same way, so intervals of differences are paired.
  * WN_E_MEMORY. */
 wn_status stats_means(uint64_t rows, uint64_t columns, const double *values, struct stats_interval *out, wn_error *err);
+
+/* Of doubles, for qsort. */
+int stats_ascending(const void *a, const void *b);
+
+/* The next draw of 64 bits (splitmix64); from state 0, the same whenever and wherever a report is written. */
+uint64_t stats_random(uint64_t *state);
 
 #endif

@@ -37,13 +37,28 @@ static double tighter(double own, double of_run, const struct spec *spec)
     return fmin(own, of_run / (spec->prompt_count ? spec->prompt_count : 1));
 }
 
+/* Whether the guide compares; a verifier that only its instance can say it of may. */
+static bool may_compare(const struct spec *spec)
+{
+    const wn_verifier *guide = spec->verifiers[spec->guide].plugin->vtable;
+    return (guide->flags & WN_VERIFIER_COMPARATIVE) || guide->describe;
+}
+
+/* Then a search may begin with a sample beside its plan, to learn what it takes. */
+static bool is_timed(const struct spec *spec)
+{
+    return isfinite(spec->budget.seconds) || isfinite(spec->run_budget.seconds);
+}
+
 struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_velocity)
 {
     const wn_search *search = spec->search.plugin->vtable;
     wn_search_plan plan = { .struct_size = sizeof plan };
     search->plan(spec->search.options, spec->canvas.steps, evals_per_velocity, &plan);
-    const double candidates = amount(plan.candidates), nfe = velocities(spec, amount(plan.nfe)),
-                 calls = amount(plan.verifier_calls);
+    const double again = may_compare(spec) ? amount(plan.calls_again) : 0, first = is_timed(spec) ? 1 : 0;
+    const double candidates = amount(plan.candidates) + first,
+                 nfe = velocities(spec, amount(plan.nfe) + first * spec->canvas.steps * (double)evals_per_velocity),
+                 calls = amount(plan.verifier_calls) + again + first * 3; // two looks and the end
     const double most_candidates = tighter(spec->budget.candidates, spec->run_budget.candidates, spec);
     const double most_nfe = tighter(spec->budget.nfe, spec->run_budget.nfe, spec);
     const double most_calls = tighter(spec->budget.verifier_calls, spec->run_budget.verifier_calls, spec);

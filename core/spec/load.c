@@ -124,7 +124,6 @@ static void load_canvas(struct loader *l)
 {
     const struct tree_node *object = load_object(l, l->root, "canvas", !l->request->without_run);
     struct tree_node *resolved = load_resolved(l, l->resolved, "canvas");
-    l->spec->start_image = "";
     const wn_sampler *sampler = l->spec->sampler.plugin ? l->spec->sampler.plugin->vtable : NULL;
     const wn_option *tables[] = { shape_canvas_options, sampler ? sampler->canvas_options : NULL, shape_start_options };
     if (!object)
@@ -231,6 +230,18 @@ static void load_prompts(struct loader *l)
 
 /* ---- what follows from the whole ---- */
 
+static void check_search(struct loader *l)
+{
+    const struct spec_use *use = &l->spec->search;
+    wn_error err = { 0 };
+    if (!use->plugin || !use->options || l->problems.count)
+        return;
+    const wn_search *search = use->plugin->vtable;
+    const wn_status status = search->check ? search->check(use->options, &err) : WN_OK;
+    if (status != WN_OK)
+        problems_add(&l->problems, status, l->root, "search", "search \"%s\": %s", use->plugin->name, err.message);
+}
+
 static void check_bounded(struct loader *l)
 {
     const struct spec *s = l->spec;
@@ -309,6 +320,7 @@ static void load_all(struct loader *l)
     load_search(l);
     load_budget(l);
     load_engine(l);
+    check_search(l);
     check_bounded(l);
     if (l->problems.count)
         return;

@@ -38,25 +38,22 @@ static void find_image(struct loader *l, const struct tree_node *name, const str
     memcpy(l->spec->start_sha256, hex, sizeof hex);
 }
 
-/* Of N steps the last N strength are carried out, rounded up: the levels that diffusers' image-to-image pipelines take.
- */
-static uint32_t steps_left(uint32_t steps, double strength)
+/* Of N steps the last N strength are carried out, rounded up, as by diffusers' image-to-image pipelines. */
+static uint32_t steps_skipped(uint32_t steps, double strength)
 {
     const double skipped = (double)steps - (double)steps * strength;
-    return steps - (uint32_t)(skipped > 0 ? skipped : 0);
+    return (uint32_t)(skipped > 0 ? skipped : 0);
 }
 
 void load_start(struct loader *l, const struct tree_node *object, struct tree_node *resolved)
 {
     struct spec *s = l->spec;
     const struct tree_node *image = tree_get(object, "image");
-    s->schedule_steps = s->canvas.steps;
     for (int i = 0; i < 2 && !image; i++) {
         static const char *const keys[] = { "strength", "image_sha256" };
         if (tree_get(object, keys[i]))
             problems_add(&l->problems, WN_E_ARG, object, keys[i],
-                         "says how a picture is used, and there is none; give "
-                         "\"image\"");
+                         "says how a picture is used, and there is none; give \"image\"");
     }
     if (!image)
         return;
@@ -64,7 +61,8 @@ void load_start(struct loader *l, const struct tree_node *object, struct tree_no
     if (!start || !start->image || !start->image_sha256)
         return;
     s->strength = start->strength;
-    s->canvas.steps = steps_left(s->canvas.steps, start->strength);
+    s->skipped_steps = steps_skipped(s->canvas.steps, start->strength);
+    s->canvas.steps -= s->skipped_steps;
     if (!*start->image)
         problems_add(&l->problems, WN_E_ARG, image, NULL, "names no file; give one, or take the key away");
     else

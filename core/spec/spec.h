@@ -74,8 +74,8 @@ struct spec {
     const char *prompts_path; /* "" when they stand in the spec */
 
     wn_canvas canvas; /* extra bound through the sampler's canvas_options; steps: those that are carried out */
-    uint32_t schedule_steps; /* of the whole schedule: more than canvas.steps where a picture takes its beginning's place */
-    const char *start_image; /* path of the picture that candidates start from; "" = from noise alone */
+    uint32_t skipped_steps;  /* of the schedule's beginning, before canvas.steps: a picture takes their place */
+    const char *start_image; /* path of the picture that candidates start from; NULL = from noise alone */
     char start_sha256[65];   /* of its file */
     double strength;         /* of the noise over it */
     struct spec_use sampler;

@@ -14,21 +14,16 @@ static void send(const struct events *e, const char *kind, struct buffer *json)
     buffer_free(json);
 }
 
-static void key_string(struct json_text *j, const char *key, const char *text)
-{
-    json_key(j, key), json_string(j, text);
-}
-
 static void send_trial(const struct events *e, const struct data_trial *t)
 {
     struct buffer b = BUFFER_INIT(EVENT_MAX);
     struct json_text j = json_begin(&b, 0);
     json_object(&j);
     json_key(&j, "trial"), json_u64(&j, t->id);
-    key_string(&j, "prompt_id", t->prompt_id);
-    key_string(&j, "prompt", t->prompt);
-    key_string(&j, "state", t->state);
-    key_string(&j, "ended", t->ended[0] ? t->ended : NULL);
+    json_key_string(&j, "prompt_id", t->prompt_id);
+    json_key_string(&j, "prompt", t->prompt);
+    json_key_string(&j, "state", t->state);
+    json_key_string(&j, "ended", t->ended[0] ? t->ended : NULL);
     json_key(&j, "nfe"), json_u64(&j, t->nfe);
     json_end(&j);
     send(e, "trial", &b);
@@ -53,15 +48,15 @@ static void send_candidate(const struct events *e, const struct data *d, const s
     live_address(e->epoch, t->id, c->id, &address);
     json_object(&j);
     json_key(&j, "trial"), json_u64(&j, t->id);
-    key_string(&j, "prompt_id", t->prompt_id);
-    key_string(&j, "candidate", c->id);
+    json_key_string(&j, "prompt_id", t->prompt_id);
+    json_key_string(&j, "candidate", c->id);
     json_key(&j, "ordinal"), json_u64(&j, c->ordinal);
     json_key(&j, "point"), json_u64(&j, c->point);
     json_key(&j, "finished"), json_bool(&j, c->finished);
     json_key(&j, "nfe_total"), json_u64(&j, c->nfe_total);
     write_scores(&j, d, NULL, c);
     json_key(&j, "winner"), json_bool(&j, c == t->winner);
-    key_string(&j, "picture", c->image[0] ? buffer_string(&address) : NULL);
+    json_key_string(&j, "picture", c->image[0] ? buffer_string(&address) : NULL);
     json_end(&j);
     buffer_free(&address);
     send(e, "candidate", &b);
@@ -82,7 +77,7 @@ static void send_scores(const struct events *e, const struct data *d, const stru
     struct json_text j = json_begin(&b, 0);
     json_object(&j);
     json_key(&j, "trial"), json_u64(&j, t->id);
-    key_string(&j, "candidate", c->id);
+    json_key_string(&j, "candidate", c->id);
     write_scores(&j, d, was, c);
     json_end(&j);
     send(e, "scores", &b);

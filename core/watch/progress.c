@@ -178,29 +178,19 @@ void progress_text(const struct progress *p, struct buffer *out)
     }
 }
 
-static void key_u64(struct json_text *j, const char *key, uint64_t value)
-{
-    json_key(j, key), json_u64(j, value);
-}
-
-static void key_number(struct json_text *j, const char *key, double value)
-{
-    json_key(j, key), json_number(j, value);
-}
-
 void progress_json(const struct progress *p, struct json_text *j)
 {
     json_key(j, "state"), json_string(j, progress_state_name(p->state));
-    key_number(j, "prompts", p->prompts ? (double)p->prompts : (double)NAN);
-    key_u64(j, "done", p->done);
-    key_u64(j, "failed", p->failed);
-    key_u64(j, "open", p->open);
-    key_u64(j, "candidates", p->candidates);
-    key_number(j, "candidates_planned", p->candidates_planned);
-    key_u64(j, "nfe", p->nfe);
-    key_number(j, "nfe_planned", p->nfe_planned);
-    key_number(j, "share", progress_share(p));
-    key_number(j, "nfe_per_second", p->nfe_per_second);
-    key_number(j, "eta_seconds", p->eta_seconds);
-    key_number(j, "best_mean", p->best_mean);
+    json_key_number(j, "prompts", p->prompts ? (double)p->prompts : (double)NAN);
+    json_key_u64(j, "done", p->done);
+    json_key_u64(j, "failed", p->failed);
+    json_key_u64(j, "open", p->open);
+    json_key_u64(j, "candidates", p->candidates);
+    json_key_number(j, "candidates_planned", p->candidates_planned);
+    json_key_u64(j, "nfe", p->nfe);
+    json_key_number(j, "nfe_planned", p->nfe_planned);
+    json_key_number(j, "share", progress_share(p));
+    json_key_number(j, "nfe_per_second", p->nfe_per_second);
+    json_key_number(j, "eta_seconds", p->eta_seconds);
+    json_key_number(j, "best_mean", p->best_mean);
 }

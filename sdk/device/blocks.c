@@ -67,13 +67,14 @@ static void from_q5_k(const unsigned char *b, float *y)
 static void from_q6_k(const unsigned char *b, float *y)
 {
     const float d = half_at(b + 208);
-    for (int k = 0; k < 8; k++) { /* quarters of the two halves */
-        const unsigned char *low = b + k / 4 * 64 + k % 2 * 32;
-        const unsigned char *high = b + 128 + k / 4 * 32;
-        for (int j = 0; j < 32; j++) {
-            const float scale = d * (float)(int8_t)b[192 + 2 * k + j / 16];
-            const int q = (low[j] >> k % 4 / 2 * 4 & 15) | (high[j] >> k % 4 * 2 & 3) << 4;
-            y[32 * k + j] = scale * (float)(q - 32);
+    for (int i = 0; i < 16; i++, y += 16) { /* k: the quarter of the two halves */
+        const int k = i / 2, low_shift = k % 4 / 2 * 4, high_shift = k % 4 * 2;
+        const unsigned char *low = b + k / 4 * 64 + k % 2 * 32 + i % 2 * 16;
+        const unsigned char *high = b + 128 + k / 4 * 32 + i % 2 * 16;
+        const float scale = d * (float)(int8_t)b[192 + i];
+        for (int j = 0; j < 16; j++) {
+            const int q = (low[j] >> low_shift & 15) | (high[j] >> high_shift & 3) << 4;
+            y[j] = scale * (float)(q - 32);
         }
     }
 }

@@ -35,17 +35,26 @@ struct wn_price wn_price_sum(struct wn_price a, struct wn_price b)
 struct wn_purse wn_purse_open(const wn_env *env)
 {
     const double left = env->budget_left(env->ctx, WN_CURRENCY_SECONDS);
-    return (struct wn_purse){ .env = env, .seconds = left, .left = left };
+    return (struct wn_purse){ .env = env, .per_nfe = 1, .seconds = left, .left = left };
 }
 
-/* nfe in so many rounds, each of which is thought to take at least as long as the last one. */
-static bool has_time(const struct wn_purse *p, double nfe, int rounds)
+static double weight_of(const struct wn_purse *p, struct wn_price price)
+{
+    return p->per_nfe * price.nfe + p->per_call * price.calls;
+}
+
+/* What has been taken since seconds were last spent is still to come. */
+static double seconds_for(const struct wn_purse *p, struct wn_price price, double left)
+{
+    const bool is_spent = left < p->left;
+    const double known = p->known + (is_spent ? p->pending : 0), pending = is_spent ? 0 : p->pending;
+    return known > 0 ? (p->seconds - left) / known * (pending + weight_of(p, price)) : 0;
+}
+
+static bool has_time(const struct wn_purse *p, struct wn_price price)
 {
     const double left = p->env->budget_left(p->env->ctx, WN_CURRENCY_SECONDS);
-    if (isinf(left))
-        return true;
-    const double each = p->nfe > 0 ? (p->seconds - left) / p->nfe : 0;
-    return left > 0 && fmax(each * nfe, p->round * rounds) <= left;
+    return isinf(left) || (left > 0 && seconds_for(p, price, left) <= left);
 }
 
 static bool has_rest(const wn_env *env, struct wn_price price)
@@ -57,21 +66,143 @@ static bool has_rest(const wn_env *env, struct wn_price price)
 
 bool wn_purse_affords(const struct wn_purse *purse, struct wn_price price)
 {
-    return has_rest(purse->env, price) && has_time(purse, price.nfe, 1);
+    return has_rest(purse->env, price) && has_time(purse, price);
+}
+
+static void put_down(struct wn_purse *p, struct wn_price price)
+{
+    const double left = p->env->budget_left(p->env->ctx, WN_CURRENCY_SECONDS);
+    if (left < p->left) {
+        p->known += p->pending;
+        p->pending = 0;
+        p->left = left;
+    }
+    p->pending += weight_of(p, price);
 }
 
 bool wn_purse_take(struct wn_purse *purse, struct wn_price price, struct wn_price reserve)
 {
-    const struct wn_price all = wn_price_sum(price, reserve);
-    const double left = purse->env->budget_left(purse->env->ctx, WN_CURRENCY_SECONDS);
-    if (left < purse->left) {
-        purse->round = purse->left - left;
-        purse->left = left;
-    }
-    if (!has_rest(purse->env, all) || !has_time(purse, all.nfe, (price.calls > 0) + (reserve.calls > 0)))
+    if (!wn_purse_affords(purse, wn_price_sum(price, reserve)))
         return false;
-    purse->nfe += price.nfe;
+    put_down(purse, price);
     return true;
+}
+
+static struct wn_price times(struct wn_price each, uint64_t count)
+{
+    const double n = (double)count;
+    return (struct wn_price){ n * each.nfe, n * each.calls, n * each.candidates };
+}
+
+/* At most so many times; a first guess, so that nobody counts down from a million. */
+static uint64_t guess(const wn_env *env, uint64_t most, struct wn_price each)
+{
+    const double nfe = env->budget_left(env->ctx, WN_CURRENCY_NFE) / each.nfe,
+                 calls = env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS) / each.calls,
+                 candidates = env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES) / each.candidates;
+    return (uint64_t)fmin((double)most, fmin(nfe, fmin(calls, candidates))); // x / 0 limits nothing
+}
+
+uint64_t wn_purse_take_most(struct wn_purse *purse, uint64_t most, struct wn_price each, struct wn_price reserve)
+{
+    most = guess(purse->env, most, each);
+    while (most > 0 && !wn_purse_take(purse, times(each, most), reserve))
+        most--;
+    return most;
+}
+
+uint64_t wn_purse_width(const struct wn_purse *purse, uint64_t most, struct wn_price each, struct wn_price rest)
+{
+    if (!wn_purse_is_timed(purse))
+        return most;
+    while (most > 1 && !has_time(purse, wn_price_sum(times(each, most), rest)))
+        most--;
+    return most;
+}
+
+double wn_purse_seconds(const struct wn_purse *purse, struct wn_price price)
+{
+    const double left = purse->env->budget_left(purse->env->ctx, WN_CURRENCY_SECONDS);
+    return isinf(left) ? 0 : seconds_for(purse, price, left);
+}
+
+bool wn_purse_is_timed(const struct wn_purse *purse)
+{
+    return !isinf(purse->seconds);
+}
+
+/* ---- a first sample -------------------------------------------------------------------------------------------- */
+
+/* Of two legs, each with a look at its end: two equations for what an evaluation and a look take. */
+static void solve(struct wn_purse *p, struct wn_price near, double near_seconds, struct wn_price far,
+                  double far_seconds)
+{
+    const double both = near_seconds + far_seconds, nfe = near.nfe + far.nfe;
+    if (both <= 0)
+        return; // too fast to be measured
+    p->per_nfe = fmax((far_seconds - near_seconds) / (far.nfe - near.nfe), 0);
+    p->per_call = fmax((both - p->per_nfe * nfe) / 2, 0);
+    if (p->per_call == 0)
+        p->per_nfe = both / nfe;
+}
+
+static double time_left(const struct wn_purse *p)
+{
+    return p->env->budget_left(p->env->ctx, WN_CURRENCY_SECONDS);
+}
+
+static wn_status go_to(struct wn_flock *one, uint64_t point, wn_error *err)
+{
+    WN_TRY(wn_flock_advance(one, point, err));
+    return wn_flock_score(one, err);
+}
+
+/* The first look stands for nothing: with it a verifier reads the prompt. */
+static wn_status look(struct wn_purse *p, struct wn_flock *one, double *between, wn_error *err)
+{
+    WN_TRY(wn_flock_score(one, err));
+    p->seconds = time_left(p);
+    WN_TRY(go_to(one, 1, err));
+    *between = time_left(p);
+    return WN_OK;
+}
+
+static wn_status gauge(struct wn_purse *p, struct wn_flock *one, bool looks, wn_error *err)
+{
+    const wn_env *env = p->env;
+    const struct wn_price first = wn_price_advance(env, looks, 0, 0, false),
+                          near = wn_price_advance(env, looks, 0, looks, true),
+                          far = wn_price_advance(env, 1, looks, env->steps, looks), both = wn_price_sum(near, far);
+    double between = p->seconds;
+    if (!has_rest(env, wn_price_sum(first, both)))
+        return WN_OK; // then the search says so
+    WN_TRY(wn_flock_draw(one, 0, 1, err));
+    wn_status status = looks ? look(p, one, &between, err) : WN_OK;
+    if (status == WN_OK)
+        status = go_to(one, env->steps, err);
+    if (status != WN_OK)
+        return status == WN_E_BUDGET ? WN_OK : status; // a look took all the time that there was
+    WN_TRY(env->offer(env->ctx, one->samples[0], err));
+    p->left = time_left(p);
+    if (looks)
+        solve(p, near, p->seconds - between, far, between - p->left);
+    else if (p->seconds > p->left)
+        p->per_nfe = (p->seconds - p->left) / far.nfe;
+    p->known = weight_of(p, both);
+    return WN_OK;
+}
+
+/* Of three steps or fewer the looks would be the greater part, and the legs of one length. */
+wn_status wn_purse_gauge(struct wn_purse *purse, bool looks, wn_error *err)
+{
+    struct wn_flock one;
+    if (!wn_purse_is_timed(purse))
+        return WN_OK;
+    wn_status status = wn_flock_open(purse->env, 1, &one, err);
+    if (status == WN_OK)
+        status = gauge(purse, &one, looks && purse->env->steps > 3, err);
+    wn_flock_close(&one);
+    return status;
 }
 
 /* ---- a flock --------------------------------------------------------------------------------------------------- */

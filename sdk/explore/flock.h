@@ -2,8 +2,11 @@
  *
  * A search that starts what its budget cannot finish has nothing to offer. So each round is taken out of a purse only
  * if what it would leave can still bring at least one sample to the end; when that fails the search finishes its best
- * and ends. Seconds are judged by what an evaluation has cost so far, the guide's time included: all other currencies
- * are exact.
+ * and ends. Seconds are judged by what has been taken so far and what it took; all other currencies are exact.
+ *
+ * Under a budget of seconds nothing is known of speed at first. So a search begins with one sample of its own accord
+ * (wn_purse_gauge), which is then its first offer, and plans with what that took. All of it follows from what the
+ * ledger records, so that a search that was interrupted plans again what it planned.
  *
  * All functions are called from run's thread, as those of wn_env.
  */
@@ -27,16 +30,28 @@ static const struct wn_price wn_price_nothing = { 0, 0, 0 };
 
 struct wn_purse {
     const wn_env *env;
-    double seconds; /* that were left at the start */
-    double nfe;     /* taken since */
-    double left;    /* seconds, when something was taken last */
-    double round;   /* seconds from there to the next time */
+    double per_nfe, per_call; /* what an evaluation and a verifier's call take, in proportion */
+    double seconds;           /* that were left when they began to be counted */
+    double left;              /* when they were last spent */
+    double known, pending;    /* taken until then and since, by these weights */
 };
 
 struct wn_purse wn_purse_open(const wn_env *env);
+/* Under a budget of seconds: brings the noise of stream 0 to the end and offers it. looks: scores it twice on
+ * the way too, so that looks at unfinished samples can be priced. No other budget: nothing is done. Errors: those of
+ * the env; a budget that does not reach is no error. */
+wn_status wn_purse_gauge(struct wn_purse *purse, bool looks, wn_error *err);
+bool wn_purse_is_timed(const struct wn_purse *purse); /* whether seconds are limited */
+/* What price, and what was taken and not done yet, is thought to take; 0 when nothing is known of that. */
+double wn_purse_seconds(const struct wn_purse *purse, struct wn_price price);
 bool wn_purse_affords(const struct wn_purse *purse, struct wn_price price);
 /* True when price can be paid and leaves the reserve; then it is taken. */
 bool wn_purse_take(struct wn_purse *purse, struct wn_price price, struct wn_price reserve);
+/* Takes each as often as it can be paid, at most `most` times; returns how often. */
+uint64_t wn_purse_take_most(struct wn_purse *purse, uint64_t most, struct wn_price each, struct wn_price reserve);
+/* How wide a search may be that costs `each` times its width and the rest: at most `most`, and 1 at least. Under a
+ * budget of seconds what there is time for, as far as is known; under any other `most`. */
+uint64_t wn_purse_width(const struct wn_purse *purse, uint64_t most, struct wn_price each, struct wn_price rest);
 
 /* Samples at one point. */
 struct wn_flock {

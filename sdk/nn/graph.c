@@ -298,7 +298,7 @@ static void shape_text(const nn_tensor *t, char *text, size_t size)
 static nn_w weight_find(nn_graph *g, const nn_weights *from, uint64_t rows, uint64_t cols, int is_required,
                         const char *name)
 {
-    const nn_tensor *t = nn_weights_find(from, name);
+    const nn_tensor *t = nn_weights_shaped(from, name, rows, cols);
     if (!t) {
         if (is_required)
             graph_fail(g, WN_E_MISSING, "%s has no tensor \"%s\" [%llu, %llu]", nn_weights_path(from), name,

@@ -92,7 +92,7 @@ def check_example(root, path, bracket, name):
 
 
 RULES = (("sdk/include", check_sdk_include), ("sdk/nn", check_nn), ("sdk/wrap", check_wrap), ("sdk/worker", check_worker),
-         ("sdk/explore", check_explore), ("sdk/conform", check_conform), ("core", check_core), ("plugins", check_plugin),
+         ("sdk/explore", check_explore), ("sdk/device", check_explore), ("sdk/conform", check_conform), ("core", check_core), ("plugins", check_plugin),
          ("examples", check_example))
 
 

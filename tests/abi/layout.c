@@ -5,6 +5,7 @@
 #include <winnow/sampler.h>
 #include <winnow/search.h>
 #include <winnow/verifier.h>
+#include <winnow/workload.h>
 
 #define AT(type, member, offset) _Static_assert(offsetof(type, member) == (offset), #type "." #member " has moved")
 #define SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has another size")
@@ -159,7 +160,7 @@ SIZE(wn_kernel, 16);
 AT(wn_kernel, kind, 0);
 AT(wn_kernel, scale, 8);
 
-SIZE(wn_env, 208);
+SIZE(wn_env, 216);
 AT(wn_env, struct_size, 0);
 AT(wn_env, ctx, 8);
 AT(wn_env, prompt, 16);
@@ -186,21 +187,24 @@ AT(wn_env, offer, 176);
 AT(wn_env, cost, 184);
 AT(wn_env, blend, 192);
 AT(wn_env, kick, 200);
+AT(wn_env, guide_compares, 208);
 
 SIZE(wn_search_plan, 128); /* never grows: plugins fill it */
 AT(wn_search_plan, struct_size, 0);
 AT(wn_search_plan, candidates, 8);
 AT(wn_search_plan, nfe, 16);
 AT(wn_search_plan, verifier_calls, 24);
-AT(wn_search_plan, reserved, 32);
+AT(wn_search_plan, calls_again, 32);
+AT(wn_search_plan, reserved, 40);
 
-SIZE(wn_search, 48);
+SIZE(wn_search, 56);
 AT(wn_search, struct_size, 0);
 AT(wn_search, flags, 8);
 AT(wn_search, plan, 16);
 AT(wn_search, run, 24);
 AT(wn_search, part_options, 32);
 AT(wn_search, part_options_size, 40);
+AT(wn_search, check, 48);
 
 SIZE(wn_question, 56);
 AT(wn_question, struct_size, 0);
@@ -309,6 +313,43 @@ AT(wn_device_api, free_program, 48);
 AT(wn_device_api, run, 56);
 AT(wn_device_api, memory, 64);
 AT(wn_device_api, profile, 72);
+
+SIZE(wn_workload_request, 88);
+AT(wn_workload_request, host, 8);
+AT(wn_workload_request, options, 16);
+AT(wn_workload_request, synthetic, 24);
+AT(wn_workload_request, width_px, 32);
+AT(wn_workload_request, height_px, 40);
+AT(wn_workload_request, steps, 48);
+AT(wn_workload_request, text_tokens, 56);
+AT(wn_workload_request, batch, 64);
+AT(wn_workload_request, blocks, 72);
+
+SIZE(wn_workload_part, 160);
+AT(wn_workload_part, name, 8);
+AT(wn_workload_part, transient, 16);
+AT(wn_workload_part, gives_way, 24);
+AT(wn_workload_part, per_prompt, 32);
+AT(wn_workload_part, max_items, 40);
+AT(wn_workload_part, product_values, 48);
+AT(wn_workload_part, odd_product_values, 56);
+AT(wn_workload_part, other_values, 64);
+AT(wn_workload_part, vector_values, 72);
+AT(wn_workload_part, activation_bytes, 80);
+AT(wn_workload_part, flops, 88);
+AT(wn_workload_part, reserved, 96);
+
+SIZE(wn_workload_api, 88);
+AT(wn_workload_api, synthetic, 8);
+AT(wn_workload_api, open, 16);
+AT(wn_workload_api, close, 24);
+AT(wn_workload_api, count, 32);
+AT(wn_workload_api, resize, 40);
+AT(wn_workload_api, part, 48);
+AT(wn_workload_api, run, 56);
+AT(wn_workload_api, profile, 64);
+AT(wn_workload_api, memory, 72);
+AT(wn_workload_api, release, 80);
 
 int main(void)
 {

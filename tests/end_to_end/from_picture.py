@@ -67,6 +67,8 @@ def check_searches(winnow, start):
         if search != "paths" and any(row["nfe"] != LEFT for row in rows):
             fail(f"{search}: evaluations {[row['nfe'] for row in rows]} are not those of {LEFT} steps")
         check_again(winnow, search, [rows[0], rows[-1]])
+        if search == "zero_order":
+            continue
         dropped, _ = run(winnow, f"{search}-dropped", start, engine={"state_memory": 0.001, "batch": 1}, **changes)
         if [(r["candidate"], r["scores"]) for r in rows] != [(r["candidate"], r["scores"]) for r in dropped]:
             fail(f"{search}: without room for states other candidates or scores came out")
@@ -101,7 +103,7 @@ def check_identity(winnow, start, rows):
         fail("strength 1 is not the path from noise alone")
 
 
-def check_refusals(winnow, start):
+def check_refusals(winnow, start, candidate):
     def refused(part, canvas, **changes):
         winnow.refuses(part, "check", write(winnow, "refused", canvas, **changes))
     refused('/canvas/image: nothing.png', start | {"image": "nothing.png"})
@@ -113,7 +115,8 @@ def check_refusals(winnow, start):
     winnow.refuses("64 x 64 px, the canvas 32 x 64", "run", write(winnow, "size", start | {"width": 32}), "--quiet")
     winnow.refuses("cannot start from a picture", "run", write(winnow, "none", start, sampler={"use": "analytic"}), "--quiet")
     shutil.copy(winnow.folder / "green.png", winnow.folder / "copy.png")
-    winnow.refuses("it was changed", "run", write(winnow, "copied", start | {"image": "copy.png"}), "--quiet")
+    winnow.refuses("results would mix", "run", write(winnow, "copied", start | {"image": "copy.png"}), "--quiet")
+    winnow.refuses("it was changed", "replay", "run-copied", candidate)
 
 
 def main():
@@ -126,8 +129,9 @@ def main():
                "-o", f"{colour}.png")
     start = {"image": "red.png", "strength": STRENGTH}
     check_searches(winnow, start)
-    check_identity(winnow, start, check_generate(winnow, start))
-    check_refusals(winnow, start)
+    rows = check_generate(winnow, start)
+    check_identity(winnow, start, rows)
+    check_refusals(winnow, start, rows[0]["candidate"])
 
 
 main()

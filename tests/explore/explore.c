@@ -242,8 +242,117 @@ static void check_purse(void)
     CHECK(!wn_purse_take(&purse, wn_price_nothing, wn_price_nothing));
 }
 
+/* ---- gauge: an env in which an evaluation takes 2 s, a call 7 s, and the first call 100 s more --------------------
+ */
+
+static uint64_t points[9], spawned, offered;
+static bool is_paid, is_warm;
+
+static wn_status toy_noise(void *ctx, uint64_t stream, float *dst, wn_error *err)
+{
+    (void)ctx, (void)err;
+    dst[0] = (float)stream;
+    return WN_OK;
+}
+
+static wn_status toy_spawn(void *ctx, const float *noise, wn_sample parent, wn_sample *out, wn_error *err)
+{
+    (void)ctx, (void)noise, (void)parent, (void)err;
+    points[spawned] = 0;
+    *out = ++spawned;
+    return WN_OK;
+}
+
+static void toy_drop(void *ctx, wn_sample sample)
+{
+    (void)ctx, (void)sample;
+}
+
+static void spend(double seconds)
+{
+    left_of[WN_CURRENCY_SECONDS] = fmax(left_of[WN_CURRENCY_SECONDS] - seconds, 0);
+}
+
+static wn_status toy_advance(void *ctx, uint64_t count, const wn_sample *samples, uint64_t point, wn_error *err)
+{
+    (void)ctx, (void)count;
+    if (left_of[WN_CURRENCY_SECONDS] <= 0)
+        return wn_fail(err, WN_E_BUDGET, "no time");
+    const uint64_t way = 2 * (point - points[samples[0] - 1]), paid = is_paid && way > 0 ? 2 : 0;
+    points[samples[0] - 1] = point;
+    is_paid = is_paid && way == 0;
+    spend(2 * (double)(way - paid));
+    return WN_OK;
+}
+
+static wn_status toy_score(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err)
+{
+    (void)ctx, (void)count, (void)err;
+    const bool previews = points[samples[0] - 1] < 10 && !is_paid;
+    spend((is_warm ? 7 : 107) + (previews ? 4 : 0));
+    is_warm = true;
+    is_paid = is_paid || previews;
+    scores[0] = 1;
+    return WN_OK;
+}
+
+static wn_status toy_offer(void *ctx, wn_sample sample, wn_error *err)
+{
+    (void)ctx, (void)sample, (void)err;
+    offered++;
+    return WN_OK;
+}
+
+static struct wn_purse gauge(double seconds, bool looks, bool warm)
+{
+    static const wn_env env = { .steps = 10,
+                                .latent_values = 1,
+                                .evals_per_velocity = 2,
+                                .budget_left = budget_left,
+                                .cost = cost,
+                                .noise = toy_noise,
+                                .spawn = toy_spawn,
+                                .drop = toy_drop,
+                                .advance = toy_advance,
+                                .score = toy_score,
+                                .offer = toy_offer };
+    wn_error err;
+    for (int i = 0; i < 5; i++)
+        left_of[i] = (double)INFINITY;
+    left_of[WN_CURRENCY_SECONDS] = seconds;
+    spawned = offered = 0;
+    is_paid = false, is_warm = warm;
+    struct wn_purse purse = wn_purse_open(&env);
+    CHECK_OK(wn_purse_gauge(&purse, looks, &err), err);
+    return purse;
+}
+
+static void check_gauge(void)
+{
+    const struct wn_price ten = { 10, 1, 0 };
+    struct wn_purse purse = gauge(1000, true, false);
+    CHECK_INT(offered, 1);
+    CHECK_NEAR(purse.per_nfe, 2, 1e-12);
+    CHECK_NEAR(purse.per_call, 7, 1e-12);
+    CHECK_NEAR(wn_purse_seconds(&purse, ten), 27, 1e-12); /* the first call's 100 s stand for nothing */
+    left_of[WN_CURRENCY_SECONDS] = 100;
+    purse = gauge(1000, true, true);
+    left_of[WN_CURRENCY_SECONDS] = purse.left = 100, purse.seconds = 100 + 2 * 20 + 7 * 2 - 4;
+    CHECK_INT(wn_purse_width(&purse, 9, ten, wn_price_nothing), 3);
+    CHECK_INT(wn_purse_take_most(&purse, 9, ten, ten), 2);
+    CHECK_INT(wn_purse_take_most(&purse, 9, ten, wn_price_nothing), 1); /* what was taken is still to come */
+    purse = gauge(1000, false, true);
+    CHECK_NEAR(wn_purse_seconds(&purse, ten), 10 * 47.0 / 20, 1e-12);
+    purse = gauge((double)INFINITY, true, true);
+    CHECK_INT(spawned, 0);
+    CHECK_INT(wn_purse_width(&purse, 9, ten, wn_price_nothing), 9);
+    gauge(5, true, true); /* the first look takes all */
+    CHECK_INT(offered, 0);
+}
+
 int main(void)
 {
+    check_gauge();
     check_order();
     check_weights();
     check_uniform();

@@ -14,7 +14,8 @@ import struct
 import subprocess
 import sys
 
-HOSTILE = ['a "quoted", listed prompt', "two\nlines\r\nand, commas", "=1+1", "caf\u00e9 \u202e \U0001f600", "plain"]
+HOSTILE = ['a "quoted", listed prompt', "two\nlines\r\nand, commas", "=1+1", "caf\u00e9 \u202e \U0001f600", "plain",
+           "six prompts have an interval"]
 
 SPEC = {
     "winnow": 0, "name": "export", "seed": 7, "output": "unused",

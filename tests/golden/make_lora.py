@@ -70,6 +70,16 @@ for i in range(config.num_single_layers):
         put("kohya", f"{stem}.lora_down.weight", (RANK, cols))
         put("kohya", f"{stem}.lora_up.weight", (rows, RANK))
 
+# kohya's names for CLIP, with one layer of the transformer.
+for name, m in pipe.text_encoder.named_modules():
+    if isinstance(m, torch.nn.Linear):
+        stem = "lora_te1_" + name.replace(".", "_")
+        put("clip", f"{stem}.alpha", (), 2.0)
+        put("clip", f"{stem}.lora_down.weight", (RANK, m.weight.shape[1]))
+        put("clip", f"{stem}.lora_up.weight", (m.weight.shape[0], RANK))
+put("clip", "lora_unet_double_blocks_1_img_attn_proj.lora_down.weight", (RANK, D))
+put("clip", "lora_unet_double_blocks_1_img_attn_proj.lora_up.weight", (D, RANK))
+
 # XLabs: attention alone.
 for i in range(config.num_layers):
     for leaf, rows in (("qkv_lora1", 3 * D), ("qkv_lora2", 3 * D), ("proj_lora1", D), ("proj_lora2", D)):
@@ -121,11 +131,13 @@ def load(pipe, file):
 case = dict(size=(64, 64), guidance=None, flux=config, clip_length=pipe.tokenizer.model_max_length,
             t5_length=pipe.tokenizer_2.model_max_length)
 g = {}
-for file, scale in (("peft", 1.0), ("kohya", 0.75), ("xlabs", -0.5), ("meta", 0.5)):
+for file, scale in (("peft", 1.0), ("kohya", 0.75), ("xlabs", -0.5), ("meta", 0.5), ("clip", 1.0)):
     p = pipeline()
     load(p, file)
-    p.fuse_lora(components=["transformer"], lora_scale=scale, adapter_names=["most", "linear1"] if file == "kohya" else None)
+    p.fuse_lora(components=["transformer", "text_encoder"] if file == "clip" else ["transformer"], lora_scale=scale, adapter_names=["most", "linear1"] if file == "kohya" else None)
     p.unload_lora_weights()
+    if file == "clip":
+        print("CLIP moved:", (p.encode_prompt("a", "a")[1] - pipe.encode_prompt("a", "a")[1]).norm())
     got = golden(p, "pebble", case)
     g[f"{file}.v"] = got["velocity.v"]
     if file == "kohya":

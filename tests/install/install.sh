@@ -46,19 +46,24 @@ grep -q 'M3 of the 2003 paper' "$reader/output"
 grep -q 'colorful.colorfulness' "$reader/output"
 grep -Eq '^ +[0-9.]+ +picture.png' "$reader/output"
 
-# The templates as they are: under 40 lines in C, and what their READMEs say to type works.
-as_reader winnow new verifier plain >/dev/null
-[ "$(wc -l <"$reader/plain/plain.c")" -lt 40 ]
-blocks "$reader/plain/README.md" sh >"$reader/plain.sh"
-as_reader sh -eux ./plain.sh >"$reader/plain.out"
-grep -Eq '^plain 0.1: [0-9]+ passed, 0 failed' "$reader/plain.out"
-as_reader winnow conform ./plain/plain.so >/dev/null # made by cc, the last of the commands
-as_reader winnow new verifier scripted --lang python >/dev/null
-blocks "$reader/scripted/README.md" sh >"$reader/scripted.sh"
-as_reader sh -eux ./scripted.sh >"$reader/scripted.out"
-grep -Eq '^worker [0-9.]+: [0-9]+ passed, 0 failed' "$reader/scripted.out"
-grep -q '"scripted.scripted":1' "$reader/runs/scripted/results.jsonl"
-if grep -rl '@NAME@' "$reader/plain" "$reader/scripted"; then
+# The templates as they are, each searched with: what their READMEs say to type works, and a verifier in C has under 40 lines.
+for kind in verifier search sampler; do
+    c=plain_$kind python=scripted_$kind
+    as_reader winnow new $kind $c >/dev/null
+    blocks "$reader/$c/README.md" sh >"$reader/$c.sh"
+    as_reader sh -eux "./$c.sh" >"$reader/$c.out"
+    grep -Eq "^$c 0.1: [0-9]+ passed, 0 failed" "$reader/$c.out"
+    as_reader winnow conform "./$c/$c.so" >/dev/null # made by cc, the last of the commands
+    as_reader winnow new $kind $python --lang python >/dev/null
+    blocks "$reader/$python/README.md" sh >"$reader/$python.sh"
+    as_reader sh -eux "./$python.sh" >"$reader/$python.out"
+    grep -Eq '^worker [0-9.]+: [0-9]+ passed, 0 failed' "$reader/$python.out"
+    for name in $c $python; do
+        [ "$(wc -l <"$reader/runs/$name/results.jsonl")" = 48 ] # 6 prompts, 8 candidates
+    done
+done
+[ "$(wc -l <"$reader/plain_verifier/plain_verifier.c")" -lt 40 ]
+if grep -rl '@NAME@' "$reader"/plain_* "$reader"/scripted_*; then
     echo 'install.sh: @NAME@ is left in these' >&2
     exit 1
 fi

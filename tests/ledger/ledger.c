@@ -106,6 +106,27 @@ static void rows_come_back(void)
     CHECK_INT(count("SELECT count(*) FROM trials WHERE state='open'"), 1);
 }
 
+/* Trials end in any order; each takes its own candidates with it and leaves the others' to be found. */
+static void who_has_ended_is_let_go(void)
+{
+    static const uint64_t order[] = { 3, 0, 6, 1, 5, 2, 4 };
+    struct ledger *l = open_run();
+    wn_prompt prompt = { "a red circle", "p0001", "colour", "{}" };
+    bool has_ended[7] = { false };
+    for (uint64_t n = 1; n <= 1400; n++)
+        record(l, n % 7, n, 1);
+    for (int i = 0; i < 7; i++) {
+        struct ledger_trial t = { .id = order[i], .prompt = &prompt, .state = i % 2 ? "done" : "failed", .ended = "" };
+        CHECK_OK(ledger_trial(l, &t, &err), err);
+        has_ended[order[i]] = true;
+        for (uint64_t n = 1; n <= 1400; n++)
+            CHECK_INT(ledger_find(l, n % 7, candidate(n % 7, n).id, 0, NULL, NULL), !has_ended[n % 7]);
+        CHECK_INT(ledger_candidates(l), 1400);
+    }
+    CHECK_OK(ledger_close(l, &err), err);
+    CHECK_INT(count("SELECT count(*) FROM candidates"), 1400);
+}
+
 static void recording_again_adds(void)
 {
     struct ledger *l = open_run();
@@ -280,7 +301,8 @@ int main(void)
 {
     void (*const tests[])(void) = { rows_come_back,          recording_again_adds, images_come_before_rows,
                                     others_are_refused,      names_stay_inside,    damage_is_named,
-                                    newer_schema_is_refused, threads_share_it,     killed_keeps_what_was_flushed };
+                                    newer_schema_is_refused, threads_share_it,     killed_keeps_what_was_flushed,
+                                    who_has_ended_is_let_go };
     scratch_make(scratch);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
         snprintf(run_dir, sizeof run_dir, "%s/runs/%zu", scratch, i);

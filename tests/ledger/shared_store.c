@@ -102,6 +102,39 @@ static void check_limit(void)
     cache_close(c);
 }
 
+static uint64_t count_kept(struct cache *c, int count)
+{
+    uint64_t kept = 0;
+    char name[16];
+    for (int i = 0; i < count; i++) {
+        name_of(i, name);
+        const struct cache_key key = key_of(name);
+        kept += cache_has(c, &key, 3);
+    }
+    return kept;
+}
+
+/* 640 records, each 4 KiB on the disk: opening tells from a part of them that 1 MiB is passed and 8 MiB are not. */
+static void check_opening(void)
+{
+    enum { RECORDS = 640 };
+    char name[16];
+    struct cache *c;
+    CHECK_OK(cache_open(scratch, 0, &c, &err), err);
+    for (int i = 0; i < RECORDS; i++) {
+        name_of(i, name);
+        const struct cache_key key = key_of(name);
+        cache_put(c, &key, "abc", 3, NULL, 0);
+    }
+    cache_close(c);
+    CHECK_OK(cache_open(scratch, 8 << 20, &c, &err), err);
+    CHECK_INT(count_kept(c, RECORDS), RECORDS);
+    cache_close(c);
+    CHECK_OK(cache_open(scratch, 1 << 20, &c, &err), err);
+    CHECK(count_kept(c, RECORDS) <= 256 && count_kept(c, RECORDS) > 128);
+    cache_close(c);
+}
+
 static void *work(void *arg)
 {
     struct cache *c = arg;
@@ -153,6 +186,7 @@ int main(void)
     check_damage(c);
     cache_close(c);
     check_limit();
+    check_opening();
     check_threads();
     check_places();
     scratch_remove(scratch);

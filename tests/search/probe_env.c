@@ -11,7 +11,8 @@ struct options {
 };
 
 static const wn_option options[] = { WN_ENUM(struct options, what, "\"mixed\"",
-                                             "mixed|peeks|clones|family|twins|resampled|refused", "what it tries"),
+                                             "mixed|peeks|clones|family|twins|resampled|refused|endless",
+                                             "what it tries"),
                                      WN_OPTIONS_END };
 
 enum { FAMILY = 5 };
@@ -291,6 +292,20 @@ static wn_status refused(struct probe *p, wn_error *err)
     return finish(p, 1, &s, &score, err);
 }
 
+/* A sample that goes to and fro for so long that nobody could keep account of it; then one that does not. */
+static wn_status endless(struct probe *p, wn_error *err)
+{
+    const wn_env *env = p->env;
+    wn_sample s;
+    double score;
+    WN_TRY(spawn(p, &s, err));
+    for (int i = 0; i < 30000; i++) {
+        WN_TRY(advance(p, s, 1, err));
+        WN_TRY(env->renoise(env->ctx, s, 0, WN_STREAM_AUX + p->streams++, err));
+    }
+    return finish(p, 1, &s, &score, err);
+}
+
 /* ---- the plugin -------------------------------------------------------------------------------------------------- */
 
 static wn_status run_case(struct probe *p, const char *what, wn_error *err)
@@ -298,8 +313,8 @@ static wn_status run_case(struct probe *p, const char *what, wn_error *err)
     static const struct {
         const char *name;
         wn_status (*run)(struct probe *p, wn_error *err);
-    } cases[] = { { "mixed", mixed }, { "peeks", peeks },         { "clones", clones },  { "family", family },
-                  { "twins", twins }, { "resampled", resampled }, { "refused", refused } };
+    } cases[] = { { "mixed", mixed }, { "peeks", peeks },         { "clones", clones },   { "family", family },
+                  { "twins", twins }, { "resampled", resampled }, { "refused", refused }, { "endless", endless } };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
         if (strcmp(what, cases[i].name) == 0)
             return cases[i].run(p, err);

@@ -181,7 +181,9 @@ static void test_mistakes(void)
     REFUSED("{ \"use\": \"random\", \"keep\": -2 }", "/search/options/stages/0/keep: -2 is outside 1..4096");
     REFUSED("{ \"use\": \"stages\", \"options\": { \"stages\": [{ \"use\": \"random\" }] } }",
             "/search/options/stages/0/use: stages is made of searches itself");
-    REFUSED(DRAFT, "stages/0/steps: the last stage cannot draft");
+    REFUSED(DRAFT, "/search: search \"stages\": stages/0/steps: the last stage cannot draft");
+    REFUSED("{ \"use\": \"evolution\", \"options\": { \"population\": [4] } }",
+            "/search: search \"stages\": stage 1 (evolution): population [4] has 1 sizes");
     REFUSED("{ \"use\": \"random\", \"resume\": 0.5 }", "stages/0/resume: the first stage has nothing to go on from");
     REFUSED(DRAFT ", { \"use\": \"svdd\", \"resume\": 0.7 }, { \"use\": \"svdd\", \"resume\": 0.4 }",
             "stages/2/resume: 0.4 is before 0.7");

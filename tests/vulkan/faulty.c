@@ -1,10 +1,9 @@
-/* faulty.c - a Vulkan library that fails on demand: the real loader behind vkGetInstanceProcAddr, with the functions that
- * can fail wrapped. WINNOW_VULKAN_LIBRARY makes the vulkan plugin take it.
+/* faulty.c - a Vulkan library that fails on demand: the real loader behind vkGetInstanceProcAddr, with the functions
+ * that can fail wrapped. WINNOW_VULKAN_LIBRARY makes the vulkan plugin take it.
  *
- * A plan is a list of faults with spaces between: NAME=N:RESULT, the N-th call from now on fails once, or NAME=N:RESULT:K,
- * K times, or NAME=N:RESULT:always. RESULT is lost, device (out of device memory), host (out of host memory), init, pool,
- * timeout or none (no devices). Without a number:
- *     missing=vkNAME      the function is not there
+ * A plan is a list of faults with spaces between: NAME=N:RESULT, the N-th call from now on fails once, or
+ * NAME=N:RESULT:K, K times, or NAME=N:RESULT:always. RESULT is lost, device (out of device memory), host (out of host
+ * memory), init, pool, timeout or none (no devices). Without a number: missing=vkNAME      the function is not there
  *     version=MINOR       devices speak Vulkan 1.MINOR
  *     no-addresses        devices have no buffer device addresses
  * It comes from the environment (WINNOW_FAULTY), or from faulty_plan().
@@ -24,22 +23,20 @@
 
 #include "faulty.h"
 
-#define EXPORT __attribute__((visibility("default")))
-
 /* Functions that give a VkResult and are passed on as they are: name, parameters, arguments. */
 #define INSTANCE_LEVEL(X)                                                                                              \
     X(CreateInstance, (const VkInstanceCreateInfo *a, const VkAllocationCallbacks *b, VkInstance *c), (a, b, c))       \
     X(EnumerateInstanceVersion, (uint32_t * a), (a))                                                                   \
     X(EnumerateInstanceExtensionProperties, (const char *a, uint32_t *b, VkExtensionProperties *c), (a, b, c))         \
     X(EnumeratePhysicalDevices, (VkInstance a, uint32_t * b, VkPhysicalDevice * c), (a, b, c))                         \
-    X(EnumerateDeviceExtensionProperties,                                                                              \
-      (VkPhysicalDevice a, const char *b, uint32_t *c, VkExtensionProperties *d), (a, b, c, d))                        \
-    X(CreateDevice,                                                                                                    \
-      (VkPhysicalDevice a, const VkDeviceCreateInfo *b, const VkAllocationCallbacks *c, VkDevice *d), (a, b, c, d))
+    X(EnumerateDeviceExtensionProperties, (VkPhysicalDevice a, const char *b, uint32_t *c, VkExtensionProperties *d),  \
+      (a, b, c, d))                                                                                                    \
+    X(CreateDevice, (VkPhysicalDevice a, const VkDeviceCreateInfo *b, const VkAllocationCallbacks *c, VkDevice *d),    \
+      (a, b, c, d))
 
 #define DEVICE_LEVEL(X)                                                                                                \
-    X(AllocateMemory,                                                                                                  \
-      (VkDevice a, const VkMemoryAllocateInfo *b, const VkAllocationCallbacks *c, VkDeviceMemory *d), (a, b, c, d))    \
+    X(AllocateMemory, (VkDevice a, const VkMemoryAllocateInfo *b, const VkAllocationCallbacks *c, VkDeviceMemory *d),  \
+      (a, b, c, d))                                                                                                    \
     X(MapMemory, (VkDevice a, VkDeviceMemory b, VkDeviceSize c, VkDeviceSize d, VkMemoryMapFlags e, void **f),         \
       (a, b, c, d, e, f))                                                                                              \
     X(CreateBuffer, (VkDevice a, const VkBufferCreateInfo *b, const VkAllocationCallbacks *c, VkBuffer *d),            \
@@ -64,8 +61,8 @@
     X(AllocateCommandBuffers, (VkDevice a, const VkCommandBufferAllocateInfo *b, VkCommandBuffer *c), (a, b, c))       \
     X(BeginCommandBuffer, (VkCommandBuffer a, const VkCommandBufferBeginInfo *b), (a, b))                              \
     X(EndCommandBuffer, (VkCommandBuffer a), (a))                                                                      \
-    X(CreateQueryPool,                                                                                                 \
-      (VkDevice a, const VkQueryPoolCreateInfo *b, const VkAllocationCallbacks *c, VkQueryPool *d), (a, b, c, d))      \
+    X(CreateQueryPool, (VkDevice a, const VkQueryPoolCreateInfo *b, const VkAllocationCallbacks *c, VkQueryPool *d),   \
+      (a, b, c, d))                                                                                                    \
     X(GetQueryPoolResults,                                                                                             \
       (VkDevice a, VkQueryPool b, uint32_t c, uint32_t d, size_t e, void *f, VkDeviceSize g, VkQueryResultFlags h),    \
       (a, b, c, d, e, f, g, h))                                                                                        \
@@ -73,6 +70,18 @@
     X(ResetFences, (VkDevice a, uint32_t b, const VkFence *c), (a, b, c))                                              \
     X(QueueSubmit, (VkQueue a, uint32_t b, const VkSubmitInfo *c, VkFence d), (a, b, c, d))                            \
     X(WaitForFences, (VkDevice a, uint32_t b, const VkFence *c, VkBool32 d, uint64_t e), (a, b, c, d, e))
+
+/* How what they make goes: the function that ends it, its handle. */
+#define ENDS(X)                                                                                                        \
+    X(FreeMemory, VkDeviceMemory, AllocateMemory)                                                                      \
+    X(DestroyBuffer, VkBuffer, CreateBuffer)                                                                           \
+    X(DestroyShaderModule, VkShaderModule, CreateShaderModule)                                                         \
+    X(DestroyPipelineLayout, VkPipelineLayout, CreatePipelineLayout)                                                   \
+    X(DestroyPipelineCache, VkPipelineCache, CreatePipelineCache)                                                      \
+    X(DestroyPipeline, VkPipeline, CreateComputePipelines)                                                             \
+    X(DestroyCommandPool, VkCommandPool, CreateCommandPool)                                                            \
+    X(DestroyQueryPool, VkQueryPool, CreateQueryPool)                                                                  \
+    X(DestroyFence, VkFence, CreateFence)
 
 enum function {
 #define ID(name, parameters, arguments) ID_##name,
@@ -90,6 +99,11 @@ static const char *const names[FUNCTIONS] = {
 INSTANCE_LEVEL(REAL)
 DEVICE_LEVEL(REAL)
 #undef REAL
+#define REAL(name, handle, maker) static PFN_vk##name real_##name;
+ENDS(REAL)
+#undef REAL
+static PFN_vkDestroyDevice real_DestroyDevice;
+static PFN_vkDestroyInstance real_DestroyInstance;
 static PFN_vkGetInstanceProcAddr real_GetInstanceProcAddr;
 static PFN_vkGetDeviceProcAddr real_GetDeviceProcAddr;
 static PFN_vkGetPhysicalDeviceProperties2 real_GetPhysicalDeviceProperties2;
@@ -113,16 +127,20 @@ static struct {
 } plan;
 
 static _Atomic uint64_t calls[FUNCTIONS];
-static _Atomic(VkDevice) lost; /* the device that is lost, of which there is one at most */
+static _Atomic int64_t alive[FUNCTIONS]; /* made and not ended */
+static _Atomic(VkDevice) lost;           /* the device that is lost, of which there is one at most */
 
 static int result_of(const char *word)
 {
     static const struct {
         const char *word;
         int result;
-    } results[] = { { "lost", VK_ERROR_DEVICE_LOST },          { "device", VK_ERROR_OUT_OF_DEVICE_MEMORY },
-                    { "host", VK_ERROR_OUT_OF_HOST_MEMORY },   { "init", VK_ERROR_INITIALIZATION_FAILED },
-                    { "pool", VK_ERROR_OUT_OF_POOL_MEMORY },   { "timeout", VK_TIMEOUT },
+    } results[] = { { "lost", VK_ERROR_DEVICE_LOST },
+                    { "device", VK_ERROR_OUT_OF_DEVICE_MEMORY },
+                    { "host", VK_ERROR_OUT_OF_HOST_MEMORY },
+                    { "init", VK_ERROR_INITIALIZATION_FAILED },
+                    { "pool", VK_ERROR_OUT_OF_POOL_MEMORY },
+                    { "timeout", VK_TIMEOUT },
                     { "none", RESULT_NONE } };
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         if (strcmp(results[i].word, word) == 0)
@@ -146,7 +164,7 @@ static void plan_fault(const char *word)
     abort();
 }
 
-EXPORT void faulty_plan(const char *text)
+void faulty_plan(const char *text)
 {
     char words[512], *rest = NULL;
     memset(&plan, 0, sizeof plan);
@@ -166,10 +184,27 @@ EXPORT void faulty_plan(const char *text)
     }
 }
 
-EXPORT uint64_t faulty_calls(uint32_t function, const char **name)
+uint64_t faulty_calls(uint32_t function, const char **name)
 {
     *name = function < FUNCTIONS ? names[function] : NULL;
     return function < FUNCTIONS ? calls[function] : 0;
+}
+
+int64_t faulty_alive(const char **name)
+{
+    for (int i = 0; i < FUNCTIONS; i++) {
+        *name = names[i];
+        if (alive[i] != 0)
+            return alive[i];
+    }
+    return 0;
+}
+
+static int makes_something(enum function f)
+{
+#define IS(name, handle, maker) || f == ID_##maker
+    return f == ID_CreateInstance || f == ID_CreateDevice ENDS(IS);
+#undef IS
 }
 
 /* 0: the call goes through. */
@@ -185,11 +220,35 @@ static int32_t fault_of(enum function f)
     static VKAPI_ATTR VkResult VKAPI_CALL plain_##name parameters                                                      \
     {                                                                                                                  \
         const int32_t fault = fault_of(ID_##name);                                                                     \
-        return fault ? (VkResult)fault : real_##name arguments;                                                        \
+        const VkResult result = fault ? (VkResult)fault : real_##name arguments;                                       \
+        if (result == VK_SUCCESS && makes_something(ID_##name))                                                        \
+            alive[ID_##name]++;                                                                                        \
+        return result;                                                                                                 \
     }
 INSTANCE_LEVEL(WRAP)
 DEVICE_LEVEL(WRAP)
 #undef WRAP
+
+#define WRAP(name, handle, maker)                                                                                      \
+    static VKAPI_ATTR void VKAPI_CALL wrap_##name(VkDevice device, handle h, const VkAllocationCallbacks *a)           \
+    {                                                                                                                  \
+        alive[ID_##maker] -= h != VK_NULL_HANDLE;                                                                      \
+        real_##name(device, h, a);                                                                                     \
+    }
+ENDS(WRAP)
+#undef WRAP
+
+static VKAPI_ATTR void VKAPI_CALL wrap_DestroyDevice(VkDevice device, const VkAllocationCallbacks *a)
+{
+    alive[ID_CreateDevice]--;
+    real_DestroyDevice(device, a);
+}
+
+static VKAPI_ATTR void VKAPI_CALL wrap_DestroyInstance(VkInstance instance, const VkAllocationCallbacks *a)
+{
+    alive[ID_CreateInstance]--;
+    real_DestroyInstance(instance, a);
+}
 
 static VKAPI_ATTR VkResult VKAPI_CALL wrap_EnumeratePhysicalDevices(VkInstance a, uint32_t *b, VkPhysicalDevice *c)
 {
@@ -246,7 +305,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL wrap_QueueSubmit(VkQueue a, uint32_t b, co
     return device == lost ? VK_ERROR_DEVICE_LOST : note_lost(device, plain_QueueSubmit(a, b, c, d));
 }
 
-static VKAPI_ATTR VkResult VKAPI_CALL wrap_WaitForFences(VkDevice a, uint32_t b, const VkFence *c, VkBool32 d, uint64_t e)
+static VKAPI_ATTR VkResult VKAPI_CALL wrap_WaitForFences(VkDevice a, uint32_t b, const VkFence *c, VkBool32 d,
+                                                         uint64_t e)
 {
     const int32_t fault = a == lost ? VK_ERROR_DEVICE_LOST : fault_of(ID_WaitForFences);
     if (fault == VK_TIMEOUT)
@@ -296,6 +356,11 @@ static any stand_in(const char *name, any real)
     KEEP(GetPhysicalDeviceProperties2)
     KEEP(GetPhysicalDeviceFeatures2)
     KEEP(GetDeviceQueue)
+    KEEP(DestroyDevice)
+    KEEP(DestroyInstance)
+#define KEEP_END(f, handle, maker) KEEP(f)
+    ENDS(KEEP_END)
+#undef KEEP_END
 #undef KEEP
     const struct {
         any plain, wrapped;
@@ -316,7 +381,8 @@ static VKAPI_ATTR any VKAPI_CALL wrap_GetDeviceProcAddr(VkDevice device, const c
 
 static void load(void)
 {
-    void *library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
+    void *library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    (void)dlopen("libvulkan_lvp.so", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE); /* so that leaks can be told apart */
     const char *text = getenv("WINNOW_FAULTY");
     if (library)
         *(void **)&real_GetInstanceProcAddr = dlsym(library, "vkGetInstanceProcAddr");
@@ -324,7 +390,8 @@ static void load(void)
         faulty_plan(text);
 }
 
-EXPORT VKAPI_ATTR any VKAPI_CALL vkGetInstanceProcAddr(VkInstance instance, const char *name)
+FAULTY_EXPORT VKAPI_ATTR any VKAPI_CALL vkGetInstanceProcAddr(VkInstance instance, const char *name);
+VKAPI_ATTR any VKAPI_CALL vkGetInstanceProcAddr(VkInstance instance, const char *name)
 {
     if (!real_GetInstanceProcAddr)
         load(); /* by the first of all calls, before there are threads */

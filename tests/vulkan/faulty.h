@@ -4,10 +4,14 @@
 
 #include <stdint.h>
 
+#define FAULTY_EXPORT __attribute__((visibility("default")))
+
 /* Takes the place of the plan so far; calls are counted from 1 again. faulty.c says what a plan is. No call may be under
  * way. */
-void faulty_plan(const char *text);
+FAULTY_EXPORT void faulty_plan(const char *text);
 /* Calls since the plan, of the function with that number, and its name; NULL behind the last. */
-uint64_t faulty_calls(uint32_t function, const char **name);
+FAULTY_EXPORT uint64_t faulty_calls(uint32_t function, const char **name);
+/* Objects of the driver that were made and not ended, of the first kind that has some, and who makes that; 0: none. */
+FAULTY_EXPORT int64_t faulty_alive(const char **name);
 
 #endif

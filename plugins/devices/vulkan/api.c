@@ -116,7 +116,7 @@ wn_status api_load_device(const struct instance_api *api, VkDevice device, struc
 {
 #define LOAD(name)                                                                                                     \
     if (!(out->name = (PFN_vk##name)api->GetDeviceProcAddr(device, "vk" #name)))                                       \
-        return wn_fail(err, WN_E_MISSING, "the Vulkan driver lacks vk" #name);
+        return wn_fail(err, WN_E_MISSING, "the Vulkan 1.2 driver lacks vk" #name ": update it");
     DEVICE_FUNCTIONS(LOAD)
 #undef LOAD
     return WN_OK;

@@ -6,8 +6,8 @@
  */
 #include "attention.h"
 
-#include "device/blocks.h"
-#include "nn/weights/weights.h"
+#include <device/blocks.h>
+#include <weights/weights.h>
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  */
 #include "caps.h"
 
-#include "device/graph.h"
+#include <device/graph.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +161,7 @@ static void probe_features(const struct instance_api *api, struct caps *c, int *
     chain(&f, c);
     api->GetPhysicalDeviceFeatures2(c->physical, &f.base);
     *has_addresses = f.v12.bufferDeviceAddress == VK_TRUE;
+    c->is_software = c->is_software && f.base.features.shaderInt64 == VK_TRUE; /* its kernels count addresses so */
     c->has_16bit_storage = f.v11.storageBuffer16BitAccess == VK_TRUE;
     c->has_fp16 = f.v12.shaderFloat16 == VK_TRUE;
     c->has_memory_model = f.v12.vulkanMemoryModel == VK_TRUE && f.v12.vulkanMemoryModelDeviceScope == VK_TRUE;
@@ -338,6 +339,7 @@ wn_status caps_create_device(const struct instance_api *api, const struct caps *
     enabled.has_bf16 = c->has_bf16 && c->has_coopmat;
     chain(&f, &enabled);
     f.v12.bufferDeviceAddress = VK_TRUE;
+    f.base.features.shaderInt64 = c->is_software ? VK_TRUE : VK_FALSE;
     f.v11.storageBuffer16BitAccess = c->has_16bit_storage ? VK_TRUE : VK_FALSE;
     f.v12.shaderFloat16 = c->has_fp16 ? VK_TRUE : VK_FALSE;
     f.v12.vulkanMemoryModel = f.v12.vulkanMemoryModelDeviceScope = c->has_coopmat ? VK_TRUE : VK_FALSE;

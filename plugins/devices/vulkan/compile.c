@@ -223,12 +223,33 @@ static wn_status build_parts(wn_program *p, uint64_t *workspace_bytes, wn_error 
     return lower_all(&c);
 }
 
+static void enlist(wn_program *p)
+{
+    wn_device *d = p->device;
+    pthread_mutex_lock(&d->programs_mutex);
+    p->next = d->programs;
+    p->link = &d->programs;
+    if (p->next)
+        p->next->link = &p->next;
+    d->programs = p;
+    pthread_mutex_unlock(&d->programs_mutex);
+}
+
+static void delist(wn_program *p)
+{
+    pthread_mutex_lock(&p->device->programs_mutex);
+    *p->link = p->next;
+    if (p->next)
+        p->next->link = p->link;
+    pthread_mutex_unlock(&p->device->programs_mutex);
+}
+
 wn_status program_build(wn_program *p, wn_error *err)
 {
     uint64_t *workspace_bytes = calloc(p->graph->op_count, sizeof *workspace_bytes);
     p->packed = calloc(p->graph->op_count * 2, sizeof *p->packed);
-    p->generation = p->device->generation;
     p->is_built = 1;
+    enlist(p);
     const wn_status status = build_parts(p, workspace_bytes, err);
     free(workspace_bytes);
     if (status != WN_OK)
@@ -236,27 +257,25 @@ wn_status program_build(wn_program *p, wn_error *err)
     return status;
 }
 
-/* What was made by a device that is gone went with it: only weights' references are counted on the host. */
 void program_unbuild(wn_program *p)
 {
     wn_device *d = p->device;
+    if (!p->is_built)
+        return;
+    delist(p);
+    record_free_all(p);
     for (uint64_t i = 0; i < p->packed_count; i++)
         weights_release(d, p->packed[i]);
-    const int is_alive = p->is_built && d->handle && p->generation == d->generation;
-    record_free_all(p);
-    if (is_alive && device_is_there(d)) {
+    if (device_is_there(d)) {
         d->vk.DestroyFence(d->handle, p->fence, NULL);
         d->vk.DestroyCommandPool(d->handle, p->pool, NULL);
     }
-    if (is_alive) {
-        memory_put(d, &p->memory);
-        memory_put(d, &p->constants);
-        memory_put(d, &p->io);
-        memory_put(d, &p->ring);
-    }
+    memory_put(d, &p->memory);
+    memory_put(d, &p->constants);
+    memory_put(d, &p->io);
+    memory_put(d, &p->ring);
     free(p->commands);
     free(p->packed);
-    p->memory = p->constants = p->io = p->ring = (struct slice){ 0 };
     p->commands = NULL;
     p->packed = NULL;
     p->command_count = p->command_capacity = p->packed_count = 0;

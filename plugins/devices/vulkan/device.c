@@ -164,6 +164,7 @@ static void device_close(wn_device *device)
     pthread_mutex_destroy(&device->staging_mutex);
     pthread_mutex_destroy(&device->pipeline_mutex);
     pthread_mutex_destroy(&device->weights_mutex);
+    pthread_mutex_destroy(&device->programs_mutex);
     free(device);
 }
 
@@ -185,6 +186,7 @@ static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_
     pthread_mutex_init(&d->staging_mutex, NULL);
     pthread_mutex_init(&d->pipeline_mutex, NULL);
     pthread_mutex_init(&d->weights_mutex, NULL);
+    pthread_mutex_init(&d->programs_mutex, NULL);
     const wn_status status = device_start(d, err);
     if (status != WN_OK) {
         device_close(d);

@@ -1,7 +1,7 @@
 /* kernels.c - see kernels.h. SPIR-V comes as text from glslc -mfmt=c, one file for each kernel. */
 #include "kernels.h"
 
-#include "spirv.h" /* made by CMake: for each kernel, static const uint32_t spirv_NAME[] */
+#include <spirv.h> /* made by CMake: for each kernel, static const uint32_t spirv_NAME[] */
 
 static const struct kernel_code codes[] = {
 #define KERNEL(id, name, is_full) { #name, spirv_##name, sizeof spirv_##name, is_full },

@@ -119,7 +119,8 @@ void device_stop(wn_device *device)
     const struct device_api *vk = &device->vk;
     if (!device->handle)
         return;
-    weights_forget(device);
+    while (device->programs)
+        program_unbuild(device->programs);
     pipeline_close(device);
     device->staging = (struct slice){ 0 };
     memory_close(device);

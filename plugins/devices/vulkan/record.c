@@ -230,7 +230,7 @@ static wn_status record_all(struct recorder *rec)
 static void release(wn_program *p, struct recording *r)
 {
     wn_device *d = p->device;
-    const int is_alive = device_is_there(d) && p->generation == d->generation;
+    const int is_alive = device_is_there(d);
     if (is_alive && r->buffer_count)
         d->vk.FreeCommandBuffers(d->handle, p->pool, (uint32_t)r->buffer_count, r->buffers);
     if (is_alive)

@@ -71,10 +71,8 @@ static wn_status run_once(void *arg, wn_error *err)
     const struct run *run = arg;
     wn_program *p = run->program;
     struct recording *r;
-    if (!p->is_built || p->generation != p->device->generation) {
-        program_unbuild(p);
+    if (!p->is_built)
         WN_TRY(program_build(p, err));
-    }
     WN_TRY(record_get(p, run->count, &r, err));
     copy_bound(p, run->data, run->count, WN_ROLE_INPUT);
     WN_TRY(record_submit(p, r, err));

@@ -20,7 +20,7 @@
 #ifndef WINNOW_VULKAN_H
 #define WINNOW_VULKAN_H
 
-#include "device/graph.h"
+#include <device/graph.h>
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -119,6 +119,8 @@ struct wn_device {
 
     pthread_mutex_t weights_mutex;
     struct packed *packed;
+    pthread_mutex_t programs_mutex;
+    wn_program *programs; /* that have parts on the device */
     uint64_t streamed_bytes; /* of weights that stay in host memory */
 
     _Atomic double work_per_s; /* seen in submissions, see struct command; 0 before the first */
@@ -127,10 +129,9 @@ struct wn_device {
 
 wn_status device_start(wn_device *device, wn_error *err); /* the VkDevice and everything under it */
 void device_stop(wn_device *device);
-/* Work that needs the device: calls fn with use_lock held. When the device is lost in it, a new VkDevice is made (by
- * the first of several threads that notice) and fn is called again, twice at most; then WN_E_DEVICE. Programs notice a
- * new device by `generation` and build themselves again, weights go up again with the first that asks for them. A later
- * call tries anew. [any] */
+/* Work that needs the device: calls fn with use_lock held. When the device is lost in it, a new VkDevice is made (by the
+ * first of several threads that notice) and fn is called again, twice at most; then WN_E_DEVICE. What programs had on the
+ * old one went with it: they are built again when they run. A later call tries anew. [any] */
 wn_status device_use(wn_device *device, wn_status (*fn)(void *arg, wn_error *err), void *arg, wn_error *err);
 /* Submits all or nothing, and waits until it has ended; in slices, so that a driver that hangs is noticed: it is given
  * up for good, since what was submitted may still write to its memory. [any] */
@@ -189,7 +190,6 @@ void blocks_pack_row(enum element type, const void *row, uint64_t cols, char *to
 wn_status weights_get(wn_device *device, const wn_weight *weight, enum packing packing, enum element type,
                       uint64_t taps, const struct packed **packed, wn_error *err);
 void weights_release(wn_device *device, const struct packed *packed); /* NULL is fine */
-void weights_forget(wn_device *device); /* the device is gone: they go up again when they are next asked for */
 
 /* ---- programs ----------------------------------------------------------------------------------------------- */
 
@@ -252,8 +252,8 @@ struct wn_program {
     struct op_record *ops;
     int is_measured;
 
-    uint64_t generation; /* of the device, when what follows was made */
-    int is_built;
+    int is_built; /* whether what follows is there */
+    wn_program *next, **link; /* in the device's list, while it is built */
     struct slice memory, constants, io;
     struct slice ring; /* where streamed weights lie while they are read */
     struct command *commands;
@@ -268,7 +268,7 @@ struct wn_program {
 /* copy.c: one block of memory with everything of a graph but the weights' data; free() ends it. NULL: no memory. */
 wn_graph *copy_graph(const wn_graph *graph);
 
-/* The parts of a program that live on the device; builds again after the device was lost. [serial] */
+/* The parts of a program that live on the device. [serial], with the device's use_lock */
 wn_status program_build(wn_program *p, wn_error *err);
 void program_unbuild(wn_program *p);
 

@@ -9,7 +9,7 @@
 #include <device/blocks.h>
 #include <device/half.h>
 
-#include "nn/weights/weights.h"
+#include <weights/weights.h>
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -177,45 +177,25 @@ static int is_same(const struct packed *p, const struct packed *wanted)
     return 1;
 }
 
-/* NULL: no memory. */
-static struct packed *add(wn_device *device, const struct packed *wanted)
+static wn_status add(wn_device *device, const struct packed *wanted, const char *name, struct packed **out,
+                     wn_error *err)
 {
     struct packed *p = malloc(sizeof *p);
     if (!p)
-        return NULL;
+        return wn_fail(err, WN_E_MEMORY, "out of memory");
     *p = *wanted;
-    p->next = device->packed;
-    return device->packed = p;
-}
-
-/* Puts its data on the device unless they are there. */
-static wn_status bring(wn_device *device, struct packed *p, const char *name, wn_error *err)
-{
     wn_error why = { 0 };
-    const wn_status status = p->slice.bytes ? WN_OK : upload(device, p, &why);
-    if (status == WN_OK)
-        return WN_OK;
-    memory_put(device, &p->slice);
-    return wn_fail(err, status, "weight \"%s\" [%llu, %llu]: %.800s", name ? name : "",
-                   (unsigned long long)p->source.rows, (unsigned long long)p->source.cols, why.message);
-}
-
-static struct packed **link_to(wn_device *device, const struct packed *packed)
-{
-    struct packed **link = &device->packed;
-    while (*link != packed)
-        link = &(*link)->next;
-    return link;
-}
-
-static void release_locked(wn_device *device, const struct packed *packed)
-{
-    struct packed **link = link_to(device, packed), *p = *link;
-    if (--p->refs > 0)
-        return;
-    *link = p->next;
-    memory_put(device, &p->slice);
-    free(p);
+    const wn_status status = upload(device, p, &why);
+    if (status != WN_OK) {
+        memory_put(device, &p->slice);
+        free(p);
+        return wn_fail(err, status, "weight \"%s\" [%llu, %llu]: %.800s", name ? name : "",
+                       (unsigned long long)wanted->source.rows, (unsigned long long)wanted->source.cols, why.message);
+    }
+    p->next = device->packed;
+    device->packed = p;
+    *out = p;
+    return WN_OK;
 }
 
 static uint64_t stride_of(enum packing packing, enum element type, uint64_t cols)
@@ -240,16 +220,12 @@ wn_status weights_get(wn_device *device, const wn_weight *weight, enum packing p
     struct packed *p = device->packed;
     while (p && !is_same(p, &wanted))
         p = p->next;
-    if (!p && !(p = add(device, &wanted)))
-        status = wn_fail(err, WN_E_MEMORY, "out of memory");
-    if (p) {
+    if (!p)
+        status = add(device, &wanted, weight->name, &p, err);
+    if (p)
         p->refs++;
-        status = bring(device, p, weight->name, err);
-        if (status != WN_OK)
-            release_locked(device, p);
-    }
     pthread_mutex_unlock(&device->weights_mutex);
-    *packed = status == WN_OK ? p : NULL;
+    *packed = p;
     return status;
 }
 
@@ -258,14 +234,14 @@ void weights_release(wn_device *device, const struct packed *packed)
     if (!packed)
         return;
     pthread_mutex_lock(&device->weights_mutex);
-    release_locked(device, packed);
-    pthread_mutex_unlock(&device->weights_mutex);
-}
-
-void weights_forget(wn_device *device)
-{
-    pthread_mutex_lock(&device->weights_mutex);
-    for (struct packed *p = device->packed; p; p = p->next)
-        p->slice = (struct slice){ 0 };
+    struct packed **link = &device->packed;
+    while (*link != packed)
+        link = &(*link)->next;
+    struct packed *p = *link;
+    if (--p->refs == 0) {
+        *link = p->next;
+        memory_put(device, &p->slice);
+        free(p);
+    }
     pthread_mutex_unlock(&device->weights_mutex);
 }

@@ -53,7 +53,8 @@ static wn_status compute(struct flux *f, int which, const wn_cond *cond, uint64_
 wn_status conditioning_schedule(struct flux *f, wn_cond *cond, uint64_t count, const float *sigma, wn_error *err)
 {
     const uint64_t width = nn_flux_modulation_width(&f->flux);
-    cond->extra_capacity = f->options->batch > EXTRA_ROWS ? (uint64_t)f->options->batch : EXTRA_ROWS;
+    const uint64_t batch = (uint64_t)f->options->batch * f->runner_count;
+    cond->extra_capacity = batch > EXTRA_ROWS ? batch : EXTRA_ROWS;
     cond->extra = calloc(cond->extra_capacity, sizeof *cond->extra);
     cond->sigma = calloc(count, sizeof *cond->sigma);
     cond->rows = calloc(count * width, sizeof *cond->rows);

@@ -6,11 +6,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-static uint64_t decoder_floats(const struct flux *f, uint64_t h, uint64_t w)
+uint64_t decoder_items(const struct flux *f, uint64_t h, uint64_t w)
 {
     const uint64_t stride = nn_vae_stride(&f->vae);
     const uint64_t widest = f->vae.channels[f->vae.levels > 1 ? 1 : 0];
-    return 3 * widest * h * w * stride * stride;
+    return items_for(f, 3 * widest * h * w * stride * stride);
 }
 
 static wn_status program_for(struct flux *f, uint64_t h, uint64_t w, int32_t quality, const nn_program **out,
@@ -23,7 +23,7 @@ static wn_status program_for(struct flux *f, uint64_t h, uint64_t w, int32_t qua
         return WN_OK;
     nn_graph *g = quality == WN_QUALITY_FULL ? nn_vae_decoder_graph(&f->vae, f->parts.weights[PART_VAE], h, w)
                                              : nn_taef1_decoder_graph(&f->taef1, f->parts.weights[PART_PREVIEW], h, w);
-    return nn_program_make(g, &f->device, f->dtype, items_for(f, decoder_floats(f, h, w)), names, &s->program, err);
+    return nn_program_make(g, &f->device, f->dtype, decoder_items(f, h, w), names, &s->program, err);
 }
 
 /* [C, positions] -> [positions, C]; the autoencoder's latents are not scaled. */

@@ -23,12 +23,16 @@ static const wn_option options[] = {
     WN_PATH(struct flux_options, tokenizer_2, "\"\"", "Folder of T5's spiece.model."),
     WN_PATH(struct flux_options, scheduler, "\"\"", "Folder of scheduler_config.json."),
     WN_PATH(struct flux_options, preview, "\"vae\"", "Decoder of previews: vae, or the path of a TAEF1."),
-    WN_STRING(struct flux_options, device, "\"cpu\"", "Device that computes: cpu, vulkan, vulkan:0, ..."),
+    WN_STRING(struct flux_options, device, "\"cpu\"",
+              "Device that computes: cpu, vulkan, vulkan:0, ... Several of one kind, as in vulkan:0,vulkan:1, share a "
+              "batch."),
     WN_ENUM(struct flux_options, dtype, "\"f32\"", "f32|bf16", "Type of the matrix products; sums are float32."),
-    WN_ENUM(struct flux_options, encoders, "\"auto\"", "auto|keep|release",
-            "Keep the text encoders in memory, or release them after each prompt; auto keeps them where all fits."),
+    WN_ENUM(
+        struct flux_options, encoders, "\"auto\"", "auto|keep|release|swap",
+        "Keep the text encoders in memory, release them after each prompt, or release the transformer too while they "
+        "work; auto keeps them where all fits."),
     WN_JSON(struct flux_options, loras, "[]",
-            "LoRAs merged into the transformer: paths, or objects with a path and a scale (default 1)."),
+            "LoRAs merged into the weights: paths, or objects with a path and a scale (default 1)."),
     WN_INT(struct flux_options, text_length, "0", 0, MAX_TEXT,
            "Tokens of T5, padding included; 0 = the tokenizer's model_max_length. Another length, another image."),
     WN_INT(struct flux_options, batch, "16", 1, 256, "Most images in one network evaluation."),
@@ -50,15 +54,10 @@ static void destroy(void *self)
         return;
     text_release(f);
     conditioning_release(f);
-    for (int i = 0; i < PROGRAM_SIZES; i++) {
-        nn_program_end(&f->velocity[i].program);
+    velocity_end(f);
+    for (int i = 0; i < PROGRAM_SIZES; i++)
         nn_program_end(&f->decoder[i].program);
-    }
-    nn_clip_bpe_close(f->clip_tokenizer);
-    nn_t5_spm_close(f->t5_tokenizer);
-    loras_close(&f->loras);
-    parts_close(&f->parts);
-    free(f->tokens);
+    models_close(f);
     free(f->pictures);
     free(f);
 }
@@ -68,9 +67,9 @@ static wn_status read_models(struct flux *f, wn_error *err)
     const struct flux_parts *p = &f->parts;
     const char *scheduler = p->path[PART_SCHEDULER];
     WN_TRY(nn_flux_read(p->path[PART_TRANSFORMER], p->weights[PART_TRANSFORMER], &f->flux, err));
-    WN_TRY(loras_merge(f, err));
     WN_TRY(nn_vae_read(p->path[PART_VAE], p->weights[PART_VAE], &f->vae, err));
     WN_TRY(nn_clip_text_read(p->path[PART_TEXT_ENCODER], p->weights[PART_TEXT_ENCODER], &f->clip, err));
+    WN_TRY(loras_merge(f, err));
     WN_TRY(nn_t5_read(p->path[PART_TEXT_ENCODER_2], p->weights[PART_TEXT_ENCODER_2], &f->t5, err));
     WN_TRY(nn_clip_bpe_open(p->path[PART_TOKENIZER], &f->clip_tokenizer, err));
     WN_TRY(nn_t5_spm_open(p->path[PART_TOKENIZER_2], &f->t5_tokenizer, err));
@@ -146,19 +145,38 @@ static bool is_memory_short(const struct flux *f)
     return bytes / 6 > memory_bytes / 10;
 }
 
-static wn_status open_device(struct flux *f, wn_error *err)
+static wn_status open_runner(struct flux *f, const char *name, size_t length, wn_error *err)
 {
+    struct runner *r = &f->runner[f->runner_count];
     struct wn_device *device;
     const struct wn_device_api *api;
-    WN_TRY(f->host->open_device(f->host->ctx, f->options->device, &api, &device, err));
-    f->device = (nn_device){ api, device };
+    if (f->runner_count == RUNNERS || length == 0 || length >= sizeof r->name)
+        return wn_fail(err, WN_E_ARG, "device \"%s\": expected a name, or up to %d names with commas between",
+                       f->options->device, RUNNERS);
+    memcpy(r->name, name, length);
+    r->name[length] = '\0';
+    WN_TRY(f->host->open_device(f->host->ctx, r->name, &api, &device, err));
+    r->device = (nn_device){ api, device };
+    f->runner_count++;
+    return WN_OK;
+}
+
+static wn_status open_devices(struct flux *f, wn_error *err)
+{
+    for (const char *name = f->options->device;; name++) {
+        const size_t length = strcspn(name, ",");
+        WN_TRY(open_runner(f, name, length, err));
+        name += length;
+        if (*name == '\0')
+            break;
+    }
+    f->device = f->runner[0].device;
     f->dtype = strcmp(f->options->dtype, "bf16") == 0 ? WN_BF16 : WN_F32;
     return WN_OK;
 }
 
-static wn_status prepare(struct flux *f, wn_error *err)
+wn_status models_open(struct flux *f, wn_error *err)
 {
-    WN_TRY(open_device(f, err));
     WN_TRY(parts_open(f, err));
     WN_TRY(read_models(f, err));
     parts_tell_tokenizers(f);
@@ -170,7 +188,23 @@ static wn_status prepare(struct flux *f, wn_error *err)
     if (f->text_length > MAX_TEXT)
         return wn_fail(err, WN_E_UNSUPPORTED, "%s: model_max_length is %llu, at most %d can be; set text_length",
                        f->parts.path[PART_TOKENIZER_2], (unsigned long long)f->text_length, MAX_TEXT);
-    f->release_encoders = strcmp(f->options->encoders, "release") == 0;
+    return WN_OK;
+}
+
+void models_close(struct flux *f)
+{
+    nn_clip_bpe_close(f->clip_tokenizer);
+    nn_t5_spm_close(f->t5_tokenizer);
+    loras_close(&f->loras);
+    parts_close(&f->parts);
+}
+
+static wn_status prepare(struct flux *f, wn_error *err)
+{
+    WN_TRY(open_devices(f, err));
+    WN_TRY(models_open(f, err));
+    f->swap_transformer = strcmp(f->options->encoders, "swap") == 0;
+    f->release_encoders = f->swap_transformer || strcmp(f->options->encoders, "release") == 0;
     if (strcmp(f->options->encoders, "auto") == 0)
         f->release_encoders = is_memory_short(f);
     if (f->release_encoders)
@@ -207,7 +241,7 @@ static wn_status describe(void *self, wn_sampler_info *info, wn_error *err)
     info->min_size_px = MIN_PX;
     info->max_size_px = MAX_PX;
     info->evals_per_velocity = 1;
-    info->max_batch = (uint64_t)f->options->batch;
+    info->max_batch = (uint64_t)f->options->batch * f->runner_count;
     snprintf(info->model_key, sizeof info->model_key, "%s", f->model_key);
     info->usual_size_px = f->vae.sample_px - f->vae.sample_px % info->size_multiple_px;
     info->usual_steps = f->schedule.is_dynamic ? 28 : 4; /* FluxPipeline's default; schnell is distilled to few steps */
@@ -267,6 +301,8 @@ static wn_status encode(void *self, const wn_prompt *prompt, const wn_canvas *ca
     if (!c)
         return wn_fail(err, WN_E_MEMORY, "out of memory for a prompt");
     wn_status status = check_canvas(f, canvas, &c->guidance, err);
+    if (f->swap_transformer)
+        velocity_release(f);
     if (status == WN_OK)
         status = text_encode(f, prompt, c, err);
     if (f->release_encoders)
@@ -298,6 +334,8 @@ static const void *extension(void *self, const char *id)
 {
     static const wn_image_to_latent image_to_latent = { .struct_size = sizeof image_to_latent, .encode = encode_image };
     (void)self;
+    if (strcmp(id, WN_WORKLOAD_1) == 0)
+        return &workload;
     return strcmp(id, WN_IMAGE_TO_LATENT) == 0 ? &image_to_latent : NULL;
 }
 

@@ -7,6 +7,7 @@
 #include <winnow/device.h>
 #include <winnow/image_to_latent.h>
 #include <winnow/sampler.h>
+#include <winnow/workload.h>
 
 #include <models/clip.h>
 #include <models/flux.h>
@@ -82,6 +83,19 @@ struct sized_program {
 
 enum { PROGRAM_SIZES = 4 };
 
+/* A device that computes velocities. */
+struct runner {
+    nn_device device;
+    char name[256]; /* as the option has it */
+    struct sized_program velocity[PROGRAM_SIZES];
+    uint64_t clock;
+    float *tokens; // [2, max_items, image tokens * features]
+    uint64_t tokens_size;
+    double items_per_second; /* lately; 0: not known */
+};
+
+enum { RUNNERS = 16 };
+
 struct flux {
     const wn_host *host;
     const struct flux_options *options;
@@ -100,6 +114,7 @@ struct flux {
     struct schedule schedule;
     uint64_t text_length;
     bool release_encoders; /* free the encoders after each prompt */
+    bool swap_transformer; /* and the transformer before one */
     char model_key[72];
 
     /* encode */
@@ -110,10 +125,9 @@ struct flux {
     uint64_t conditioning_count;
 
     /* velocity */
-    struct sized_program velocity[PROGRAM_SIZES];
-    uint64_t clock;
-    float *tokens; // [2, max_items, image tokens * features]
-    uint64_t tokens_size;
+    struct runner runner[RUNNERS]; // [runner_count]; the first is `device`, which does all the rest
+    uint64_t runner_count;
+    uint64_t clock; /* calls, for the eviction of rows */
 
     /* decode, on its own lane */
     struct sized_program decoder[PROGRAM_SIZES];
@@ -141,12 +155,17 @@ struct wn_cond {
     uint64_t extra_count;
 };
 
+/* flux.c: the parts, what they say of themselves, and whether they belong together: all but the device. */
+wn_status models_open(struct flux *f, wn_error *err);
+void models_close(struct flux *f);
+
 /* parts.c: finds the parts of the model and opens their weights; tells the host of the files. */
 wn_status parts_open(struct flux *f, wn_error *err);
 void parts_tell_tokenizers(const struct flux *f); /* once they are open */
 void parts_close(struct flux_parts *p);
 
-/* loras.c: opens what the option names, tells the host of the files, and merges them into the transformer. */
+/* loras.c: opens what the option names, tells the host of the files, and merges them into the transformer
+ * and CLIP, once both are known. */
 wn_status loras_merge(struct flux *f, wn_error *err);
 void loras_close(struct flux_loras *l);
 
@@ -170,6 +189,9 @@ wn_status velocity_run(struct flux *f, const wn_canvas *canvas, uint64_t count, 
 wn_status decode_run(struct flux *f, const wn_canvas *canvas, uint64_t count, const float *const *x0, int32_t quality,
                      uint8_t *const *rgb, wn_error *err);
 
+void velocity_release(struct flux *f); /* all of its programs, and so the transformer's weights */
+void velocity_end(struct flux *f);
+
 /* encode.c: wn_image_to_latent. */
 wn_status encode_image(void *self, const wn_canvas *canvas, const wn_image *image, float *latent, wn_error *err);
 
@@ -178,5 +200,11 @@ struct sized_program *sized_find(struct sized_program *slots, uint64_t *clock, u
                                  int32_t quality);
 /* How many items of `floats` float32 of activations to run at once: about 1 GiB, at most the option's batch. */
 uint64_t items_for(const struct flux *f, uint64_t floats);
+/* Of h x w latents, in one run. */
+uint64_t velocity_items(const struct flux *f, uint64_t h, uint64_t w);
+uint64_t decoder_items(const struct flux *f, uint64_t h, uint64_t w);
+
+/* workload.c: "winnow.workload/1". */
+extern const wn_workload_api workload;
 
 #endif

@@ -1,4 +1,4 @@
-/* loras.c - the option "loras": a list of paths and scales, opened and merged into the transformer before anything is
+/* loras.c - the option "loras": a list of paths and scales, opened and merged into the weights before anything is
  * compiled, so that a velocity with LoRAs costs what one without costs.
  */
 #include "flux.h"
@@ -74,8 +74,9 @@ wn_status loras_merge(struct flux *f, wn_error *err)
     cJSON_Delete(list);
     if (status != WN_OK || f->loras.count == 0)
         return status;
-    return nn_flux_lora_merge(&f->flux, f->loras.lora, f->loras.count, f->host, &f->parts.weights[PART_TRANSFORMER],
-                              err);
+    const nn_lora_clip clip = { &f->parts.weights[PART_TEXT_ENCODER], f->clip.shape.prefix };
+    return nn_flux_lora_merge(&f->flux, f->loras.lora, f->loras.count, f->host, &clip,
+                              &f->parts.weights[PART_TRANSFORMER], err);
 }
 
 void loras_close(struct flux_loras *l)

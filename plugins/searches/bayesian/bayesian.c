@@ -129,13 +129,13 @@ static void choose(struct search *s)
     }
 }
 
-/* Tries places [count][dimensions], as many as can be paid for. */
+/* Tries places [count][dimensions], as many as can be paid for. Where it was time that did not reach, by a guess, the
+ * search goes on as long as there is any. */
 static wn_status try_places(struct search *s, uint64_t wanted, const double *places, wn_error *err)
 {
     const wn_env *env = s->env;
-    uint64_t count = wanted;
-    while (count > 0 && !wn_purse_take(&s->purse, wn_price_advance(env, count, 0, env->steps, false), wn_price_nothing))
-        count--;
+    const struct wn_price each = wn_price_advance(env, 1, 0, env->steps, false);
+    const uint64_t count = wn_purse_take_most(&s->purse, wanted, each, wn_price_nothing);
     for (uint64_t i = 0; i < count; i++) {
         make_noise(s, places + i * s->dimensions);
         WN_TRY(env->spawn(env->ctx, s->noise, 0, &s->flock.samples[i], err));
@@ -156,7 +156,7 @@ static wn_status try_places(struct search *s, uint64_t wanted, const double *pla
         }
     }
     wn_flock_clear(&s->flock);
-    return count == wanted
+    return count == wanted || (count > 0 && wn_purse_is_timed(&s->purse))
                ? WN_OK
                : wn_fail(err, WN_E_BUDGET, "the budget ended before %lld evaluations", (long long)s->o->evaluations);
 }
@@ -188,6 +188,7 @@ static wn_status learn(struct search *s, wn_error *err)
 {
     const uint64_t all = (uint64_t)s->o->evaluations, first = s->flock.capacity;
     WN_TRY(prepare(s, err));
+    WN_TRY(wn_purse_gauge(&s->purse, false, err));
     for (uint64_t i = 0; i < first; i++)
         draw_place(s, s->places + i * s->dimensions);
     WN_TRY(try_places(s, first, s->places, err));

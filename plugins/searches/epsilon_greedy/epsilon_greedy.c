@@ -51,6 +51,8 @@ struct search {
     uint64_t *noises;         // [candidates]: streams of the children's steps
     uint64_t pivot;           // stream
     uint64_t stream, choices;
+    uint64_t width; // candidates of a round, as far as there is time for all steps
+    bool is_narrow; // at some step that was less than asked for
 };
 
 static double draw(struct search *s)
@@ -94,10 +96,17 @@ static uint64_t take_round(struct search *s, uint64_t to)
 {
     const wn_env *env = s->env;
     const struct wn_price rest = wn_price_advance(env, 1, to, env->steps, true);
-    uint64_t count = (uint64_t)s->o->candidates;
-    while (count > 0 && !wn_purse_take(&s->purse, wn_price_kicks(env, count, 1, to, true), rest))
-        count--;
-    return count;
+    return wn_purse_take_most(&s->purse, s->width, wn_price_kicks(env, 1, 1, to, true), rest);
+}
+
+/* As many candidates as all steps that are left can have. */
+static void plan_width(struct search *s)
+{
+    const wn_env *env = s->env;
+    const uint64_t rounds = (env->steps - 1 - s->state.point) * (uint64_t)s->o->iterations;
+    s->width = wn_purse_width(&s->purse, (uint64_t)s->o->candidates, wn_price_kicks(env, rounds, 1, 1, true),
+                              wn_price_advance(env, 1, env->steps - 1, env->steps, true));
+    s->is_narrow = s->is_narrow || s->width < (uint64_t)s->o->candidates;
 }
 
 /* WN_E_BUDGET when not all rounds could be paid for; the step is taken if one could. */
@@ -105,10 +114,11 @@ static wn_status step(struct search *s, wn_error *err)
 {
     const uint64_t to = s->state.point + 1;
     bool is_whole = true;
+    plan_width(s);
     s->pivot = s->stream++;
     for (int64_t i = 0; i < s->o->iterations && is_whole; i++) {
         const uint64_t count = take_round(s, to);
-        is_whole = count == (uint64_t)s->o->candidates;
+        is_whole = count == s->width;
         if (count > 0)
             WN_TRY(try_round(s, count, to, err));
     }
@@ -123,6 +133,7 @@ static wn_status walk(struct search *s, wn_error *err)
 {
     const wn_env *env = s->env;
     wn_status status = WN_OK;
+    WN_TRY(wn_purse_gauge(&s->purse, true, err));
     WN_TRY(wn_flock_draw(&s->state, 0, 1, err));
     if (!wn_purse_take(&s->purse, wn_price_advance(env, 1, 0, 0, false), wn_price_advance(env, 1, 0, env->steps, true)))
         return wn_flock_break_off(&s->state, &s->purse, err);
@@ -132,7 +143,8 @@ static wn_status walk(struct search *s, wn_error *err)
     if (status == WN_E_BUDGET)
         return wn_flock_break_off(&s->state, &s->purse, err);
     WN_TRY(status);
-    return wn_flock_finish(&s->state, &s->purse, err);
+    WN_TRY(wn_flock_finish(&s->state, &s->purse, err));
+    return s->is_narrow ? wn_fail(err, WN_E_BUDGET, "there was no time for all candidates") : WN_OK;
 }
 
 static wn_status check_host(const wn_env *env, wn_error *err)

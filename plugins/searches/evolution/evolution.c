@@ -123,6 +123,17 @@ static uint64_t elites_of(const struct options *o, const struct lists *l, uint64
     return (uint64_t)o->elites < least ? (uint64_t)o->elites : least;
 }
 
+static struct wn_price price_of_all(const struct options *o, const struct lists *l, uint64_t steps, uint64_t evals)
+{
+    double count = (double)l->population[0], velocities = count * (double)steps;
+    for (uint64_t g = 0; g < l->generations; g++) {
+        const double children = (double)(l->population[g + 1] - elites_of(o, l, g));
+        count += children;
+        velocities += children * (double)(steps - start_of(point_of(l, steps, g)));
+    }
+    return (struct wn_price){ velocities * (double)evals, count, count };
+}
+
 /* ---- a population ----------------------------------------------------------------------------------------------- */
 
 struct member {
@@ -146,6 +157,7 @@ struct search {
     uint64_t *urn;     // [most]: of tournaments
     float *noise;      // [latent_values]
     uint64_t stream, choices;
+    bool is_narrow; // there is no time for populations of the sizes asked for
 };
 
 static void bury(struct search *s, struct member *m)
@@ -188,14 +200,13 @@ static wn_status judge(struct search *s, uint64_t first, wn_error *err)
     return WN_OK;
 }
 
-/* How many of those wanted can be paid for. */
-static uint64_t take(struct search *s, uint64_t wanted, uint64_t from)
+/* How many of those wanted can be paid for, with those that are scored again among them. */
+static uint64_t take(struct search *s, uint64_t wanted, uint64_t from, uint64_t again)
 {
-    const wn_env *env = s->env;
-    while (wanted > 0 &&
-           !wn_purse_take(&s->purse, wn_price_advance(env, wanted, from, env->steps, false), wn_price_nothing))
-        wanted--;
-    return wanted;
+    const bool is_asked_again = WN_HAS(wn_env, s->env, guide_compares) && s->env->guide_compares;
+    const struct wn_price elites = { 0, is_asked_again ? (double)again : 0, 0 };
+    const struct wn_price each = wn_price_advance(s->env, 1, from, s->env->steps, false);
+    return wn_purse_take_most(&s->purse, wanted, each, elites);
 }
 
 /* ---- breeding --------------------------------------------------------------------------------------------------- */
@@ -262,7 +273,7 @@ static wn_status breed(struct search *s, uint64_t g, wn_error *err)
 {
     const uint64_t point = point_of(&s->lists, s->env->steps, g), start = start_of(point);
     const uint64_t elites = elites_of(s->o, &s->lists, g), wanted = s->lists.population[g + 1] - elites;
-    const uint64_t children = take(s, wanted, start);
+    const uint64_t children = take(s, wanted, start, elites);
     for (uint64_t i = 0; i < children; i++) {
         struct member *child = &s->newborn[elites + i];
         const struct member *parent = choose_parent(s);
@@ -280,11 +291,30 @@ static wn_status breed(struct search *s, uint64_t g, wn_error *err)
                : wn_fail(err, WN_E_BUDGET, "the budget ended in generation %llu", (unsigned long long)g + 1);
 }
 
+/* Under a budget of seconds all generations are smaller in one proportion, if there is no time for their sizes, but
+ * each has a child. */
+static void fit_sizes(struct search *s)
+{
+    enum { PARTS = 1000 };
+    const struct wn_price all = price_of_all(s->o, &s->lists, s->env->steps, s->env->evals_per_velocity);
+    const struct wn_price each = { all.nfe / PARTS, all.calls / PARTS, all.candidates / PARTS };
+    const double share = (double)wn_purse_width(&s->purse, PARTS, each, wn_price_nothing) / PARTS;
+    s->is_narrow = share < 1;
+    for (uint64_t g = 0; g <= s->lists.generations; g++) {
+        const uint64_t size = s->lists.population[g], fits = (uint64_t)round(share * (double)size),
+                       least = (uint64_t)s->o->elites + 1 < size ? (uint64_t)s->o->elites + 1 : size;
+        s->lists.population[g] = fits > least ? fits : least;
+    }
+}
+
 static wn_status evolve(struct search *s, wn_error *err)
 {
     const wn_env *env = s->env;
+    WN_TRY(wn_purse_gauge(&s->purse, false, err));
+    if (wn_purse_is_timed(&s->purse))
+        fit_sizes(s);
     const uint64_t wanted = s->lists.population[0];
-    s->count = take(s, wanted, 0);
+    s->count = take(s, wanted, 0, 0);
     for (uint64_t i = 0; i < s->count; i++) {
         struct member *m = &s->members[i];
         WN_TRY(env->noise(env->ctx, i, m->noise, err));
@@ -297,7 +327,7 @@ static wn_status evolve(struct search *s, wn_error *err)
         return wn_fail(err, WN_E_BUDGET, "the budget ended in the first generation");
     for (uint64_t g = 0; g < s->lists.generations; g++)
         WN_TRY(breed(s, g, err));
-    return WN_OK;
+    return s->is_narrow ? wn_fail(err, WN_E_BUDGET, "there was no time for all members") : WN_OK;
 }
 
 /* ---- the plugin ------------------------------------------------------------------------------------------------- */
@@ -346,7 +376,7 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return status;
 }
 
-/* Lists that create will refuse plan nothing. */
+/* Lists that check refuses plan nothing. */
 static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
@@ -354,21 +384,24 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     wn_error ignored;
     if (read_lists(o, &l, &ignored) != WN_OK)
         return;
-    p->candidates = l.population[0];
-    p->nfe = l.population[0] * steps * evals_per_velocity;
-    for (uint64_t g = 0; g < l.generations; g++) {
-        const uint64_t children = l.population[g + 1] - elites_of(o, &l, g);
-        p->candidates += children;
-        p->nfe += children * (steps - start_of(point_of(&l, steps, g))) * evals_per_velocity;
-    }
+    const struct wn_price all = price_of_all(o, &l, steps, evals_per_velocity);
+    p->candidates = (uint64_t)all.candidates;
+    p->nfe = (uint64_t)all.nfe;
+    for (uint64_t g = 0; g < l.generations; g++)
+        p->calls_again += l.population[g + 1] > elites_of(o, &l, g) ? elites_of(o, &l, g) : 0;
     p->verifier_calls = p->candidates;
+}
+
+static wn_status check(const void *values, wn_error *err)
+{
+    struct lists lists;
+    return read_lists(values, &lists, err);
 }
 
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
 {
-    struct lists lists;
     (void)host;
-    WN_TRY(read_lists(values, &lists, err));
+    WN_TRY(check(values, err));
     *self = (void *)(uintptr_t)values; // the options are all there is, and they are only read
     return WN_OK;
 }
@@ -377,6 +410,7 @@ static const wn_search search = {
     .struct_size = sizeof search,
     .plan = plan,
     .run = run,
+    .check = check,
 };
 
 static const wn_plugin plugin = {

@@ -136,10 +136,19 @@ static uint64_t stops_of(const struct options *o, uint64_t steps, uint64_t *poin
     return steps > 2 ? wn_stops(steps, 1 / (double)(n + 1), n, steps - 2, points) : 0;
 }
 
+/* As many particles as there is time for. */
+static uint64_t width_of(const struct search *s, uint64_t stops)
+{
+    const wn_env *env = s->env;
+    const struct wn_price each = { (double)(env->steps * env->evals_per_velocity), (double)(stops + 1), 1 };
+    return wn_purse_width(&s->purse, (uint64_t)s->o->particles, each, wn_price_nothing);
+}
+
 static wn_status walk(struct search *s, wn_error *err)
 {
     uint64_t stops[WN_STOPS_MAX];
-    const uint64_t k = (uint64_t)s->o->particles, count = stops_of(s->o, s->env->steps, stops);
+    WN_TRY(wn_purse_gauge(&s->purse, true, err));
+    const uint64_t count = stops_of(s->o, s->env->steps, stops), k = width_of(s, count);
     const wn_kernel kernel = wn_kernel_of(s->o->kernel, s->o->scale);
     WN_TRY(wn_flock_draw(&s->particles, 0, k, err));
     for (uint64_t i = 0; i < count; i++) {
@@ -152,7 +161,10 @@ static wn_status walk(struct search *s, wn_error *err)
         if (s->o->ess >= 1 || wn_effective(k, s->weights) < s->o->ess * (double)k)
             WN_TRY(resample(s, err));
     }
-    return wn_flock_finish_by_kicks(&s->particles, &s->purse, kernel, &s->stream, err);
+    WN_TRY(wn_flock_finish_by_kicks(&s->particles, &s->purse, kernel, &s->stream, err));
+    return k < (uint64_t)s->o->particles ? wn_fail(err, WN_E_BUDGET, "there was time for %llu of %lld particles",
+                                                   (unsigned long long)k, (long long)s->o->particles)
+                                         : WN_OK;
 }
 
 static wn_status run(void *self, const wn_env *env, wn_error *err)

@@ -92,6 +92,7 @@ static wn_status run_rounds(const struct options *o, struct wn_flock *flock, uin
     const uint64_t most = (uint64_t)o->candidates;
     const struct ladder l = ladder_of(o, env->steps);
     struct wn_purse purse = wn_purse_open(env);
+    WN_TRY(wn_purse_gauge(&purse, true, err));
     for (uint64_t i = 0; i < (uint64_t)o->rounds; i++) {
         uint64_t n = most;
         while (n > 0 && !wn_purse_affords(&purse, price_of(o, env, &l, n)))

@@ -154,6 +154,7 @@ static wn_status descend(struct search *s, wn_error *err)
     const uint64_t n = (uint64_t)s->o->paths, level = wn_point_of(env, s->o->sigma0);
     const uint64_t most = env->steps > 1 ? env->steps - 1 : 1, stop = level < 1 ? 1 : level < most ? level : most;
     const struct wn_price way = { (double)(n * env->cost(env->ctx, 0, stop)), 0, 0 };
+    WN_TRY(wn_purse_gauge(&s->purse, true, err));
     WN_TRY(wn_flock_draw(&s->paths, 0, n, err));
     if (!wn_purse_take(&s->purse, way, wn_price_advance(env, 1, stop, env->steps, false)))
         return wn_flock_break_off(&s->paths, &s->purse, err);

@@ -3,7 +3,8 @@
  * Ma et al., "Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps", 2025, section 3.1. */
 #include <winnow/search.h>
 
-#include <math.h>
+#include <explore/flock.h>
+
 #include <stdlib.h>
 
 struct options {
@@ -23,15 +24,17 @@ struct wave {
     double *scores;     // [count]
 };
 
-/* What is left of n, of a wave, and of the budget. */
-static uint64_t next_count(const struct options *o, const wn_env *env, uint64_t done, uint64_t most)
+/* What is left of n, of a wave, and of the budget. What a wave takes in seconds is a guess: one by itself at first,
+ * then half of what there seems to be time for. */
+static uint64_t next_count(const struct options *o, struct wn_purse *purse, uint64_t done, uint64_t most)
 {
-    const double nfe = (double)env->cost(env->ctx, 0, env->steps);
-    double count = fmin((double)o->candidates - (double)done, (double)most);
-    count = fmin(count, floor(env->budget_left(env->ctx, WN_CURRENCY_NFE) / nfe));
-    count = fmin(count, env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS));
-    count = fmin(count, env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES));
-    return (uint64_t)count;
+    const wn_env *env = purse->env;
+    const struct wn_price each = wn_price_advance(env, 1, 0, env->steps, false);
+    const uint64_t left = (uint64_t)o->candidates - done, wanted = left < most ? left : most;
+    if (!wn_purse_is_timed(purse))
+        return wn_purse_take_most(purse, wanted, each, wn_price_nothing);
+    const uint64_t width = wn_purse_width(purse, wanted, each, wn_price_nothing);
+    return wn_purse_take_most(purse, done == 0 ? 1 : (width + 1) / 2, each, wn_price_nothing);
 }
 
 static wn_status run_wave(const wn_env *env, const struct wave *w, uint64_t first, wn_error *err)
@@ -51,8 +54,9 @@ static wn_status run_wave(const wn_env *env, const struct wave *w, uint64_t firs
 
 static wn_status run_waves(const struct options *o, const wn_env *env, struct wave *w, uint64_t most, wn_error *err)
 {
+    struct wn_purse purse = wn_purse_open(env);
     for (uint64_t done = 0; done < (uint64_t)o->candidates; done += w->count) {
-        w->count = next_count(o, env, done, most);
+        w->count = next_count(o, &purse, done, most);
         if (w->count == 0)
             return wn_fail(err, WN_E_BUDGET, "the budget ended after %llu of %lld candidates", (unsigned long long)done,
                            (long long)o->candidates);

@@ -155,10 +155,24 @@ static wn_status run_chain(struct chain *c, const struct share *s, wn_error *err
     return wn_flock_finish(&c->state, &c->purse, err);
 }
 
+/* Evaluations that there is time for, each of them looked at; a chain is begun even so, and broken off. */
+static double time_for(const struct chain *c)
+{
+    const wn_env *env = c->env;
+    const double evals = (double)env->evals_per_velocity;
+    const uint64_t all = (uint64_t)c->o->nfe / env->evals_per_velocity;
+    const struct wn_price each = { evals, 1, 0 };
+    if (!wn_purse_is_timed(&c->purse) || all == 0)
+        return (double)INFINITY;
+    const uint64_t most = wn_purse_width(&c->purse, all, each, wn_price_nothing);
+    return evals * (double)(most > env->steps ? most : env->steps);
+}
+
 static wn_status run_chains(struct chain *c, wn_error *err)
 {
     const wn_env *env = c->env;
-    const double budget = env->budget_left(env->ctx, WN_CURRENCY_NFE);
+    WN_TRY(wn_purse_gauge(&c->purse, true, err));
+    const double budget = fmin(env->budget_left(env->ctx, WN_CURRENCY_NFE), time_for(c));
     const struct share s = share_of(c->o, env->steps, env->evals_per_velocity, budget);
     c->is_cut = budget < (double)c->o->nfe;
     if (s.chains == 0)

@@ -122,15 +122,14 @@ static wn_status evolve(struct search *s, wn_error *err)
     const wn_env *env = s->env;
     const uint64_t all = (uint64_t)s->o->evaluations;
     WN_TRY(env->noise(env->ctx, 0, s->base, err));
+    WN_TRY(wn_purse_gauge(&s->purse, false, err));
     for (uint64_t done = 0; done < all;) {
         const uint64_t left = all - done, most = (uint64_t)s->o->population, wanted = left < most ? left : most;
-        uint64_t count = wanted;
-        while (count > 0 &&
-               !wn_purse_take(&s->purse, wn_price_advance(env, count, 0, env->steps, false), wn_price_nothing))
-            count--;
+        const struct wn_price each = wn_price_advance(env, 1, 0, env->steps, false);
+        const uint64_t count = wn_purse_take_most(&s->purse, wanted, each, wn_price_nothing);
         if (count > 0)
             WN_TRY(try_generation(s, count, err));
-        if (count < wanted)
+        if (count < wanted && (count == 0 || !wn_purse_is_timed(&s->purse))) // how long it takes is a guess
             return wn_fail(err, WN_E_BUDGET, "the budget ended after %llu of %llu evaluations",
                            (unsigned long long)(done + count), (unsigned long long)all);
         archive(s, count);

@@ -28,12 +28,6 @@ uint64_t track_step_at(const struct track *t, double share)
     return step;
 }
 
-static wn_status clone(const wn_env *env, wn_sample sample, wn_sample *out, wn_error *err)
-{
-    *out = 0;
-    return sample ? env->clone(env->ctx, sample, out, err) : WN_OK;
-}
-
 static void drop(const wn_env *env, const struct survivor *s)
 {
     env->drop(env->ctx, s->sample);
@@ -54,9 +48,9 @@ wn_status crew_add(struct crew *c, const struct survivor *s, wn_error *err)
     struct survivor *own = &c->all[c->count];
     *own = (struct survivor){ .score = s->score, .set = s->set, .is_whole = s->is_whole };
     c->count++;
-    WN_TRY(clone(c->env, s->sample, &own->sample, err));
-    WN_TRY(clone(c->env, s->origin, &own->origin, err));
-    return clone(c->env, s->trail, &own->trail, err);
+    WN_TRY(view_copy(c->env, s->sample, &own->sample, err));
+    WN_TRY(view_copy(c->env, s->origin, &own->origin, err));
+    return view_copy(c->env, s->trail, &own->trail, err);
 }
 
 /* ---- who goes on ------------------------------------------------------------------------------------------------- */

@@ -22,7 +22,6 @@ struct view_sample *view_find(const struct view *v, wn_sample handle, wn_error *
 wn_status view_pay(struct view *v, uint64_t nfe, uint64_t calls, wn_error *err);
 uint64_t view_cost(void *ctx, uint64_t from, uint64_t to);
 uint64_t view_stream(const struct view *v, uint64_t stream);                          /* of the real env */
-wn_status view_copy(const wn_env *env, wn_sample from, wn_sample *to, wn_error *err); /* 0 to 0 */
 bool view_is_at_end(const struct view *v, const struct view_sample *s);
 
 /* The env's calls. */

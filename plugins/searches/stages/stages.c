@@ -16,6 +16,8 @@
  * and leaves what one sample needs to get through the stages behind it. */
 #include "view.h"
 
+#include <explore/flock.h>
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -100,8 +102,7 @@ static uint64_t product(uint64_t a, uint64_t b)
     return b > 0 && a > UINT64_MAX / b ? UINT64_MAX : a * b;
 }
 
-/* What stages hand on is compared once more where they scored in several sets and the guide compares; that is not in
- * here. */
+/* What a stage hands on may be compared once more, in one set: at most all that it scored. */
 static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *all)
 {
     const struct options *o = values;
@@ -112,10 +113,12 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
         all->candidates = sum(all->candidates, p.candidates);
         all->nfe = sum(all->nfe, p.nfe);
         all->verifier_calls = sum(all->verifier_calls, p.verifier_calls);
+        all->calls_again = sum(all->calls_again, sum(p.calls_again, is_last(o, i) ? 0 : p.verifier_calls));
     }
     all->candidates = product(all->candidates, (uint64_t)o->rounds);
     all->nfe = product(all->nfe, (uint64_t)o->rounds);
     all->verifier_calls = product(all->verifier_calls, (uint64_t)o->rounds);
+    all->calls_again = product(all->calls_again, (uint64_t)o->rounds);
 }
 
 /* ---- parts of the budget ----------------------------------------------------------------------------------------- */
@@ -124,11 +127,12 @@ struct course {
     const struct options *o;
     void *const *selves; /* [stages] */
     const wn_env *env;
-    uint64_t streams, runs; /* noises drawn, stages run */
+    double per_nfe, per_call; /* seconds, by a first sample; 0 where they are no budget */
+    uint64_t streams, runs;   /* noises drawn, stages run */
     bool is_cut;
 };
 
-/* By currency. A plan without an end counts for nothing: it takes what is left. */
+/* By currency; of seconds, as far as is known. A plan without an end counts for nothing: it takes what is left. */
 struct need {
     double of[VIEW_CURRENCIES];
 };
@@ -138,14 +142,19 @@ static double bounded(uint64_t planned)
     return planned == UINT64_MAX ? 0 : (double)planned;
 }
 
+static void time_need(const struct course *c, struct need *n)
+{
+    n->of[WN_CURRENCY_SECONDS] = c->per_nfe * n->of[WN_CURRENCY_NFE] + c->per_call * n->of[WN_CURRENCY_VERIFIER_CALLS];
+}
+
 static struct need need_of(const struct course *c, uint64_t i, const struct track *track)
 {
     const wn_search_plan p = plan_of(c->o, i, track, c->env->evals_per_velocity);
     struct need n = { { 0 } };
     n.of[WN_CURRENCY_NFE] = bounded(p.nfe);
-    n.of[WN_CURRENCY_SECONDS] = bounded(p.nfe);
     n.of[WN_CURRENCY_VERIFIER_CALLS] = bounded(p.verifier_calls);
     n.of[WN_CURRENCY_CANDIDATES] = bounded(p.candidates);
+    time_need(c, &n);
     return n;
 }
 
@@ -158,6 +167,7 @@ static struct need least_of(const struct course *c, const struct track *track)
                                             : (double)env->cost(env->ctx, track->first, track->last);
     n.of[WN_CURRENCY_VERIFIER_CALLS] = 1;
     n.of[WN_CURRENCY_CANDIDATES] = !track->is_draft;
+    time_need(c, &n);
     return n;
 }
 
@@ -255,12 +265,24 @@ struct stages {
     void *selves[]; /* of o->stages */
 };
 
+/* One sample goes all the way before the first stage: then there is a picture, and it is known what stages take. */
+static wn_status gauge(struct course *c, wn_error *err)
+{
+    const struct wn_price nfe = { 1, 0, 0 }, call = { 0, 1, 0 };
+    struct wn_purse purse = wn_purse_open(c->env);
+    WN_TRY(wn_purse_gauge(&purse, true, err));
+    c->per_nfe = wn_purse_seconds(&purse, nfe);
+    c->per_call = wn_purse_seconds(&purse, call);
+    return WN_OK;
+}
+
 static wn_status run(void *self, const wn_env *env, wn_error *err)
 {
     const struct stages *s = self;
     struct course c = { .o = s->o, .selves = s->selves, .env = env };
     if (!WN_HAS(wn_env, env, kick) || !env->kick)
         return wn_fail(err, WN_E_UNSUPPORTED, "this host has no env->kick with kernels; take winnow 0.1 or later");
+    WN_TRY(gauge(&c, err));
     for (int64_t i = 0; i < s->o->rounds && !c.is_cut; i++)
         WN_TRY(run_round(&c, err));
     return c.is_cut ? wn_fail(err, WN_E_BUDGET, "the budget ended before the stages") : WN_OK;
@@ -298,6 +320,18 @@ static wn_status check(const struct options *o, wn_error *err)
     return WN_OK;
 }
 
+/* The same with what the stages' searches find wrong with theirs. */
+static wn_status check_all(const void *values, wn_error *err)
+{
+    const struct options *o = values;
+    for (uint64_t i = 0; i < o->stages->count; i++) {
+        const wn_search *search = part_of(o, i)->plugin->vtable;
+        if (search->check)
+            WN_TRY(name_stage(o, i, search->check(part_of(o, i)->options, err), err));
+    }
+    return check(o, err);
+}
+
 static void destroy(void *self)
 {
     struct stages *s = self;
@@ -310,7 +344,7 @@ static void destroy(void *self)
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)
 {
     const struct options *o = values;
-    WN_TRY(check(o, err));
+    WN_TRY(check_all(o, err));
     struct stages *s = calloc(1, sizeof *s + o->stages->count * sizeof(void *));
     if (!s)
         return wn_fail(err, WN_E_MEMORY, "no memory for %llu stages", (unsigned long long)o->stages->count);
@@ -334,6 +368,7 @@ static const wn_search search = {
     .run = run,
     .part_options = stage_options,
     .part_options_size = sizeof(struct stage_options),
+    .check = check_all,
 };
 
 static const wn_plugin plugin = {

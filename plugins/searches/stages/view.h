@@ -44,6 +44,9 @@ struct crew {
     float *noises; /* [count][latent_values], of crew_settle */
 };
 
+/* A clone of a sample of the real env; of 0, 0. */
+wn_status view_copy(const wn_env *env, wn_sample from, wn_sample *to, wn_error *err);
+
 wn_status crew_add(struct crew *c, const struct survivor *s, wn_error *err); /* takes clones of its samples */
 /* Keeps the `most` best, best first; of those that would start again from one noise, one. Reads their noises. The guide
  * is asked once more where they were not all in one set: a guide that compares has to see them together, any other has

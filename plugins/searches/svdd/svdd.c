@@ -43,14 +43,27 @@ struct search {
     struct wn_flock children; // [children]
     double *weights;          // [children]
     uint64_t stream, choices;
+    bool is_narrow; // once there was no time for all children
 };
+
+/* As many children as all blocks that are left can have, and two at least, as long as that lasts. */
+static uint64_t width_of(struct search *s)
+{
+    const wn_env *env = s->env;
+    const uint64_t way = env->steps - 1 - s->state.point, block = (uint64_t)s->o->block;
+    const struct wn_price each = { (double)(way * env->evals_per_velocity), (double)((way + block - 1) / block), 0 };
+    const struct wn_price rest = wn_price_advance(env, 1, env->steps - 1, env->steps, true);
+    const uint64_t width = wn_purse_width(&s->purse, (uint64_t)s->o->children, each, rest);
+    s->is_narrow = s->is_narrow || width < (uint64_t)s->o->children;
+    return width < 2 ? 2 : width;
+}
 
 /* As many children as can be paid for, and one of them to the end; 0 = not even two. */
 static uint64_t take_block(struct search *s, uint64_t to)
 {
     const wn_env *env = s->env;
     const struct wn_price rest = wn_price_advance(env, 1, to, env->steps, true);
-    uint64_t count = (uint64_t)s->o->children;
+    uint64_t count = width_of(s);
     while (count > 1 && !wn_purse_take(&s->purse, wn_price_kicks(env, count, to - s->state.point, to, true), rest))
         count--;
     return count > 1 ? count : 0;
@@ -85,6 +98,7 @@ static wn_status walk(struct search *s, wn_error *err)
 {
     const wn_env *env = s->env;
     const uint64_t last = env->steps - 1, block = (uint64_t)s->o->block;
+    WN_TRY(wn_purse_gauge(&s->purse, true, err));
     WN_TRY(wn_flock_draw(&s->state, 0, 1, err));
     if (!wn_purse_take(&s->purse, wn_price_advance(env, 1, 0, 0, false), wn_price_advance(env, 1, 0, env->steps, true)))
         return wn_flock_break_off(&s->state, &s->purse, err);
@@ -96,7 +110,8 @@ static wn_status walk(struct search *s, wn_error *err)
             return wn_flock_break_off(&s->state, &s->purse, err);
         WN_TRY(run_block(s, count, to, err));
     }
-    return wn_flock_finish(&s->state, &s->purse, err);
+    WN_TRY(wn_flock_finish(&s->state, &s->purse, err));
+    return s->is_narrow ? wn_fail(err, WN_E_BUDGET, "there was no time for all children") : WN_OK;
 }
 
 static wn_status run(void *self, const wn_env *env, wn_error *err)

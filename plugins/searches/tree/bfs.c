@@ -44,7 +44,10 @@ static wn_status walk(struct bfs *b, wn_error *err)
     struct wn_flock *f = &b->samples;
     uint64_t points[WN_STOPS_MAX];
     const uint64_t levels = env->steps > 2 ? tree_levels(b->o, env->steps, env->steps - 2, points) : 0;
-    WN_TRY(wn_flock_draw(f, 0, f->capacity, err));
+    const struct wn_price each = { (double)(env->steps * env->evals_per_velocity), (double)(levels + 1), 1 };
+    WN_TRY(wn_purse_gauge(&b->purse, true, err));
+    const uint64_t n = wn_purse_width(&b->purse, f->capacity, each, wn_price_nothing); // as there is time for
+    WN_TRY(wn_flock_draw(f, 0, n, err));
     for (uint64_t i = 0; i < levels; i++) {
         const struct wn_price price = wn_price_kicks(env, f->count, points[i] - f->point, points[i], f->is_paid);
         if (!wn_purse_take(&b->purse, price, wn_price_advance(env, 1, points[i], env->steps, true)))
@@ -52,7 +55,10 @@ static wn_status walk(struct bfs *b, wn_error *err)
         WN_TRY(wn_flock_kick(f, points[i], kernel, &b->stream, err));
         WN_TRY(branch(b, err));
     }
-    return wn_flock_finish_by_kicks(f, &b->purse, kernel, &b->stream, err);
+    WN_TRY(wn_flock_finish_by_kicks(f, &b->purse, kernel, &b->stream, err));
+    return n < f->capacity ? wn_fail(err, WN_E_BUDGET, "there was time for %llu of %llu samples", (unsigned long long)n,
+                                     (unsigned long long)f->capacity)
+                           : WN_OK;
 }
 
 wn_status tree_bfs(const struct options *o, const wn_env *env, wn_error *err)

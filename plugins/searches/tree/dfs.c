@@ -85,6 +85,7 @@ static wn_status make_sample(struct dfs *d, wn_error *err)
 static wn_status make_all(struct dfs *d, wn_error *err)
 {
     const uint64_t pilots = (uint64_t)d->o->pilots;
+    WN_TRY(wn_purse_gauge(&d->purse, true, err));
     WN_TRY(wn_pilot(&d->pilots, &d->purse, pilots, d->o->quantile, &d->gates, err));
     d->noises = pilots;
     for (int64_t i = 0; i < d->o->samples; i++)

@@ -163,6 +163,7 @@ static void back_up(struct dts *t, uint64_t leaf)
 static wn_status grow(struct dts *t, wn_error *err)
 {
     const wn_env *env = t->env;
+    WN_TRY(wn_purse_gauge(&t->purse, false, err));
     for (int64_t i = 0; i < t->o->samples; i++) {
         const uint64_t node = descend(t), from = point_of(t, node);
         uint64_t leaf;

@@ -107,6 +107,7 @@ static wn_status make_candidate(struct search *s, wn_error *err)
 static wn_status make_all(struct search *s, wn_error *err)
 {
     const uint64_t pilots = (uint64_t)s->o->pilots;
+    WN_TRY(wn_purse_gauge(&s->purse, true, err));
     WN_TRY(wn_pilot(&s->pilots, &s->purse, pilots, s->o->quantile, &s->gates, err));
     s->noises = pilots;
     for (int64_t i = 0; i < s->o->candidates; i++)

@@ -10,6 +10,8 @@
 #include <winnow/search.h>
 
 #include <explore/directions.h>
+#include <explore/flock.h>
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -35,6 +37,7 @@ static const wn_option options[] = {
 struct climb {
     const struct options *o;
     const wn_env *env;
+    struct wn_purse purse;
     float *pivot;       // [latent_values]
     float *noise;       // [1 + neighbours][latent_values]: a fresh pivot or nothing, then the neighbours
     wn_sample *samples; // [1 + neighbours]
@@ -69,14 +72,6 @@ static wn_status draw(struct climb *c, bool is_fresh, uint64_t neighbours, wn_er
         WN_TRY(spawn(c, i, err));
     }
     return WN_OK;
-}
-
-static uint64_t affordable(const wn_env *env, uint64_t count)
-{
-    double most = env->budget_left(env->ctx, WN_CURRENCY_NFE) / (double)env->cost(env->ctx, 0, env->steps);
-    most = fmin(most, env->budget_left(env->ctx, WN_CURRENCY_VERIFIER_CALLS));
-    most = fmin(most, env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES));
-    return most < (double)count ? (uint64_t)most : count;
 }
 
 /* Scores the pivot and its neighbours, and offers those from `first` on, which are new. The pivot is scored each time,
@@ -118,7 +113,11 @@ static void move(struct climb *c, uint64_t neighbours)
 static wn_status iterate(struct climb *c, bool is_fresh, wn_error *err)
 {
     const uint64_t fresh = is_fresh ? 1 : 0;
-    const uint64_t count = affordable(c->env, fresh + (uint64_t)c->o->neighbours);
+    const struct wn_price each = wn_price_advance(c->env, 1, 0, c->env->steps, false);
+    const uint64_t wanted = fresh + (uint64_t)c->o->neighbours;
+    const bool is_asked_again = !is_fresh && WN_HAS(wn_env, c->env, guide_compares) && c->env->guide_compares;
+    const struct wn_price pivot = { 0, is_asked_again, 0 };
+    const uint64_t count = wn_purse_take_most(&c->purse, wanted, each, pivot);
     if (count == 0)
         return wn_fail(err, WN_E_BUDGET, "the budget ended");
     const uint64_t neighbours = count - fresh;
@@ -132,6 +131,7 @@ static wn_status iterate(struct climb *c, bool is_fresh, wn_error *err)
 
 static wn_status climb(struct climb *c, wn_error *err)
 {
+    WN_TRY(wn_purse_gauge(&c->purse, false, err));
     for (int64_t i = 0; i < c->o->iterations; i++) {
         const bool gives_up = c->o->patience > 0 && c->stale >= (uint64_t)c->o->patience;
         WN_TRY(iterate(c, i == 0 || gives_up, err));
@@ -146,6 +146,7 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     struct climb c = {
         .o = o,
         .env = env,
+        .purse = wn_purse_open(env),
         .pivot = malloc(env->latent_values * sizeof *c.pivot),
         .noise = malloc(slots * env->latent_values * sizeof *c.noise),
         .samples = calloc(slots, sizeof *c.samples),
@@ -162,8 +163,7 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
     return status;
 }
 
-/* An upper bound: with patience, every iteration may begin with a fresh pivot. Under a guide that compares, a call more
- * for each iteration. */
+/* An upper bound: with patience, iterations may begin with a fresh pivot. The others score theirs again. */
 static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
     const struct options *o = values;
@@ -171,6 +171,7 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     const uint64_t pivots = o->patience > 0 ? 1 + (rounds - 1) / (uint64_t)o->patience : 1;
     p->candidates = rounds * (uint64_t)o->neighbours + pivots;
     p->verifier_calls = p->candidates;
+    p->calls_again = rounds - 1;
     p->nfe = p->candidates * steps * evals_per_velocity;
 }
 

@@ -24,9 +24,10 @@ extern "C" {
 
 /* Element types of weights and tensors; tensors are F32 or I32 at the boundary.
  *
- * From WN_Q8_0 on (since 0.4) a weight's row is a run of blocks of 32 or 256 values, as ggml lays them out: cols is a multiple of
- * the block, so that rows can still be sliced and stacked. d and dmin are IEEE halves, little-endian like everything;
- * members follow one another without padding; j counts the values of a block, and a byte's low half comes first.
+ * From WN_Q8_0 on (since 0.4) a weight's row is a run of blocks of 32 or 256 values, as ggml lays them out: cols is a
+ * multiple of the block, so that rows can still be sliced and stacked. d and dmin are IEEE halves, little-endian like
+ * everything; members follow one another without padding; j counts the values of a block, and a byte's low half comes
+ * first.
  *
  *   Q8_0   32 values,  34 bytes: d, int8 q[32].                y[j] = d q[j]
  *   Q4_0   32 values,  18 bytes: d, u8 q[16].                  y[j] = d (low(q[j]) - 8), y[j + 16] = d (high(q[j]) - 8)
@@ -35,8 +36,8 @@ extern "C" {
  *   Q5_K  256 values, 176 bytes: d, dmin, u8 s[12], u8 h[32], u8 q[128]. The same with a fifth bit: bit k of h[j % 32]
  *                                for group k
  *   Q6_K  256 values, 210 bytes: u8 low[128], u8 high[64], int8 scale[16], d. Two halves of 128 values: quarter k of
- *                                one is the low (k < 2) or high halves of low[64 half + 32 (k % 2) ..] and bits 2k, 2k + 1
- *                                of high[32 half ..]. y = (d scale[j / 16]) (q - 32)
+ *                                one is the low (k < 2) or high halves of low[64 half + 32 (k % 2) ..] and bits 2k,
+ *                                2k + 1 of high[32 half ..]. y = (d scale[j / 16]) (q - 32)
  *
  * Scales and minima of Q4_K and Q5_K have six bits: of groups k < 4 they are s[k] & 63 and s[k + 4] & 63, of the others
  * low(s[k + 4]) | s[k - 4] >> 6 << 4 and high(s[k + 4]) | s[k] >> 6 << 4.
@@ -88,8 +89,8 @@ typedef struct wn_tensor {
 
 /* A run of rows of a weight. Values are data * scale. Frozen. */
 typedef struct wn_weight_part {
-    const void *data; /* [rows, cols] dense, little-endian, any alignment; must stay mapped while programs live. In blocks
-                       * where dtype is of blocks */
+    const void *data; /* [rows, cols] dense (in blocks, where dtype is of blocks), little-endian, any alignment; must
+                       * stay mapped while programs live */
     int32_t dtype;
     float scale; /* 1 unless the file has scales */
     uint64_t rows;

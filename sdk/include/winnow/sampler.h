@@ -94,7 +94,8 @@ typedef struct wn_sampler {
     wn_status (*decode)(void *self, const wn_canvas *canvas, uint64_t count, const float *const *x0, int32_t quality,
                         uint8_t *const *rgb, wn_error *err);
 
-    /* Extensions by id ("winnow.image_to_latent/1"); may be NULL. [any] */
+    /* Extensions by id ("winnow.image_to_latent/1"); may be NULL. self is NULL where an extension is asked for that needs no
+     * instance ("winnow.workload/1"). [any] */
     const void *(*extension)(void *self, const char *id);
 } wn_sampler;
 

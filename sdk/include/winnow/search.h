@@ -142,6 +142,9 @@ typedef struct wn_env {
     /* One stochastic step to `point`, which may be several points on, z from stream. Whatever the spec's solver, it
      * takes one velocity: that of the state it leaves, which a score or a peek may have paid for already. */
     wn_status (*kick)(void *ctx, wn_sample sample, uint64_t point, wn_kernel kernel, uint64_t stream, wn_error *err);
+
+    /* 1: the guide compares, and to score a sample again is another call of it; 0: it has answered. */
+    uint64_t guide_compares;
 } wn_env;
 
 enum {
@@ -154,16 +157,18 @@ typedef struct wn_search_plan {
     uint64_t struct_size;
     uint64_t candidates; /* finished samples */
     uint64_t nfe;
-    uint64_t verifier_calls;
-    uint64_t reserved[12]; /* 0: later members of a struct that plugins fill */
+    uint64_t verifier_calls; /* each sample once */
+    uint64_t calls_again;    /* under a guide that compares, those of samples that were scored before */
+    uint64_t reserved[11];   /* 0: later members of a struct that plugins fill */
 } wn_search_plan;
 
 typedef struct wn_search {
     uint64_t struct_size;
     uint64_t flags; /* WN_SEARCH_... */
 
-    /* An upper bound from options and schedule length alone, before the budget is applied. `options` is the filled
-     * options struct: no instance is needed. A step is planned as one velocity; where the spec's solver takes more, the
+    /* An upper bound from options and schedule length alone, before the budget is applied; one sample more, looked at
+     * twice on its way, is allowed for where the budget is in seconds, to learn what samples take. `options` is the
+     * filled options struct: no instance is needed. A step is planned as one velocity; where the spec's solver takes more, the
      * host scales the plan. [any] */
     void (*plan)(const void *options, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *plan);
 
@@ -174,6 +179,10 @@ typedef struct wn_search {
      * element of it may have beside "use" and "options". Ends with WN_OPTIONS_END; NULL: nothing more. */
     const wn_option *part_options;
     uint64_t part_options_size;
+
+    /* Since 0.4. What is wrong with filled options of which each is fine by itself, so that `winnow check` tells what
+     * create would: WN_E_ARG with a message that begins with the option's name. NULL: nothing can be. [any] */
+    wn_status (*check)(const void *options, wn_error *err);
 } wn_search;
 
 /* One search of an option of type WN_OPTION_SEARCHES: {"use": NAME, "options": {...}, what part_options says}. The host

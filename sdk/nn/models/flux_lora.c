@@ -4,6 +4,7 @@
 #include "flux_lora.h"
 
 #include "../config.h"
+#include "../weights/safetensors.h"
 #include "../weights/scale.h"
 #include "flux_parts.h"
 #include "lora_names.h"
@@ -29,10 +30,18 @@ struct change {
     float *down;  // [rank, cols]
 };
 
+/* A network that LoRAs change. */
+struct target {
+    nn_weights **w;
+    const char *prefix;  /* of its tensors, before a part's module */
+    int32_t layout;      /* whose places are w's */
+    const char *section; /* of the metadata */
+    struct flux_parts_list parts;
+};
+
 struct merge {
     const nn_flux *c;
-    const nn_weights *w;
-    struct flux_parts_list parts;
+    struct target target[LORA_TARGETS];
     struct change *changes;
     uint64_t count, capacity;
     const nn_lora *lora;
@@ -50,9 +59,10 @@ static const struct flux_place *place_of(const struct flux_part *p, int32_t layo
 /* Which layout's names the LoRA's layer has, WN_NONE for a layer that is not of the model. */
 static uint32_t layout_of(const struct merge *m, const struct lora_name *n)
 {
-    for (uint64_t i = 0; i < m->parts.count; i++)
+    const struct flux_parts_list *parts = &m->target[n->target].parts;
+    for (uint64_t i = 0; i < parts->count; i++)
         for (int32_t layout = NN_FLUX_DIFFUSERS; layout <= NN_FLUX_BFL; layout++)
-            if (lora_name_means(n, place_of(&m->parts.part[i], layout)->module))
+            if (lora_name_means(n, place_of(&parts->part[i], layout)->module))
                 return (uint32_t)layout;
     return WN_NONE;
 }
@@ -102,11 +112,12 @@ static wn_status check_names(const struct merge *m)
         return WN_OK;
     if (unknown == 0)
         return wn_fail(m->err, WN_E_FORMAT, "%s: holds no tensors", nn_weights_path(m->lora->w));
-    return wn_fail(m->err, WN_E_UNSUPPORTED,
-                   "%s: %llu of %llu tensors change nothing of this transformer: %s%s; a LoRA for it, with these taken "
-                   "out, is needed",
-                   nn_weights_path(m->lora->w), (unsigned long long)unknown,
-                   (unsigned long long)nn_weights_count(m->lora->w), list, unknown > 4 ? ", ..." : "");
+    return wn_fail(
+        m->err, WN_E_UNSUPPORTED,
+        "%s: %llu of %llu tensors change nothing of this model: %s%s; a LoRA for it, with these taken out, is "
+        "needed",
+        nn_weights_path(m->lora->w), (unsigned long long)unknown, (unsigned long long)nn_weights_count(m->lora->w),
+        list, unknown > 4 ? ", ..." : "");
 }
 
 /* ---- alpha -------------------------------------------------------------------------------------------------- */
@@ -124,20 +135,27 @@ static wn_status pattern_alpha(const nn_config *pattern, const char *module, dou
     return WN_OK;
 }
 
+static const char *metadata_key(const struct merge *m, const struct lora_name *n, const char *leaf, char key[64])
+{
+    snprintf(key, 64, "%s.%s", m->target[n->target].section, leaf);
+    return key;
+}
+
 /* alpha of the metadata, and whether it is divided by the rank's root. */
 static wn_status metadata_alpha(const struct merge *m, const struct lora_name *n, double *alpha, bool *by_root)
 {
     const nn_config *pattern = NULL;
     bool is_dora = false;
+    char key[64];
     if (!m->metadata)
         return WN_OK;
-    WN_TRY(nn_config_number(m->metadata, "transformer.lora_alpha", *alpha, alpha, m->err));
-    WN_TRY(nn_config_bool(m->metadata, "transformer.use_rslora", false, by_root, m->err));
-    WN_TRY(nn_config_bool(m->metadata, "transformer.use_dora", false, &is_dora, m->err));
+    WN_TRY(nn_config_number(m->metadata, metadata_key(m, n, "lora_alpha", key), *alpha, alpha, m->err));
+    WN_TRY(nn_config_bool(m->metadata, metadata_key(m, n, "use_rslora", key), false, by_root, m->err));
+    WN_TRY(nn_config_bool(m->metadata, metadata_key(m, n, "use_dora", key), false, &is_dora, m->err));
     if (is_dora)
         return wn_fail(m->err, WN_E_UNSUPPORTED, "%s: is a DoRA, whose magnitudes are not applied",
                        nn_weights_path(m->lora->w));
-    WN_TRY(nn_config_object(m->metadata, "transformer.alpha_pattern", &pattern, m->err));
+    WN_TRY(nn_config_object(m->metadata, metadata_key(m, n, "alpha_pattern", key), &pattern, m->err));
     return pattern ? pattern_alpha(pattern, n->module, alpha, m->err) : WN_OK;
 }
 
@@ -164,11 +182,11 @@ static wn_status factor_of(const struct merge *m, const nn_tensor *down, const s
 
 /* ---- collecting --------------------------------------------------------------------------------------------- */
 
-static const nn_tensor *base_of(const struct merge *m, const struct flux_part *p)
+static const nn_tensor *base_of(const struct target *t, const struct flux_part *p)
 {
     char name[256];
-    snprintf(name, sizeof name, "%s%s.weight", m->c->prefix, place_of(p, m->c->layout)->module);
-    return nn_weights_find(m->w, name);
+    snprintf(name, sizeof name, "%s%s.weight", t->prefix, place_of(p, t->layout)->module);
+    return nn_weights_find(*t->w, name);
 }
 
 static wn_status check_shapes(const struct merge *m, const nn_tensor *down, const nn_tensor *up, const nn_tensor *base,
@@ -176,8 +194,11 @@ static wn_status check_shapes(const struct merge *m, const nn_tensor *down, cons
 {
     const uint64_t rank = down->rank == 2 ? down->shape[0] : 0;
     if (!base || base->rank != 2)
-        return wn_fail(m->err, WN_E_MISSING, "%s: tensor \"%s\" changes a matrix that %s does not have", down->file,
-                       down->name, nn_weights_path(m->w));
+        return wn_fail(m->err, WN_E_MISSING, "%s: tensor \"%s\" changes a matrix that the model does not have",
+                       down->file, down->name);
+    if (!weight_block_of(down->dtype).values || !weight_block_of(up->dtype).values)
+        return wn_fail(m->err, WN_E_FORMAT, "%s: tensor \"%s\" and its partner are %s and %s, expected floats",
+                       down->file, down->name, nn_dtype_name(down->dtype), nn_dtype_name(up->dtype));
     if (rank == 0 || rank > MAX_RANK || down->shape[1] != base->shape[1])
         return wn_fail(m->err, WN_E_FORMAT, "%s: tensor \"%s\" is [%llu, %llu], expected [1 to %d, %llu]", down->file,
                        down->name, (unsigned long long)rank, (unsigned long long)(down->rank == 2 ? down->shape[1] : 0),
@@ -216,8 +237,9 @@ static wn_status append(struct merge *m, const struct change *change, const nn_t
 static wn_status take_part(struct merge *m, const nn_tensor *down, const struct lora_name *n, int32_t layout,
                            const struct flux_part *p)
 {
-    const nn_tensor *up = partner(m, down, n, n->up), *base = base_of(m, p);
-    const struct flux_place *theirs = place_of(p, layout), *ours = place_of(p, m->c->layout);
+    const struct target *target = &m->target[n->target];
+    const nn_tensor *up = partner(m, down, n, n->up), *base = base_of(target, p);
+    const struct flux_place *theirs = place_of(p, layout), *ours = place_of(p, target->layout);
     const uint64_t d = m->c->heads * m->c->head_width;
     const uint64_t rows = n->is_qkv_only ? 3 * d : theirs->rows;
     if (theirs->row >= rows)
@@ -236,9 +258,10 @@ static wn_status take_layer(struct merge *m, const nn_tensor *down)
     if (n.role != LORA_DOWN)
         return WN_OK;
     const int32_t layout = (int32_t)layout_of(m, &n);
-    for (uint64_t i = 0; i < m->parts.count; i++)
-        if (lora_name_means(&n, place_of(&m->parts.part[i], layout)->module))
-            WN_TRY(take_part(m, down, &n, layout, &m->parts.part[i]));
+    const struct flux_parts_list *parts = &m->target[n.target].parts;
+    for (uint64_t i = 0; i < parts->count; i++)
+        if (lora_name_means(&n, place_of(&parts->part[i], layout)->module))
+            WN_TRY(take_part(m, down, &n, layout, &parts->part[i]));
     return WN_OK;
 }
 
@@ -341,15 +364,15 @@ static uint64_t changes_of(const struct merge *m, const nn_tensor *t, const stru
     return count;
 }
 
-static wn_status rewrite(const struct merge *m, const wn_host *host, const nn_tensor *t, unsigned char *to,
-                         nn_tensor *out)
+static wn_status rewrite(const struct merge *m, const wn_host *host, const nn_weights *w, const nn_tensor *t,
+                         unsigned char *to, nn_tensor *out)
 {
     struct rewrite r = { .base = t, .to = to };
     r.count = changes_of(m, t, &r.changes);
     if (!weight_row_bytes(t->dtype, t->shape[1]))
         return wn_fail(m->err, WN_E_UNSUPPORTED, "%s: tensor \"%s\" cannot be changed: it is no matrix of floats",
                        t->file, t->name);
-    WN_TRY(weight_scale(m->w, t, &r.scale, m->err));
+    WN_TRY(weight_scale(w, t, &r.scale, m->err));
     if (host->cancelled(host->ctx))
         return wn_fail(m->err, WN_E_CANCELLED, "cancelled");
     host->parallel_for(host->ctx, t->shape[0], rewrite_row, &r);
@@ -362,37 +385,40 @@ static wn_status rewrite(const struct merge *m, const wn_host *host, const nn_te
     return WN_OK;
 }
 
-/* All changed weights into `owned`, the view's list into `list`. */
-static wn_status rewrite_all(const struct merge *m, const wn_host *host, nn_tensor *list, unsigned char *owned)
+/* All changed weights of w into `owned`, the view's list into `list`. */
+static wn_status rewrite_all(const struct merge *m, const wn_host *host, const nn_weights *w, nn_tensor *list,
+                             unsigned char *owned)
 {
-    for (uint64_t i = 0; i < nn_weights_count(m->w); i++) {
-        const nn_tensor *t = nn_weights_at(m->w, i);
+    for (uint64_t i = 0; i < nn_weights_count(w); i++) {
+        const nn_tensor *t = nn_weights_at(w, i);
         const struct change *first;
         list[i] = *t;
         if (changes_of(m, t, &first) == 0)
             continue;
-        WN_TRY(rewrite(m, host, t, owned, &list[i]));
+        WN_TRY(rewrite(m, host, w, t, owned, &list[i]));
         owned += (merged_bytes(t) + 63) / 64 * 64;
-        host->progress(host->ctx, (double)(i + 1), (double)nn_weights_count(m->w), "merging LoRAs");
+        host->progress(host->ctx, (double)(i + 1), (double)nn_weights_count(w), "merging LoRAs");
     }
     return WN_OK;
 }
 
 static wn_status make_view(const struct merge *m, const wn_host *host, nn_weights **w)
 {
-    uint64_t bytes = 64;
+    uint64_t bytes = 0;
     nn_weights *view;
     const struct change *first;
-    for (uint64_t i = 0; i < nn_weights_count(m->w); i++)
-        if (changes_of(m, nn_weights_at(m->w, i), &first))
-            bytes += (merged_bytes(nn_weights_at(m->w, i)) + 63) / 64 * 64;
-    nn_tensor *list = calloc(nn_weights_count(m->w) + 1, sizeof *list);
+    for (uint64_t i = 0; i < nn_weights_count(*w); i++)
+        if (changes_of(m, nn_weights_at(*w, i), &first))
+            bytes += (merged_bytes(nn_weights_at(*w, i)) + 63) / 64 * 64;
+    if (bytes == 0)
+        return WN_OK;
+    nn_tensor *list = calloc(nn_weights_count(*w) + 1, sizeof *list);
     unsigned char *owned = malloc(bytes);
-    wn_status status = list && owned ? rewrite_all(m, host, list, owned)
+    wn_status status = list && owned ? rewrite_all(m, host, *w, list, owned)
                                      : wn_fail(m->err, WN_E_MEMORY, "%s: no memory for %llu bytes of merged weights",
-                                               nn_weights_path(m->w), (unsigned long long)bytes);
+                                               nn_weights_path(*w), (unsigned long long)bytes);
     if (status == WN_OK)
-        status = nn_weights_view(*w, list, nn_weights_count(m->w), owned, &view, m->err);
+        status = nn_weights_view(*w, list, nn_weights_count(*w), owned, &view, m->err);
     if (status == WN_OK)
         *w = view;
     else
@@ -401,24 +427,64 @@ static wn_status make_view(const struct merge *m, const wn_host *host, nn_weight
     return status;
 }
 
-wn_status nn_flux_lora_merge(const nn_flux *c, const nn_lora *loras, uint64_t count, const wn_host *host,
-                             nn_weights **w, wn_error *err)
+/* ---- targets ------------------------------------------------------------------------------------------------ */
+
+/* CLIP's matrices: whole, and under one name but for "text_model." before it. */
+static wn_status clip_parts(const nn_lora_clip *clip, struct flux_parts_list *out, wn_error *err)
 {
-    struct merge m = { .c = c, .w = *w, .err = err };
-    wn_status status = flux_parts_make(c, &m.parts, err);
+    const size_t begin = strlen(clip->prefix);
+    const uint64_t count = nn_weights_count(*clip->w);
+    *out = (struct flux_parts_list){ calloc(count + 1, sizeof *out->part), 0 };
+    if (!out->part)
+        return wn_fail(err, WN_E_MEMORY, "no memory for the names of a text encoder");
+    for (uint64_t i = 0; i < count; i++) {
+        const nn_tensor *t = nn_weights_at(*clip->w, i);
+        const size_t length = strlen(t->name);
+        struct flux_part *p = &out->part[out->count];
+        if (t->rank != 2 || length < begin + 8 || length - begin > 80 || strncmp(t->name, clip->prefix, begin) != 0 ||
+            strcmp(t->name + length - 7, ".weight") != 0)
+            continue;
+        for (int k = 0; k < 2; k++) {
+            snprintf(p->in[k].module, sizeof p->in[k].module, "%s%.*s", k == NN_FLUX_BFL - 1 ? "" : "text_model.",
+                     (int)(length - begin - 7), t->name + begin);
+            p->in[k].rows = p->rows = t->shape[0];
+        }
+        out->count++;
+    }
+    return WN_OK;
+}
+
+static wn_status open_targets(struct merge *m, const nn_lora_clip *clip, nn_weights **w)
+{
+    m->target[LORA_TRANSFORMER] =
+        (struct target){ .w = w, .prefix = m->c->prefix, .layout = m->c->layout, .section = "transformer" };
+    m->target[LORA_TEXT_ENCODER] = (struct target){
+        .w = clip ? clip->w : NULL, .prefix = clip ? clip->prefix : "", .layout = NN_FLUX_BFL, .section = "text_encoder"
+    };
+    WN_TRY(flux_parts_make(m->c, &m->target[LORA_TRANSFORMER].parts, m->err));
+    return clip ? clip_parts(clip, &m->target[LORA_TEXT_ENCODER].parts, m->err) : WN_OK;
+}
+
+wn_status nn_flux_lora_merge(const nn_flux *c, const nn_lora *loras, uint64_t count, const wn_host *host,
+                             const nn_lora_clip *clip, nn_weights **w, wn_error *err)
+{
+    struct merge m = { .c = c, .err = err };
+    wn_status status = open_targets(&m, clip, w);
     for (uint64_t i = 0; i < count && status == WN_OK; i++) {
         m.lora = &loras[i];
         status = take_lora(&m);
     }
-    if (status == WN_OK && m.count) {
+    if (status == WN_OK && m.count)
         qsort(m.changes, m.count, sizeof *m.changes, by_base);
-        status = make_view(&m, host, w);
-    }
+    for (int i = 0; i < LORA_TARGETS && status == WN_OK && m.count; i++)
+        if (m.target[i].w)
+            status = make_view(&m, host, m.target[i].w);
     for (uint64_t i = 0; i < m.count; i++) {
         free(m.changes[i].up);
         free(m.changes[i].down);
     }
     free(m.changes);
-    free(m.parts.part);
+    for (int i = 0; i < LORA_TARGETS; i++)
+        free(m.target[i].parts.part);
     return status;
 }

@@ -1,4 +1,4 @@
-/* flux_lora.h - low-rank changes (LoRA, Hu et al. 2021, arXiv:2106.09685) put into FLUX.1's weights.
+/* flux_lora.h - low-rank changes (LoRA, Hu et al. 2021, arXiv:2106.09685) put into the weights of FLUX.1 and its CLIP.
  *
  * W + scale alpha / rank up down, with float32 sums, up down first. What is merged keeps the weight's type where that
  * is F32, F16 or BF16, and becomes BF16 where it is of 8 bits or quantised: that has the range of F32 at the size of
@@ -10,6 +10,7 @@
  *    (lora_adapter_metadata: lora_alpha, alpha_pattern, use_rslora), else the rank.
  *  - kohya: lora_unet_MODULE.lora_down.weight, .lora_up.weight, .alpha, with "_" for "." in MODULE; lora_transformer_
  * too.
+ *    Layers of CLIP are lora_te1_MODULE, text_encoder.MODULE.
  *  - XLabs: double_blocks.N.processor.qkv_lora1.down.weight and so on; 1 is the image's stream, 2 the text's.
  *
  * Easy to get wrong:
@@ -27,9 +28,16 @@ typedef struct nn_lora {
     double scale;
 } nn_lora;
 
-/* Merges `count` LoRAs into *w, a transformer that c describes: *w becomes a view of what it was (nn_weights_view). A
- * tensor of a LoRA that changes nothing here is an error that names it. The host lends its threads. [setup] */
+/* The text encoder that LoRAs may change too. prefix: what its tensors' names have before "encoder.layers." */
+typedef struct nn_lora_clip {
+    nn_weights **w;
+    const char *prefix;
+} nn_lora_clip;
+
+/* Merges `count` LoRAs into *w, a transformer that c describes, and *clip->w (clip may be NULL): each becomes a view of
+ * what it was (nn_weights_view) where it is changed. A tensor of a LoRA that changes nothing here is an error that
+ * names it. The host lends its threads. [setup] */
 NN_API wn_status nn_flux_lora_merge(const nn_flux *c, const nn_lora *loras, uint64_t count, const wn_host *host,
-                                    nn_weights **w, wn_error *err);
+                                    const nn_lora_clip *clip, nn_weights **w, wn_error *err);
 
 #endif

@@ -17,14 +17,17 @@ static const struct {
 static const struct {
     const char *text;
     int has_underscores;
+    int target;
 } beginnings[] = {
-    { "base_model.model.transformer.", 0 },
-    { "base_model.model.", 0 },
-    { "model.diffusion_model.", 0 },
-    { "diffusion_model.", 0 },
-    { "transformer.", 0 },
-    { "lora_unet_", 1 },
-    { "lora_transformer_", 1 },
+    { "base_model.model.transformer.", 0, LORA_TRANSFORMER },
+    { "base_model.model.", 0, LORA_TRANSFORMER },
+    { "model.diffusion_model.", 0, LORA_TRANSFORMER },
+    { "diffusion_model.", 0, LORA_TRANSFORMER },
+    { "transformer.", 0, LORA_TRANSFORMER },
+    { "lora_unet_", 1, LORA_TRANSFORMER },
+    { "lora_transformer_", 1, LORA_TRANSFORMER },
+    { "lora_te1_", 1, LORA_TEXT_ENCODER },
+    { "text_encoder.", 0, LORA_TEXT_ENCODER },
 };
 
 static const struct {
@@ -64,6 +67,7 @@ static void take_module(const char *name, struct lora_name *out)
         if (strncmp(name, beginnings[i].text, strlen(beginnings[i].text)) == 0) {
             begin = strlen(beginnings[i].text);
             out->has_underscores = beginnings[i].has_underscores;
+            out->target = beginnings[i].target;
         }
     if (begin > out->stem || out->stem - begin >= sizeof out->module)
         out->role = 0;

@@ -11,6 +11,7 @@
 #include "gguf.h"
 #include "json.h"
 #include "safetensors.h"
+#include "synthetic.h"
 #include "torch_file.h"
 
 #include <cjson/cJSON.h>
@@ -184,6 +185,7 @@ struct nn_weights {
     nn_weights *base; /* of a view, NULL otherwise */
     nn_tensor *view;  /* [count], with names of their own */
     void *owned;
+    struct nn_synthetic *synthetic; /* NULL: tensors of files */
 };
 
 static wn_status no_memory(const nn_weights *w, wn_error *err)
@@ -408,6 +410,7 @@ void nn_weights_close(nn_weights *w)
         free((char *)w->view[i].name);
     free(w->view);
     free(w->owned);
+    synthetic_free(w->synthetic);
     nn_weights_close(w->base);
     for (uint64_t i = 0; i < w->file_count; i++) {
         release_file(w->files[i]);
@@ -419,6 +422,24 @@ void nn_weights_close(nn_weights *w)
     free(w->tensors);
     free(w->path);
     free(w);
+}
+
+/* ---- of no file ---- */
+
+wn_status nn_weights_synthetic(const char *name, int32_t dtype, nn_weights **out, wn_error *err)
+{
+    *out = NULL;
+    nn_weights *w = calloc(1, sizeof *w);
+    if (!w || !(w->path = strdup(name))) {
+        free(w);
+        return wn_fail(err, WN_E_MEMORY, "%s: no memory", name);
+    }
+    const wn_status status = synthetic_new(name, dtype, &w->synthetic, err);
+    if (status == WN_OK)
+        *out = w;
+    else
+        nn_weights_close(w);
+    return status;
 }
 
 /* ---- looking ---- */
@@ -441,10 +462,17 @@ const nn_tensor *nn_weights_at(const nn_weights *w, uint64_t i)
 const nn_tensor *nn_weights_find(const nn_weights *w, const char *name)
 {
     const nn_tensor wanted = { .name = name }, *key = &wanted;
+    if (w->synthetic)
+        return synthetic_find(w->synthetic, name);
     if (w->count == 0)
         return NULL;
     const nn_tensor **found = bsearch(&key, w->tensors, w->count, sizeof(*w->tensors), by_name);
     return found ? *found : NULL;
+}
+
+const nn_tensor *nn_weights_shaped(const nn_weights *w, const char *name, uint64_t rows, uint64_t cols)
+{
+    return w->synthetic ? synthetic_make(w->synthetic, name, rows, cols) : nn_weights_find(w, name);
 }
 
 uint64_t nn_weights_file_count(const nn_weights *w)

@@ -25,11 +25,11 @@ typedef struct nn_tensor {
 
 typedef struct nn_weights nn_weights;
 
-/* path: a file of safetensors, of torch (.pt, .pth, .bin: torch_file.h says what of those is read) or of GGUF (gguf.h), an
- * .index.json of shards of any kind, or a folder that holds one of diffusion_pytorch_model.safetensors,
+/* path: a file of safetensors, of torch (.pt, .pth, .bin: torch_file.h says what of those is read) or of GGUF (gguf.h),
+ * an .index.json of shards of any kind, or a folder that holds one of diffusion_pytorch_model.safetensors,
  * model.safetensors, open_clip_model.safetensors, pytorch_model.bin, open_clip_pytorch_model.bin, an .index.json of the
- * first, second or fourth, diffusion_pytorch_model.gguf or model.gguf, looked for in the order of weights.c: safetensors
- * first. */
+ * first, second or fourth, diffusion_pytorch_model.gguf or model.gguf, looked for in the order of weights.c:
+ * safetensors first. */
 NN_API wn_status nn_weights_open(const char *path, nn_weights **out, wn_error *err);
 NN_API void nn_weights_close(nn_weights *w); /* NULL is fine */
 
@@ -43,13 +43,16 @@ NN_API const char *nn_weights_path(const nn_weights *w);
 NN_API uint64_t nn_weights_count(const nn_weights *w);
 NN_API const nn_tensor *nn_weights_at(const nn_weights *w, uint64_t i);         /* sorted by name */
 NN_API const nn_tensor *nn_weights_find(const nn_weights *w, const char *name); /* NULL when absent */
+/* The same for a graph that knows the shape it wants: in synthetic.h's sets a tensor is made when it is asked for, NULL
+ * when memory ran out. */
+NN_API const nn_tensor *nn_weights_shaped(const nn_weights *w, const char *name, uint64_t rows, uint64_t cols);
 NN_API uint64_t nn_weights_file_count(const nn_weights *w);
 NN_API const char *nn_weights_file(const nn_weights *w, uint64_t i);
 
-/* A value of the header of a file of safetensors (__metadata__) or GGUF, the first that has the key; NULL when absent. */
+/* A value of the header of a file of safetensors (__metadata__) or GGUF, the first with the key; NULL when absent. */
 NN_API const char *nn_weights_metadata(const nn_weights *w, const char *key);
 
-/* Elements first .. first+n-1 as float32, whatever the dtype, quantised ones too; NaN for complex and sub-byte types. */
+/* Elements first .. first+n-1 as float32, whatever the dtype; NaN for complex types and plain ones below a byte. */
 NN_API void nn_tensor_to_f32(const nn_tensor *t, uint64_t first, float *dst, uint64_t n);
 
 #endif

@@ -1,0 +1,272 @@
+/* memory_plan.c - see memory_plan.h. Weights by the type in which they are kept; activations as the toolkit's planner
+ * places them; both from the graphs that the sampler runs. */
+#include "cli/memory_plan.h"
+
+#include <string.h>
+
+enum { TYPES = 4 };
+
+/* What drivers, pipelines and staging buffers take is not in the plan. */
+static const double usable = 0.95;
+
+/* ---- making ---------------------------------------------------------------------------------------------------- */
+
+static int read_devices(struct cli *c, struct memory_plan *plan)
+{
+    static const double usual[] = { 24e9, 16e9, 12e9, 8e9 };
+    const char *given[WORKLOAD_DEVICES];
+    plan->device_count = cli_values(c, "device-memory", given, WORKLOAD_DEVICES);
+    for (uint32_t i = 0; i < plan->device_count; i++)
+        if (!workload_read_bytes(given[i], &plan->devices[i]))
+            return cli_usage(c, "--device-memory %s: a number and GB, GiB, MB or MiB is needed, as in 24GB", given[i]);
+    if (!plan->device_count) {
+        memcpy(plan->devices, usual, sizeof usual);
+        plan->device_count = sizeof usual / sizeof *usual;
+    }
+    return EXIT_FINE;
+}
+
+static const char *text_option(const struct spec_use *use, const char *name)
+{
+    for (const wn_option *o = use->plugin->options; o && o->name; o++)
+        if (strcmp(o->name, name) == 0 &&
+            (o->type == WN_OPTION_STRING || o->type == WN_OPTION_ENUM || o->type == WN_OPTION_PATH))
+            return *(const char *const *)((const char *)use->options + o->offset);
+    return NULL;
+}
+
+static bool is_known(const wn_workload_api *api, const char *synthetic)
+{
+    for (const char *const *name = api->synthetic; name && *name; name++)
+        if (strcmp(*name, synthetic) == 0)
+            return true;
+    return false;
+}
+
+static wn_status open_both(struct cli *c, const struct spec *spec, const char *synthetic, struct memory_plan *plan,
+                           wn_error *err)
+{
+    const wn_workload_request as_it_is = { .synthetic = synthetic, .blocks = { UINT64_MAX, UINT64_MAX } };
+    wn_workload_request single = as_it_is;
+    single.batch = 1;
+    WN_TRY(workload_open(&c->process, spec, &as_it_is, &plan->now, err));
+    return workload_open(&c->process, spec, &single, &plan->single, err);
+}
+
+int memory_plan_make(struct cli *c, const struct spec *spec, struct memory_plan *plan, bool *is_there)
+{
+    const char *synthetic = cli_value(c, "synthetic", NULL);
+    const wn_workload_api *api = workload_of(spec->sampler.plugin);
+    *plan = (struct memory_plan){ 0 };
+    *is_there = api != NULL;
+    if (!api && (synthetic || cli_flag(c, "device-memory")))
+        return cli_usage(c, "sampler %s does not say what its model takes", spec->sampler.plugin->name);
+    if (api && synthetic && !is_known(api, synthetic))
+        return cli_usage(c, "--synthetic %s: sampler %s has no model of that name", synthetic,
+                         spec->sampler.plugin->name);
+    const int code = read_devices(c, plan);
+    if (code != EXIT_FINE || !api)
+        return code;
+    plan->model = synthetic ? synthetic : text_option(&spec->sampler, "model");
+    plan->dtype = text_option(&spec->sampler, "dtype");
+    open_both(c, spec, synthetic, plan, &plan->why);
+    return EXIT_FINE;
+}
+
+void memory_plan_end(struct memory_plan *plan)
+{
+    workload_close(&plan->now);
+    workload_close(&plan->single);
+}
+
+/* ---- what fits ------------------------------------------------------------------------------------------------- */
+
+/* How a device can hold it, the least change first. */
+enum fit { FIT_KEPT, FIT_RELEASED, FIT_SWAPPED, FIT_SINGLE, FIT_NOT };
+
+static enum fit fit_of(const struct memory_plan *p, const struct workload_type *type, double device)
+{
+    static const enum fit fits[] = {
+        [WORKLOAD_KEEP] = FIT_KEPT, [WORKLOAD_RELEASE] = FIT_RELEASED, [WORKLOAD_SWAP] = FIT_SWAPPED
+    };
+    for (int mode = WORKLOAD_KEEP; mode <= WORKLOAD_SWAP; mode++)
+        if (workload_peak(&p->now, type, (enum workload_mode)mode) <= usable * device)
+            return fits[mode];
+    return workload_peak(&p->single, type, WORKLOAD_SWAP) <= usable * device ? FIT_SINGLE : FIT_NOT;
+}
+
+static double missing(const struct memory_plan *p, const struct workload_type *type, double device)
+{
+    return workload_peak(&p->single, type, WORKLOAD_SWAP) - usable * device;
+}
+
+static const char *size(double bytes, char text[32])
+{
+    snprintf(text, 32, bytes < 0.9995e9 ? "%.1f MB" : "%.2f GB", bytes / (bytes < 0.9995e9 ? 1e6 : 1e9));
+    return text;
+}
+
+/* ---- for people ------------------------------------------------------------------------------------------------ */
+
+static void write_parts(const struct memory_plan *p, struct buffer *out)
+{
+    char text[32];
+    buffer_printf(out, "    %-24s", "weights");
+    for (int t = 0; t < TYPES; t++)
+        buffer_printf(out, " %10s", workload_types[t].name);
+    buffer_printf(out, "  activations\n");
+    for (uint32_t i = 0; i < p->now.count; i++) {
+        const wn_workload_part *part = &p->now.parts[i];
+        buffer_printf(out, "    %-24s", part->name);
+        for (int t = 0; t < TYPES; t++)
+            buffer_printf(out, " %10s", size(workload_weights(part, &workload_types[t]), text));
+        buffer_printf(out, "  %s", size((double)part->activation_bytes, text));
+        if (part->max_items > 1)
+            buffer_printf(out, " (%llu at once)", (unsigned long long)part->max_items);
+        buffer_text(out, "\n");
+    }
+}
+
+static void write_peaks(const struct memory_plan *p, struct buffer *out)
+{
+    static const char *const names[] = { "the most, encoders keep", "the most, release", "the most, swap" };
+    char text[32];
+    for (int mode = WORKLOAD_KEEP; mode <= WORKLOAD_SWAP; mode++) {
+        buffer_printf(out, "    %-24s", names[mode]);
+        for (int t = 0; t < TYPES; t++)
+            buffer_printf(out, " %10s",
+                          size(workload_peak(&p->now, &workload_types[t], (enum workload_mode)mode), text));
+        buffer_text(out, "\n");
+    }
+}
+
+static void write_fit(const struct memory_plan *p, const struct workload_type *type, double device, struct buffer *out)
+{
+    static const char *const words[] = {
+        [FIT_KEPT] = "fits", [FIT_RELEASED] = "release", [FIT_SWAPPED] = "swap", [FIT_SINGLE] = "batch 1"
+    };
+    const enum fit fit = fit_of(p, type, device);
+    char bytes[32], text[48];
+    if (fit == FIT_NOT)
+        snprintf(text, sizeof text, "-%s", size(missing(p, type, device), bytes));
+    else
+        snprintf(text, sizeof text, "%s", words[fit]);
+    buffer_printf(out, " %10s", text);
+}
+
+/* A note for each word that the table uses. */
+static void write_notes(const struct memory_plan *p, struct buffer *out)
+{
+    bool used[FIT_NOT + 1] = { false };
+    for (uint32_t d = 0; d < p->device_count; d++)
+        for (int t = 0; t < TYPES; t++)
+            used[fit_of(p, &workload_types[t], p->devices[d])] = true;
+    if (used[FIT_RELEASED])
+        buffer_text(out, "    release: fits with \"encoders\": \"release\"\n");
+    if (used[FIT_SWAPPED])
+        buffer_text(out, "    swap: fits with \"encoders\": \"swap\"\n");
+    if (used[FIT_SINGLE])
+        buffer_text(out, "    batch 1: fits with \"encoders\": \"swap\" and \"batch\": 1\n");
+    if (used[FIT_NOT])
+        buffer_text(out, "    -N: too large by N with both; so much of the weights would have to be streamed in each "
+                         "step\n");
+}
+
+static void write_devices(const struct memory_plan *p, struct buffer *out)
+{
+    char text[32], name[48];
+    for (uint32_t d = 0; d < p->device_count; d++) {
+        snprintf(text, sizeof text, "%.4g GB", p->devices[d] / 1e9);
+        snprintf(name, sizeof name, "on a device of %s", text);
+        buffer_printf(out, "    %-24s", name);
+        for (int t = 0; t < TYPES; t++)
+            write_fit(p, &workload_types[t], p->devices[d], out);
+        buffer_text(out, "\n");
+    }
+}
+
+void memory_plan_text(const struct memory_plan *p, struct buffer *out)
+{
+    if (p->why.code != WN_OK) {
+        buffer_printf(out, "  memory       not known: %s\n", p->why.message);
+        return;
+    }
+    buffer_printf(out, "  memory       of the device, %s%s%s\n", p->model ? p->model : "", p->dtype ? ", dtype " : "",
+                  p->dtype ? p->dtype : "");
+    write_parts(p, out);
+    write_peaks(p, out);
+    write_devices(p, out);
+    write_notes(p, out);
+}
+
+/* ---- for programs ---------------------------------------------------------------------------------------------- */
+
+static void write_type_numbers(struct json_text *j, const char *key, const double values[TYPES])
+{
+    json_key(j, key);
+    json_object(j);
+    for (int t = 0; t < TYPES; t++)
+        json_key(j, workload_types[t].name), json_number(j, values[t]);
+    json_end(j);
+}
+
+static void write_part(struct json_text *j, const wn_workload_part *part)
+{
+    double weights[TYPES];
+    for (int t = 0; t < TYPES; t++)
+        weights[t] = workload_weights(part, &workload_types[t]);
+    json_object(j);
+    json_key(j, "part"), json_string(j, part->name);
+    write_type_numbers(j, "weight_bytes", weights);
+    json_key(j, "activation_bytes"), json_u64(j, part->activation_bytes);
+    json_key(j, "items"), json_u64(j, part->max_items);
+    json_key(j, "flops"), json_number(j, part->flops);
+    json_key(j, "stays"), json_bool(j, part->transient == 0);
+    json_end(j);
+}
+
+static void write_device(struct json_text *j, const struct memory_plan *p, double device)
+{
+    static const char *const words[] = { "keep", "release", "swap", "swap, batch 1", "too large" };
+    json_object(j);
+    json_key(j, "memory_bytes"), json_number(j, device);
+    json_key(j, "fit");
+    json_object(j);
+    for (int t = 0; t < TYPES; t++)
+        json_key(j, workload_types[t].name), json_string(j, words[fit_of(p, &workload_types[t], device)]);
+    json_end(j);
+    double streamed[TYPES];
+    for (int t = 0; t < TYPES; t++)
+        streamed[t] = fit_of(p, &workload_types[t], device) == FIT_NOT ? missing(p, &workload_types[t], device) : 0;
+    write_type_numbers(j, "missing_bytes", streamed);
+    json_end(j);
+}
+
+void memory_plan_json(const struct memory_plan *p, struct json_text *j)
+{
+    static const char *const keys[] = { "peak_bytes_keep", "peak_bytes_release", "peak_bytes_swap" };
+    double peaks[TYPES];
+    json_object(j);
+    json_key(j, "model"), json_string(j, p->model);
+    if (p->why.code != WN_OK) {
+        json_key(j, "unknown"), json_string(j, p->why.message);
+        json_end(j);
+        return;
+    }
+    json_key(j, "parts");
+    json_array(j);
+    for (uint32_t i = 0; i < p->now.count; i++)
+        write_part(j, &p->now.parts[i]);
+    json_end(j);
+    for (int mode = WORKLOAD_KEEP; mode <= WORKLOAD_SWAP; mode++) {
+        for (int t = 0; t < TYPES; t++)
+            peaks[t] = workload_peak(&p->now, &workload_types[t], (enum workload_mode)mode);
+        write_type_numbers(j, keys[mode], peaks);
+    }
+    json_key(j, "devices");
+    json_array(j);
+    for (uint32_t d = 0; d < p->device_count; d++)
+        write_device(j, p, p->devices[d]);
+    json_end(j);
+    json_end(j);
+}

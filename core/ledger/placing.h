@@ -1,0 +1,24 @@
+/* placing.h - puts the pictures of a group of writes on disk, before the rows that name them are committed.
+ *
+ * A sync costs the same for one picture and for a thousand, so a group is written, renamed into place and made durable
+ * by one syncfs. That is so where the kernel's own file systems keep a run; on any other, and where the one sync fails,
+ * each picture is synced by itself. One thread at a time. */
+#ifndef WINNOW_LEDGER_PLACING_H
+#define WINNOW_LEDGER_PLACING_H
+
+#include "ledger/op.h"
+
+struct placing {
+    const char *run_dir;
+    int disk; /* open on run_dir, for syncfs; -1 = each by itself */
+};
+
+/* run_dir: exists, and lives as long. Cannot fail: what is not known to sync at once syncs each. */
+struct placing placing_open(const char *run_dir);
+void placing_close(struct placing *p);
+
+/* When it returns WN_OK, every picture of the group is durable under its name. Whatever fails or dies, a picture that a
+ * committed row names is whole. Errors: those of file_write. */
+wn_status placing_do(const struct placing *p, const struct op *group, wn_error *err);
+
+#endif

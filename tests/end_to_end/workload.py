@@ -1,0 +1,115 @@
+"""workload.py WINNOW DIRECTORY - what a model takes: `winnow check` plans memory from graphs and headers, and says for a full-size
+FLUX.1-dev what is known of it; `winnow bench flux --synthetic` runs a small model without files, and the plan is what the device took.
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+PEBBLE = os.environ["WINNOW_PEBBLE"]
+SPEC = {
+    "winnow": 0, "name": "workload", "output": "run", "prompts": {"list": ["one"]},
+    "canvas": {"width": 1024, "height": 1024, "steps": 28},
+    "sampler": {"use": "flux", "options": {"model": PEBBLE, "dtype": "bf16"}},
+    "verifiers": {"near": {"use": "analytic"}}, "search": {"use": "random", "guide": "near"}, "budget": {"candidates": 2},
+}
+
+
+def fail(text):
+    sys.exit(text)
+
+
+def winnow(*words, want=0):
+    done = subprocess.run([sys.argv[1], *map(str, words)], capture_output=True, text=True)
+    if done.returncode != want:
+        fail(f"{words}: status {done.returncode}, want {want}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def near(what, got, expected, share):
+    if not abs(got - expected) <= share * expected:
+        fail(f"{what}: {got}, expected {expected} within {100 * share:g} %")
+
+
+def check_full_size(spec):
+    """Of FLUX.1-dev: 11.90 G parameters, 3.23 G of them modulation; T5-XXL's encoder 4.76 G; CLIP-L's 123 M; the decoder 49.6 M. A
+    forward of 4096 + 512 tokens is 74.4 TFLOP, modulation and context apart; T5's 512 tokens 4.85, the decoder 10.5."""
+    told = json.loads(winnow("check", spec, "--synthetic", "flux-dev", "--device-memory", "24GB", "--device-memory", "8 GB",
+                             "--json").stdout)["memory"]
+    parts = {p["part"]: p for p in told["parts"]}
+    for name, bytes_, share in (("transformer", 17.21e9, 0.005), ("modulation", 6.51e9, 0.01), ("T5", 9.53e9, 0.002),
+                                ("CLIP", 246e6, 0.01), ("VAE decoder", 99.1e6, 0.01)):
+        near(f"bf16 weights of {name}", parts[name]["weight_bytes"]["bf16"], bytes_, share)
+    for name, flops, share in (("transformer", 74.385e12, 0.02), ("T5", 4.845e12, 0.02), ("VAE decoder", 10.47e12, 0.03)):
+        near(f"operations of {name}", parts[name]["flops"], flops, share)
+    near("Q8_0", parts["transformer"]["weight_bytes"]["Q8_0"] / parts["transformer"]["weight_bytes"]["bf16"], 34 / 64, 0.01)
+    near("Q4_K", parts["transformer"]["weight_bytes"]["Q4_K"] / parts["transformer"]["weight_bytes"]["bf16"], 144 / 512, 0.01)
+    if not told["peak_bytes_swap"]["bf16"] < told["peak_bytes_release"]["bf16"] < told["peak_bytes_keep"]["bf16"]:
+        fail(f"{told['peak_bytes_swap']}, {told['peak_bytes_release']}, {told['peak_bytes_keep']}")
+    large, small = told["devices"]
+    if large["fit"]["bf16"] != "swap" or large["fit"]["Q4_K"] != "keep" or small["fit"]["bf16"] != "too large":
+        fail(f"{told['devices']}")
+    near("missing", small["missing_bytes"]["bf16"], told["peak_bytes_swap"]["bf16"] - 0.95 * 8e9, 1e-6)
+    text = winnow("check", spec, "--synthetic", "flux-dev").stdout
+    for part in ("on a device of 24 GB", "on a device of 8 GB", '"encoders": "swap"', "streamed"):
+        if part not in text:
+            fail(f"{part!r} is not in {text}")
+
+
+def check_files(folder, spec):
+    """pebble from its files has the sizes of pebble without them."""
+    plans = [json.loads(winnow("check", spec, *more, "--json").stdout)["memory"]["parts"] for more in ((), ("--synthetic", "pebble"))]
+    for read, known in zip(*plans):
+        if read != known:
+            fail(f"from files {read}, without {known}")
+    absent = folder / "absent.json"
+    absent.write_text(json.dumps(SPEC | {"sampler": {"use": "flux", "options": {"model": "./nowhere"}}}))
+    if "not known" not in winnow("check", absent).stdout:
+        fail("a model that is not there has a plan")
+    for words, part in ((("--device-memory", "24"), "24GB"), (("--synthetic", "flux-3"), "flux-3")):
+        if part not in winnow("check", spec, *words, want=2).stderr:
+            fail(f"{words} is not refused")
+
+
+def check_measured(device):
+    """Planned and taken memory of all parts together: the most that the device ever holds."""
+    told = json.loads(winnow("bench", "flux", "--synthetic", "--size", "small", "--px", "64", "--seconds", "1", "--device", device,
+                             "--json", "--quiet").stdout)
+    planned = sum(p["planned_activation_bytes"] + p["planned_weight_bytes"] for p in told["parts"])
+    taken = sum(p["activation_bytes"] + p["weight_bytes"] for p in told["parts"])
+    near(f"{device}: planned memory", planned, taken, 0.05)
+    for p in told["parts"]:
+        if not (p["runs"] >= 1 and p["best_s"] > 0 and p["ops"]):
+            fail(f"{device}: {p}")
+        near(f"{device}: operations of {p['part']}", sum(o["flops"] for o in p["ops"]), p["flops"], 1e-9)
+    print(f"{device}: {planned / 1e6:.1f} MB planned, {taken / 1e6:.1f} MB taken ({100 * (planned / taken - 1):+.1f} %)")
+
+
+def check_command_line():
+    for words, part in ((("flux",), "--synthetic"), (("flux", "--synthetic", "--size", "none"), "none"),
+                        (("flux", "--synthetic", "--px", "a"), "--px"), (("flux", "--synthetic", "--image-tokens", "250"), "256"),
+                        (("flux", "--synthetic", "--blocks", "1"), "--blocks"), (("flux", "--synthetic", "--px", "100"), "100"),
+                        (("flux", "--synthetic", "--size", "pebble", "--part", "nothing"), "--part")):
+        if part not in winnow("bench", *words, want=2).stderr:
+            fail(f"{words} is not refused")
+    told = winnow("bench", "flux", "--synthetic", "--size", "small", "--blocks", "1,1", "--image-tokens", "16", "--text-tokens", "8",
+                  "--part", "transformer", "--seconds", "1", "--quiet").stdout
+    if "single_blocks.*.linear2" not in told or "T5" in told:
+        fail(told)
+
+
+def main():
+    folder = pathlib.Path(sys.argv[2])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    spec = folder / "spec.json"
+    spec.write_text(json.dumps(SPEC))
+    check_full_size(spec)
+    check_files(folder, spec)
+    check_measured(os.environ.get("WINNOW_TEST_DEVICE", "cpu"))
+    check_command_line()
+
+
+main()
