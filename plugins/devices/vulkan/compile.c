@@ -29,16 +29,14 @@ struct operand operand_of(const struct compiler *c, uint32_t tensor)
                              .cols = (uint32_t)t->cols,
                              .ld = (uint32_t)b->cols,
                              .item_stride = (uint32_t)(stride / size),
-                             .touch = { first, end, base, row0, t->rows, col0, t->cols },
-                             .slice = slice };
+                             .touch = { first, end, base, row0, t->rows, col0, t->cols } };
 }
 
 struct operand workspace_of(const struct compiler *c)
 {
     const uint64_t first = c->p->plan.workspace[c->op];
     return (struct operand){ .address = c->p->memory.address + first,
-                             .touch = { .first = first, .last = first + c->workspace_bytes[c->op], .base = WN_NONE },
-                             .slice = &c->p->memory };
+                             .touch = { .first = first, .last = first + c->workspace_bytes[c->op], .base = WN_NONE } };
 }
 
 /* ---- commands ----------------------------------------------------------------------------------------------- */

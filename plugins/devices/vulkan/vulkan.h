@@ -120,7 +120,7 @@ struct wn_device {
     pthread_mutex_t weights_mutex;
     struct packed *packed;
     pthread_mutex_t programs_mutex;
-    wn_program *programs; /* that have parts on the device */
+    wn_program *programs;    /* that have parts on the device */
     uint64_t streamed_bytes; /* of weights that stay in host memory */
 
     _Atomic double work_per_s; /* seen in submissions, see struct command; 0 before the first */
@@ -129,9 +129,9 @@ struct wn_device {
 
 wn_status device_start(wn_device *device, wn_error *err); /* the VkDevice and everything under it */
 void device_stop(wn_device *device);
-/* Work that needs the device: calls fn with use_lock held. When the device is lost in it, a new VkDevice is made (by the
- * first of several threads that notice) and fn is called again, twice at most; then WN_E_DEVICE. What programs had on the
- * old one went with it: they are built again when they run. A later call tries anew. [any] */
+/* Work that needs the device: calls fn with use_lock held. When the device is lost in it, a new VkDevice is made (by
+ * the first of several threads that notice) and fn is called again, twice at most; then WN_E_DEVICE. What programs had
+ * on the old one went with it: they are built again when they run. A later call tries anew. [any] */
 wn_status device_use(wn_device *device, wn_status (*fn)(void *arg, wn_error *err), void *arg, wn_error *err);
 /* Submits all or nothing, and waits until it has ended; in slices, so that a driver that hangs is noticed: it is given
  * up for good, since what was submitted may still write to its memory. [any] */
@@ -202,17 +202,14 @@ struct touch {
     uint64_t row0, rows, col0, cols;
 };
 
-enum { MAX_READS = 7 };
+enum { MAX_READS = 7 }; /* of operands, and a place of the ring */
 
 /* One dispatch. Groups of a run of n items: ceil(n * rows / rows_per_group) * columns; a kernel finds its items, rows
  * and columns from its number. push begins with struct push_head. */
 struct command {
     struct variant variant;
     VkPipeline pipeline;
-    union {
-        uint8_t push[PUSH_BYTES];
-        uint32_t push_words[PUSH_BYTES / 4];
-    };
+    uint8_t push[PUSH_BYTES];
     uint32_t push_bytes;
     uint64_t rows, rows_per_group, columns;
     struct touch read[MAX_READS], write;
@@ -252,7 +249,7 @@ struct wn_program {
     struct op_record *ops;
     int is_measured;
 
-    int is_built; /* whether what follows is there */
+    int is_built;             /* whether what follows is there */
     wn_program *next, **link; /* in the device's list, while it is built */
     struct slice memory, constants, io;
     struct slice ring; /* where streamed weights lie while they are read */
@@ -308,7 +305,6 @@ struct operand {
     enum element type; /* F32, but see elements.c */
     uint32_t rows, cols, ld, item_stride;
     struct touch touch;
-    const struct slice *slice;
 };
 
 /* elements.c: how each tensor is stored, an enum element; windows as their base. */
