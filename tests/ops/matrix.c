@@ -2,6 +2,7 @@
  * reference, in the types that the device has units for. Shapes lie just off the fragments and tiles, or are whole
  * numbers of them, where kernels load and store 16 bytes at once.
  *
+ * `quick`: products and one block with attention, since a software driver takes a minute to compile the rest.
  * Skipped (77) where the device has none; modern_vulkan.sh runs it on a software driver that does. Bounds stand beside
  * the worst error seen there (fragments of 8 x 8 x 8).
  */
@@ -10,8 +11,8 @@
 
 static int64_t dtype; /* at hand */
 
-/* Worst seen: 1e-13. */
-#define PRODUCT_BOUND 2e-12
+/* Worst seen: f16 2.9e-14. */
+#define PRODUCT_BOUND 5e-13
 
 static void linear(uint64_t rows, uint64_t in, uint64_t out, int32_t activation)
 {
@@ -96,8 +97,8 @@ static void test_conv(void)
     conv(8, 8, 1, 1, 1, 40, 16);
 }
 
-/* Worst seen: f16 1e-7 (weights are rounded). */
-#define ATTENTION_BOUND 1e-6
+/* Weights are rounded. Worst seen: f16 4.5e-8; bf16 has 3 bits less, and no software driver. */
+#define ATTENTION_BOUND (dtype == WN_F16 ? 5e-7 : 3e-5)
 
 static void attention(uint64_t rows, uint64_t keys, uint64_t heads, uint64_t size, int is_causal, int has_bias)
 {
@@ -150,8 +151,8 @@ static void bounded_attention(uint64_t heads, uint64_t size, float factor)
     maker_end(&m);
 }
 
-/* Worst seen: f16 4e-7, as rounded as the activations. */
-#define BLOCK_BOUND 4e-6
+/* As rounded as the activations. Worst seen: f16 9.9e-10. */
+#define BLOCK_BOUND (dtype == WN_F16 ? 1e-8 : 1e-6)
 
 /* A transformer block: what lies between products is stored in 16 bits, the stream is not. */
 static void block(uint64_t rows, uint64_t heads, uint64_t size)
@@ -194,7 +195,19 @@ static void block(uint64_t rows, uint64_t heads, uint64_t size)
     maker_end(&m);
 }
 
-static void test_types(const char *paths)
+static void test_all(int is_quick)
+{
+    test_linear();
+    test_conv();
+    block(35, 2, 64);
+    if (is_quick)
+        return;
+    test_attention();
+    bounded_attention(2, 64, 0.4f);
+    bounded_attention(1, 72, 4.0f);
+}
+
+static void test_types(const char *paths, int is_quick)
 {
     static const int64_t dtypes[2] = { WN_F16, WN_BF16 };
     static const char *const names[2] = { "f16", "bf16" };
@@ -204,16 +217,11 @@ static void test_types(const char *paths)
         if (!strstr(paths, name))
             continue;
         dtype = dtypes[i];
-        test_linear();
-        test_conv();
-        test_attention();
-        bounded_attention(2, 64, 0.4f);
-        bounded_attention(1, 72, 4.0f);
-        block(35, 2, 64);
+        test_all(is_quick);
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     harness_open();
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -223,7 +231,7 @@ int main(void)
         fprintf(stderr, "SKIPPED: the device has no cooperative matrices\n");
         return 77;
     }
-    test_types(paths);
+    test_types(paths, argc > 1 && strcmp(argv[1], "quick") == 0);
     harness_close();
     return CHECK_DONE();
 }

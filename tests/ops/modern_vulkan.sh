@@ -1,6 +1,6 @@
 #!/bin/sh
-# modern_vulkan.sh PROGRAM BUILD SOURCE - runs a test on a software Vulkan driver with cooperative matrices, which Debian
-# 12 has not.
+# modern_vulkan.sh PROGRAM BUILD SOURCE [ARG ...] - runs a test on a software Vulkan driver with cooperative matrices,
+# which Debian 12 has not.
 #
 # WINNOW_MODERN_VULKAN is the folder of a newer system with such a driver (made by debootstrap with mesa-vulkan-drivers
 # 26 or later); the program runs with that folder as its root, and with libraries of this system that are missing there.
@@ -10,6 +10,7 @@ root=${WINNOW_MODERN_VULKAN:-}
 [ -n "$root" ] && [ -e "$root/bin/sh" ] || { echo "SKIPPED: WINNOW_MODERN_VULKAN names no root" >&2; exit 77; }
 [ "$(id -u)" = 0 ] && command -v unshare >/dev/null || { echo "SKIPPED: needs root and unshare" >&2; exit 77; }
 program=$(realpath "$1") build=$(realpath "$2") source=$(realpath "$3")
+shift 3
 libraries=$build/modern-libraries
 mkdir -p "$libraries"
 needed=$(ldd "$program" "$build/lib/winnow/device-vulkan.so" | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' | sort -u)
@@ -17,12 +18,12 @@ for library in $needed; do
   [ -e "$root$library" ] || case $library in "$build"/*) ;; *) cp -Lu "$library" "$libraries" ;; esac
 done
 export LD_LIBRARY_PATH="$libraries" WINNOW_VULKAN_CAPS="${WINNOW_VULKAN_CAPS:-gpu}" WINNOW_VULKAN_CACHE=off
-export WINNOW_TEST_DEVICE=vulkan
 unset VK_DRIVER_FILES VK_ICD_FILENAMES # of this system
+export WINNOW_TEST_DEVICE=vulkan ASAN_OPTIONS=detect_leaks=0 # drivers leak
 exec unshare --mount sh -c '
   root=$1 build=$2 source=$3; shift 3
   for folder in "$source" "$build" /proc /dev; do
     mkdir -p "$root$folder"
     mount --bind "$folder" "$root$folder"
   done
-  exec chroot "$root" "$@"' _ "$root" "$build" "$source" "$program"
+  exec chroot "$root" "$@"' _ "$root" "$build" "$source" "$program" "$@"

@@ -291,13 +291,19 @@ wn_status caps_probe(const struct instance_api *api, VkPhysicalDevice physical, 
     return take_overrides(c, err);
 }
 
+/* Whether kernels are written for a fragment with such a side. */
+static int is_side(uint32_t n)
+{
+    return n == 8 || n == 16 || n == 32;
+}
+
 const struct matrix_shape *caps_shape(const struct caps *c, int32_t type)
 {
     const struct matrix_shape *best = NULL;
     for (uint32_t i = 0; c->has_coopmat && i < c->shape_count; i++) {
         const struct matrix_shape *s = &c->shapes[i];
-        if (s->type == type && (type != COMPONENT_BF16 || c->has_bf16) &&
-            (!best || s->m * s->n * s->k > best->m * best->n * best->k))
+        if (s->type == type && is_side(s->m) && is_side(s->n) && is_side(s->k) &&
+            (type != COMPONENT_BF16 || c->has_bf16) && (!best || s->m * s->n * s->k > best->m * best->n * best->k))
             best = s;
     }
     return best;

@@ -55,7 +55,7 @@ struct caps {
 wn_status caps_probe(const struct instance_api *api, VkPhysicalDevice physical, struct caps *out, wn_error *err);
 /* "coopmat f16 16x16x16, subgroup 32" */
 void caps_describe(const struct caps *c, char *text, size_t size);
-/* The shape of this type whose tile is largest; NULL when there is none. */
+/* The shape of this type whose tile is largest, its sides 8, 16 or 32; NULL when there is none. */
 const struct matrix_shape *caps_shape(const struct caps *c, int32_t type);
 /* Makes the VkDevice with what caps has, and no more. */
 wn_status caps_create_device(const struct instance_api *api, const struct caps *c, VkDevice *device, wn_error *err);

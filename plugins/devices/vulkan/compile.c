@@ -308,16 +308,16 @@ static wn_status check_options(const wn_graph *graph, const wn_compile_options *
     return check_ids_are_inputs(graph, err);
 }
 
-/* Kernels count elements of all items of a tensor in 32 bits. */
+/* Kernels count elements of all items of a tensor in 32 bits, and SPIR-V takes an index as signed. */
 static wn_status check_sizes(const wn_program *p, wn_error *err)
 {
     for (uint64_t i = 0; i < p->graph->tensor_count; i++) {
         const wn_tensor *t = &p->graph->tensors[i];
         if (t->role != WN_ROLE_WINDOW &&
-            p->plan.stride[i] / element_bytes((enum element)p->types[i]) * p->max_items + t->rows * t->cols >
-                UINT32_MAX)
+            p->plan.stride[i] / element_bytes((enum element)p->types[i]) * (p->max_items - 1) + t->rows * t->cols >
+                INT32_MAX)
             return check_fail(p->graph, UINT64_MAX, err, WN_E_MEMORY,
-                              "tensor \"%s\" [%llu, %llu] of %llu items has more than 2^32 elements: a smaller "
+                              "tensor \"%s\" [%llu, %llu] of %llu items has 2^31 or more elements: a smaller "
                               "engine.batch or canvas is needed",
                               t->name ? t->name : "", (unsigned long long)t->rows, (unsigned long long)t->cols,
                               (unsigned long long)p->max_items);

@@ -4,19 +4,12 @@
 
 #include "vulkan.h"
 
-/* The fragment for products of this type, its sides 8, 16 or 32; NULL: there is none that kernels can use. */
+/* The fragment for products of this type; NULL: there is none. */
 static inline const struct matrix_shape *matrix_shape_of(const struct caps *caps, enum element type)
 {
-    const struct matrix_shape *s =
-        type == ELEMENT_F32 ? NULL : caps_shape(caps, type == ELEMENT_F16 ? COMPONENT_F16 : COMPONENT_BF16);
-    if (!s || (type == ELEMENT_F16 && !caps->has_fp16))
-        return NULL;
-    const uint32_t sides[3] = { s->m, s->n, s->k };
-    for (int i = 0; i < 3; i++) {
-        if (sides[i] != 8 && sides[i] != 16 && sides[i] != 32)
-            return NULL;
-    }
-    return s;
+    if (type == ELEMENT_F16)
+        return caps->has_fp16 ? caps_shape(caps, COMPONENT_F16) : NULL;
+    return type == ELEMENT_BF16 ? caps_shape(caps, COMPONENT_BF16) : NULL;
 }
 
 /* Whether the rows of a tensor or window begin at multiples of four elements; WN_NONE: yes. */

@@ -26,7 +26,8 @@ static const wn_option options[] = {
     WN_STRING(struct flux_options, device, "\"cpu\"",
               "Device that computes: cpu, vulkan, vulkan:0, ... Several of one kind, as in vulkan:0,vulkan:1, share a "
               "batch."),
-    WN_ENUM(struct flux_options, dtype, "\"f32\"", "f32|bf16", "Type of the matrix products; sums are float32."),
+    WN_ENUM(struct flux_options, dtype, "\"f32\"", "f32|bf16|f16",
+            "Type of the matrix products; sums are float32. f16 is the transformer's alone."),
     WN_ENUM(
         struct flux_options, encoders, "\"auto\"", "auto|keep|release|swap",
         "Keep the text encoders in memory, release them after each prompt, or release the transformer too while they "
@@ -139,7 +140,7 @@ static uint64_t elements(const nn_weights *w)
 static bool is_memory_short(const struct flux *f)
 {
     const uint64_t memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    const uint64_t size = f->dtype == WN_F32 ? 4 : 2;
+    const uint64_t size = f->velocity_dtype == WN_F32 ? 4 : 2;
     const uint64_t bytes =
         size * (elements(f->parts.weights[PART_TRANSFORMER]) + elements(f->parts.weights[PART_TEXT_ENCODER_2]));
     return bytes / 6 > memory_bytes / 10;
@@ -161,6 +162,12 @@ static wn_status open_runner(struct flux *f, const char *name, size_t length, wn
     return WN_OK;
 }
 
+void take_dtype(struct flux *f, const char *name)
+{
+    f->velocity_dtype = strcmp(name, "bf16") == 0 ? WN_BF16 : strcmp(name, "f16") == 0 ? WN_F16 : WN_F32;
+    f->dtype = f->velocity_dtype == WN_F16 ? WN_F32 : f->velocity_dtype;
+}
+
 static wn_status open_devices(struct flux *f, wn_error *err)
 {
     for (const char *name = f->options->device;; name++) {
@@ -171,7 +178,7 @@ static wn_status open_devices(struct flux *f, wn_error *err)
             break;
     }
     f->device = f->runner[0].device;
-    f->dtype = strcmp(f->options->dtype, "bf16") == 0 ? WN_BF16 : WN_F32;
+    take_dtype(f, f->options->dtype);
     return WN_OK;
 }
 

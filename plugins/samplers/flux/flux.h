@@ -100,7 +100,8 @@ struct flux {
     const wn_host *host;
     const struct flux_options *options;
     nn_device device;
-    int64_t dtype;
+    int64_t dtype;          /* of all parts but the transformer, which 16-bit floats would be too small for */
+    int64_t velocity_dtype; /* of the transformer */
     struct flux_parts parts;
     struct flux_loras loras;
 
@@ -157,6 +158,7 @@ struct wn_cond {
 
 /* flux.c: the parts, what they say of themselves, and whether they belong together: all but the device. */
 wn_status models_open(struct flux *f, wn_error *err);
+void take_dtype(struct flux *f, const char *name); /* "f32", "bf16" or "f16" */
 void models_close(struct flux *f);
 
 /* parts.c: finds the parts of the model and opens their weights; tells the host of the files. */

@@ -56,7 +56,7 @@ static wn_status program_for(struct flux *f, struct runner *r, uint64_t h, uint6
         return WN_OK;
     return nn_program_make(
         nn_flux_velocity_graph(&f->flux, f->parts.weights[PART_TRANSFORMER], h / 2, w / 2, f->text_length), &r->device,
-        f->dtype, velocity_items(f, h, w), names, &s->program, err);
+        f->velocity_dtype, velocity_items(f, h, w), names, &s->program, err);
 }
 
 void velocity_release(struct flux *f)

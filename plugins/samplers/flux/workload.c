@@ -104,7 +104,7 @@ static wn_status check_request(const wn_workload *w, const wn_workload_request *
 static wn_status prepare(wn_workload *w, const wn_workload_request *r, wn_error *err)
 {
     struct flux *f = &w->f;
-    f->dtype = strcmp(w->options.dtype, "bf16") == 0 ? WN_BF16 : WN_F32;
+    take_dtype(f, w->options.dtype);
     WN_TRY(r->synthetic ? invent(w, r, err) : models_open(f, err));
     if (r->text_tokens)
         f->text_length = r->text_tokens;
@@ -336,7 +336,8 @@ static wn_status compile(wn_workload *w, uint64_t index, wn_error *err)
     if (!f->device.api)
         WN_TRY(open_device(f, err));
     nn_graph *g = graph_of(w, index);
-    wn_status status = nn_graph_compile(g, &f->device, f->dtype, items_of(w, index), &j.program, err);
+    const int64_t dtype = index == JOB_VELOCITY ? f->velocity_dtype : f->dtype;
+    wn_status status = nn_graph_compile(g, &f->device, dtype, items_of(w, index), &j.program, err);
     if (status == WN_OK)
         status = bind(&j, nn_graph_get(g), items_of(w, index), err);
     if (status == WN_OK)

@@ -37,9 +37,16 @@ float round_bf16(float x)
     return uintBitsToFloat((bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u);
 }
 
+// Two halves, the first in the lower one. Larger than any of them becomes the largest: a picture with a few clipped
+// values, as diffusers clips them, and not one of NaN.
+uint pack_f16(vec2 x)
+{
+    return packHalf2x16(mix(x, sign(x) * 65504.0, greaterThan(abs(x), vec2(65504.0))));
+}
+
 float round_to(float x, uint element)
 {
-    return element == ELEMENT_F16 ? unpackHalf2x16(packHalf2x16(vec2(x, 0.0))).x
+    return element == ELEMENT_F16 ? unpackHalf2x16(pack_f16(vec2(x, 0.0))).x
                                   : element == ELEMENT_BF16 ? round_bf16(x) : x;
 }
 
@@ -47,7 +54,7 @@ float round_to(float x, uint element)
 uint pack(vec2 x, uint element)
 {
     const uvec2 bits = floatBitsToUint(vec2(round_bf16(x.x), round_bf16(x.y)));
-    return element == ELEMENT_F16 ? packHalf2x16(x) : bits.x >> 16 | bits.y & 0xffff0000u;
+    return element == ELEMENT_F16 ? pack_f16(x) : bits.x >> 16 | bits.y & 0xffff0000u;
 }
 
 // Elements `at` and `at` + 1 of a tensor of floats or of 16-bit values, of which `at` must be even.

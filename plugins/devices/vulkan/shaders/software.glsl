@@ -11,7 +11,7 @@ vec2 floats(uint64_t pair) { return uintBitsToFloat(unpackUint2x32(pair)); }
 vec4 round_vector(vec4 x, uint element)
 {
     if (element == ELEMENT_F16)
-        return vec4(unpackHalf2x16(packHalf2x16(x.xy)), unpackHalf2x16(packHalf2x16(x.zw)));
+        return vec4(unpackHalf2x16(pack_f16(x.xy)), unpackHalf2x16(pack_f16(x.zw)));
     if (element == ELEMENT_BF16)
         return vec4(round_bf16(x.x), round_bf16(x.y), round_bf16(x.z), round_bf16(x.w));
     return x;
