@@ -6,6 +6,7 @@
 
 #include <winnow/device.h>
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +17,22 @@ WN_UNUSED static const char *which_device_wanted(void)
     return wanted && *wanted ? wanted : NULL;
 }
 
-/* "device-cpu" or "device-vulkan". */
+/* The leak checker can only tell a driver's leaks from ours while the driver is mapped; the loader would unmap it. */
+WN_UNUSED static void which_device_keep_driver(void)
+{
+    static const char *const libraries[] = { "libvulkan.so.1", "libvulkan_lvp.so", "libVkLayer_khronos_validation.so" };
+    for (int i = 0; i < (getenv("VK_INSTANCE_LAYERS") ? 3 : 2); i++)
+        (void)dlopen(libraries[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+}
+
+/* "device-cpu" or "device-vulkan", whose driver then stays mapped. */
 WN_UNUSED static const char *which_device_plugin(void)
 {
     const char *wanted = which_device_wanted();
-    return wanted && strncmp(wanted, "vulkan", 6) == 0 ? "device-vulkan" : "device-cpu";
+    if (!wanted || strncmp(wanted, "vulkan", 6) != 0)
+        return "device-cpu";
+    which_device_keep_driver();
+    return "device-vulkan";
 }
 
 /* Its index; exits with 77 (skipped) when it is not there. */

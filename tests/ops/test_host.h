@@ -64,14 +64,6 @@ WN_UNUSED static void test_require(int condition, const char *what)
     exit(1);
 }
 
-/* The leak checker can only tell a driver's leaks from ours while the driver is mapped; the loader would unmap it. */
-WN_UNUSED static void test_keep_driver(void)
-{
-    static const char *const libraries[] = { "libvulkan.so.1", "libvulkan_lvp.so", "libVkLayer_khronos_validation.so" };
-    for (int i = 0; i < (getenv("VK_INSTANCE_LAYERS") ? 3 : 2); i++)
-        (void)dlopen(libraries[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-}
-
 /* 0 when the plugin refuses to be created or opened, with its reason in err; nothing is left open then. */
 WN_UNUSED static int test_device_try(struct test_device *d, uint32_t threads, wn_error *err)
 {
@@ -83,8 +75,6 @@ WN_UNUSED static int test_device_try(struct test_device *d, uint32_t threads, wn
                          .progress = test_progress,
                          .parallel_for = test_parallel_for,
                          .thread_count = test_thread_count };
-    if (getenv("WINNOW_TEST_DEVICE"))
-        test_keep_driver();
     char path[1024];
     snprintf(path, sizeof path, WINNOW_BUILD_DIR "/lib/winnow/%s.so", which_device_plugin());
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
