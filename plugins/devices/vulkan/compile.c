@@ -325,6 +325,21 @@ static wn_status check_sizes(const wn_program *p, wn_error *err)
     return WN_OK;
 }
 
+/* The same of a weight, whose rows are padded. */
+static wn_status check_weights(const wn_graph *g, wn_error *err)
+{
+    for (uint64_t i = 0; i < g->weight_count; i++) {
+        const wn_weight *w = &g->weights[i];
+        if (w->rows > INT32_MAX / round_up(w->cols, ROW_ALIGNMENT))
+            return check_fail(
+                g, UINT64_MAX, err, WN_E_UNSUPPORTED,
+                "weight \"%s\" [%llu, %llu] has 2^31 or more elements in padded rows, vulkan takes fewer: "
+                "use the device cpu",
+                w->name ? w->name : "", (unsigned long long)w->rows, (unsigned long long)w->cols);
+    }
+    return WN_OK;
+}
+
 static wn_status plan(const struct compiler *c)
 {
     wn_program *p = c->p;
@@ -359,6 +374,7 @@ static wn_status describe(wn_program *p, wn_error *err)
     for (uint64_t i = 0; i < g->op_count; i++)
         p->ops[i] = (struct op_record){ flops_of(g, &g->ops[i]), bytes_of(g, &g->ops[i]), 0, 0 };
     WN_TRY(check_sizes(p, err));
+    WN_TRY(check_weights(g, err));
     return bind_describe(g, &p->plan, &p->bindings, err);
 }
 
