@@ -49,11 +49,6 @@ struct wn_workload {
 
 /* ---- the model ---------------------------------------------------------------------------------------------- */
 
-static uint64_t smaller_of(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static wn_status invent(wn_workload *w, const wn_workload_request *r, wn_error *err)
 {
     static const int with_weights[] = { PART_TRANSFORMER, PART_VAE, PART_TEXT_ENCODER, PART_TEXT_ENCODER_2 };
@@ -65,8 +60,8 @@ static wn_status invent(wn_workload *w, const wn_workload_request *r, wn_error *
     f->clip = preset->clip;
     f->t5 = preset->t5;
     f->text_length = preset->text_length;
-    f->flux.double_blocks = smaller_of(f->flux.double_blocks, r->blocks[0]);
-    f->flux.single_blocks = smaller_of(f->flux.single_blocks, r->blocks[1]);
+    f->flux.double_blocks = smaller(f->flux.double_blocks, r->blocks[0]);
+    f->flux.single_blocks = smaller(f->flux.single_blocks, r->blocks[1]);
     for (size_t i = 0; i < sizeof with_weights / sizeof *with_weights; i++)
         WN_TRY(nn_weights_synthetic(preset->name, WN_BF16, &f->parts.weights[with_weights[i]], err));
     return WN_OK;
@@ -410,7 +405,7 @@ static wn_status workload_open(const wn_workload_request *request, wn_workload *
     if (!w)
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     w->options = *(const struct flux_options *)request->options;
-    w->options.batch = request->batch ? (int64_t)smaller_of(request->batch, 256) : w->options.batch;
+    w->options.batch = request->batch ? (int64_t)smaller(request->batch, 256) : w->options.batch;
     w->f.host = request->host;
     w->f.options = &w->options;
     const wn_status status = prepare(w, request, err);
