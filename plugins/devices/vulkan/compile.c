@@ -22,14 +22,16 @@ struct operand operand_of(const struct compiler *c, uint32_t tensor)
     const uint64_t stride = c->p->plan.stride[base], first = c->p->plan.offset[base];
     const enum element type = (enum element)c->p->types[base];
     const uint64_t size = element_bytes(type), item_bytes = b->rows * b->cols * size;
-    const uint64_t end = is_constant ? first : first + stride * (c->p->max_items - 1) + item_bytes;
+    /* Nothing writes a constant: it touches no byte of the program's memory, and nothing waits for its readers. */
+    const uint64_t begin = is_constant ? 0 : first;
+    const uint64_t end = is_constant ? 0 : first + stride * (c->p->max_items - 1) + item_bytes;
     return (struct operand){ .address = slice->address + first + size * (row0 * b->cols + col0),
                              .type = type,
                              .rows = (uint32_t)t->rows,
                              .cols = (uint32_t)t->cols,
                              .ld = (uint32_t)b->cols,
                              .item_stride = (uint32_t)(stride / size),
-                             .touch = { first, end, base, row0, t->rows, col0, t->cols } };
+                             .touch = { begin, end, base, row0, t->rows, col0, t->cols } };
 }
 
 struct operand workspace_of(const struct compiler *c)
