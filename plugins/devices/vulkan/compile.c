@@ -119,31 +119,6 @@ const struct lowering *lowering_of(int32_t kind)
     return &lowerings[kind];
 }
 
-/* Multiplications and additions of one item, as counted in the literature (2 for each product). */
-static double flops_of(const wn_graph *g, const wn_op *op)
-{
-    const wn_tensor *out = &g->tensors[op->out];
-    const double outputs = (double)out->rows * (double)out->cols;
-    switch (op->kind) {
-    case WN_OP_LINEAR:
-    case WN_OP_CONV:
-        return 2.0 * outputs * (double)g->weights[op->weight[0]].cols;
-    case WN_OP_ATTENTION:
-        return 4.0 * outputs * (double)g->tensors[op->in[1]].rows;
-    default:
-        return outputs;
-    }
-}
-
-static double bytes_of(const wn_graph *g, const wn_op *op)
-{
-    double elements = (double)g->tensors[op->out].rows * (double)g->tensors[op->out].cols;
-    for (int i = 0; i < 4; i++)
-        if (op->in[i] != WN_NONE)
-            elements += (double)g->tensors[op->in[i]].rows * (double)g->tensors[op->in[i]].cols;
-    return 4.0 * elements;
-}
-
 static wn_status lower_op(struct compiler *c)
 {
     const wn_op *op = &c->g->ops[c->op];
@@ -374,7 +349,7 @@ static wn_status describe(wn_program *p, wn_error *err)
     free(workspace_bytes);
     WN_TRY(status);
     for (uint64_t i = 0; i < g->op_count; i++)
-        p->ops[i] = (struct op_record){ flops_of(g, &g->ops[i]), bytes_of(g, &g->ops[i]), 0, 0 };
+        p->ops[i] = (struct op_record){ work_flops(g, &g->ops[i]), work_bytes(g, &g->ops[i]), 0, 0 };
     WN_TRY(check_sizes(p, err));
     WN_TRY(check_weights(g, err));
     return bind_describe(g, &p->plan, &p->bindings, err);

@@ -195,27 +195,12 @@ static wn_status plan_activations(const wn_graph *g, wn_workload_part *part, wn_
     return status;
 }
 
-/* As devices count them: two for each product. */
-static double flops_of(const wn_graph *g)
-{
-    double sum = 0;
-    for (uint64_t i = 0; i < g->op_count; i++) {
-        const wn_op *op = &g->ops[i];
-        const wn_tensor *out = &g->tensors[op->out];
-        const double outputs = (double)out->rows * (double)out->cols;
-        if (op->kind == WN_OP_LINEAR || op->kind == WN_OP_CONV)
-            sum += 2 * outputs * (double)g->weights[op->weight[0]].cols;
-        else
-            sum += op->kind == WN_OP_ATTENTION ? 4 * outputs * (double)g->tensors[op->in[1]].rows : outputs;
-    }
-    return sum;
-}
-
 static wn_status describe(const wn_graph *g, wn_workload_part *part, wn_error *err)
 {
     WN_TRY(count_weights(g, part, err));
     WN_TRY(plan_activations(g, part, err));
-    part->flops = flops_of(g);
+    for (uint64_t i = 0; i < g->op_count; i++)
+        part->flops += work_flops(g, &g->ops[i]);
     return WN_OK;
 }
 
