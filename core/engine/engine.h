@@ -89,6 +89,8 @@ const wn_verifier *engine_verifier(const struct engine *e, uint32_t index);
 /* The image of a glimpse that a verifier asks for, as its place behind the final image: 1 .. solver.glimpse_count; 0 =
  * it asks for none. */
 uint32_t engine_glimpse(const struct engine *e, uint32_t verifier);
+/* Fills columns and solver.glimpse. [setup] */
+wn_status engine_make_columns(struct engine *e, wn_error *err);
 
 /* Whether everybody should come to an end: the user interrupted, or the run failed. [any] */
 bool engine_is_stopping(const struct engine *e);

@@ -49,7 +49,7 @@ static const struct {
     const char *reason;
 } lies[] = {
     /* the frame */
-    { "", "is empty" },
+    { "", "has 0 bytes, a GGUF file more" },
     { "1=71 1=71", "the magic of 4 bytes, 2 are left" },
     { "8=0 8=0 8=0", "does not begin with GGUF" },
     { "m", "the version of 4 bytes, 0 are left" },

@@ -5,21 +5,15 @@
  * of the file without hole or overlap, which also rules out files that are two formats at once.
  */
 #include "gguf_header.h"
+#include "mapping.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct nn_gguf {
-    char *path;
+    struct mapping file;
     struct gguf_header header;
-    unsigned char *map; /* the file; NULL only before it is mapped */
-    uint64_t bytes;     /* of the file */
 };
 
 int nn_gguf_is(const unsigned char first[8])
@@ -64,17 +58,17 @@ static wn_status check_cover(const nn_gguf *f, uint64_t size, wn_error *err)
             return wn_fail(err, WN_E_FORMAT,
                            "%s: tensor '%.200s': its data begin at %" PRIu64 ", expected %" PRIu64
                            ", behind the previous tensor",
-                           f->path, e->tensor.name, e->offset, at);
+                           f->file.path, e->tensor.name, e->offset, at);
         if (e->offset > size || e->tensor.bytes > size - e->offset)
             return wn_fail(err, WN_E_FORMAT,
                            "%s: tensor '%.200s': %" PRIu64 " bytes at %" PRIu64 ", the file's data have %" PRIu64
                            ": the file is cut short; fetch it again",
-                           f->path, e->tensor.name, e->tensor.bytes, e->offset, size);
+                           f->file.path, e->tensor.name, e->tensor.bytes, e->offset, size);
         at = padded(e->offset + e->tensor.bytes, f->header.alignment);
     }
     if (size > at)
         return wn_fail(err, WN_E_FORMAT, "%s: its tensors end at byte %" PRIu64 " of the data, the file at %" PRIu64,
-                       f->path, at, size);
+                       f->file.path, at, size);
     return WN_OK;
 }
 
@@ -84,60 +78,42 @@ static wn_status check_whole(nn_gguf *f, wn_error *err)
     struct gguf_header *h = &f->header;
     const uint64_t data = padded(h->bytes, h->alignment);
     qsort(h->entries, h->count, sizeof *h->entries, by_offset);
-    WN_TRY(check_cover(f, f->bytes > data ? f->bytes - data : 0, err));
+    WN_TRY(check_cover(f, f->file.bytes > data ? f->file.bytes - data : 0, err));
     qsort(h->entries, h->count, sizeof *h->entries, by_name);
     for (uint64_t i = 1; i < h->count; i++)
         if (by_name(&h->entries[i - 1], &h->entries[i]) == 0)
-            return wn_fail(err, WN_E_FORMAT, "%s: tensor '%.200s' stands there twice", f->path,
+            return wn_fail(err, WN_E_FORMAT, "%s: tensor '%.200s' stands there twice", f->file.path,
                            h->entries[i].tensor.name);
     qsort(h->metadata, h->metadata_count, sizeof *h->metadata, by_key);
     for (uint64_t i = 1; i < h->metadata_count; i++)
         if (by_key(&h->metadata[i - 1], &h->metadata[i]) == 0)
-            return wn_fail(err, WN_E_FORMAT, "%s: key '%.200s' stands there twice", f->path, h->metadata[i].key);
+            return wn_fail(err, WN_E_FORMAT, "%s: key '%.200s' stands there twice", f->file.path, h->metadata[i].key);
     for (uint64_t i = 0; i < h->count; i++) {
-        h->entries[i].tensor.file = f->path;
-        h->entries[i].tensor.data = f->map + (h->entries[i].tensor.bytes ? data + h->entries[i].offset : 0);
+        h->entries[i].tensor.file = f->file.path;
+        h->entries[i].tensor.data = f->file.data + (h->entries[i].tensor.bytes ? data + h->entries[i].offset : 0);
     }
     return WN_OK;
 }
 
-static wn_status load(nn_gguf *f, int fd, wn_error *err)
+static wn_status load(nn_gguf *f, const char *path, wn_error *err)
 {
-    struct stat s;
-    if (fstat(fd, &s) != 0)
-        return wn_fail(err, WN_E_IO, "%s: cannot stat: %s", f->path, strerror(errno));
-    if (!S_ISREG(s.st_mode))
-        return wn_fail(err, WN_E_IO, "%s: is not a regular file", f->path);
-    f->bytes = (uint64_t)s.st_size;
-    if (f->bytes == 0)
-        return wn_fail(err, WN_E_FORMAT, "%s: is empty; fetch it again", f->path);
-    void *map = mmap(NULL, f->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED)
-        return wn_fail(err, WN_E_IO, "%s: cannot map %" PRIu64 " bytes: %s", f->path, f->bytes, strerror(errno));
-    f->map = map;
-    WN_TRY(gguf_header_parse(f->path, f->map, f->bytes, &f->header, err));
+    WN_TRY(mapping_open(path, 1, "a GGUF file", &f->file, err));
+    WN_TRY(gguf_header_parse(f->file.path, f->file.data, f->file.bytes, &f->header, err));
     return check_whole(f, err);
 }
 
 wn_status nn_gguf_open(const char *path, nn_gguf **out, wn_error *err)
 {
     *out = NULL;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
-    if (fd < 0)
-        return wn_fail(err, errno == ENOENT ? WN_E_MISSING : WN_E_IO, "%s: cannot open: %s", path, strerror(errno));
     nn_gguf *f = calloc(1, sizeof *f);
-    wn_status status = WN_OK;
-    if (!f || !(f->path = strdup(path)))
-        status = wn_fail(err, WN_E_MEMORY, "%s: no memory", path);
+    if (!f)
+        return wn_fail(err, WN_E_MEMORY, "%s: no memory", path);
+    const wn_status status = load(f, path, err);
+    if (status == WN_OK)
+        *out = f;
     else
-        status = load(f, fd, err);
-    close(fd);
-    if (status != WN_OK) {
         nn_gguf_close(f);
-        return status;
-    }
-    *out = f;
-    return WN_OK;
+    return status;
 }
 
 void nn_gguf_close(nn_gguf *f)
@@ -145,9 +121,7 @@ void nn_gguf_close(nn_gguf *f)
     if (!f)
         return;
     gguf_header_free(&f->header);
-    if (f->map)
-        munmap(f->map, f->bytes);
-    free(f->path);
+    mapping_close(&f->file);
     free(f);
 }
 
@@ -155,7 +129,7 @@ void nn_gguf_close(nn_gguf *f)
 
 const char *nn_gguf_path(const nn_gguf *f)
 {
-    return f->path;
+    return f->file.path;
 }
 
 uint64_t nn_gguf_count(const nn_gguf *f)

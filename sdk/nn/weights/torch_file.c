@@ -7,25 +7,19 @@
  */
 #include "torch_file.h"
 
+#include "mapping.h"
 #include "pickle.h"
 #include "safetensors.h"
 #include "zip.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { MAX_DEPTH = 64, MAX_VISITS = 1 << 20, MAX_TENSORS = 100000, NAME_BYTES = 1024 };
 
 struct nn_torch_file {
-    char *path;
-    unsigned char *map;
-    uint64_t bytes;
+    struct mapping file;
     struct zip zip;
     char folder[256]; /* <name> of the archive */
     struct pickle pickle;
@@ -44,36 +38,18 @@ int nn_torch_file_is(const unsigned char first[8])
            (first[0] == 0x80 && first[1] >= 2 && first[1] <= 5 && memcmp(first + 4, zeros, 4) != 0);
 }
 
-static wn_status map_file(nn_torch_file *f, int fd, wn_error *err)
-{
-    struct stat s;
-    if (fstat(fd, &s) != 0)
-        return wn_fail(err, WN_E_IO, "%s: cannot read: %s", f->path, strerror(errno));
-    if (!S_ISREG(s.st_mode))
-        return wn_fail(err, WN_E_IO, "%s: is not a regular file", f->path);
-    f->bytes = (uint64_t)s.st_size;
-    if (f->bytes < 8)
-        return wn_fail(err, WN_E_FORMAT, "%s: has %" PRIu64 " bytes, a torch file more; fetch it again", f->path,
-                       f->bytes);
-    void *map = mmap(NULL, f->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED)
-        return wn_fail(err, WN_E_IO, "%s: cannot map: %s", f->path, strerror(errno));
-    f->map = map;
-    return WN_OK;
-}
-
 /* Before 1.6 torch wrote pickles one behind the other, and the older ones are tar archives. */
 static wn_status check_kind(const nn_torch_file *f, wn_error *err)
 {
-    if (memcmp(f->map, "PK\3\4", 4) == 0)
+    if (memcmp(f->file.data, "PK\3\4", 4) == 0)
         return WN_OK;
-    if (f->map[0] == 0x80)
+    if (f->file.data[0] == 0x80)
         return wn_fail(err, WN_E_UNSUPPORTED,
                        "%s: is a torch file of the form before 1.6, which is not read; load and save it once with a "
                        "newer torch: torch.save(torch.load(file, weights_only=True), file)",
-                       f->path);
+                       f->file.path);
     return wn_fail(err, WN_E_FORMAT, "%s: is no torch file: it begins with neither a zip archive nor a pickle",
-                   f->path);
+                   f->file.path);
 }
 
 /* ---- the archive ---- */
@@ -91,13 +67,14 @@ static wn_status find_pickle(nn_torch_file *f, const struct zip_member **out, wn
             memchr(m->name, '/', m->name_bytes - tail_bytes))
             continue;
         if (*out)
-            return wn_fail(err, WN_E_FORMAT, "%s: holds two pickles, %.*s and %.*s", f->path, (int)(*out)->name_bytes,
-                           (*out)->name, (int)m->name_bytes, m->name);
+            return wn_fail(err, WN_E_FORMAT, "%s: holds two pickles, %.*s and %.*s", f->file.path,
+                           (int)(*out)->name_bytes, (*out)->name, (int)m->name_bytes, m->name);
         *out = m;
         snprintf(f->folder, sizeof f->folder, "%.*s", (int)(m->name_bytes - tail_bytes), m->name);
     }
     if (!*out)
-        return wn_fail(err, WN_E_FORMAT, "%s: is a zip archive, but not one of torch: it holds no data.pkl", f->path);
+        return wn_fail(err, WN_E_FORMAT, "%s: is a zip archive, but not one of torch: it holds no data.pkl",
+                       f->file.path);
     return WN_OK;
 }
 
@@ -108,7 +85,7 @@ static wn_status check_stored(const nn_torch_file *f, const struct zip_member *m
     return wn_fail(
         err, WN_E_UNSUPPORTED,
         "%s: member '%.*s' is compressed (method %u), torch stores it as it is; save the file again with torch",
-        f->path, (int)m->name_bytes, m->name, m->method);
+        f->file.path, (int)m->name_bytes, m->name, m->method);
 }
 
 static wn_status check_byte_order(const nn_torch_file *f, wn_error *err)
@@ -119,7 +96,7 @@ static wn_status check_byte_order(const nn_torch_file *f, wn_error *err)
     if (!m || (m->method == 0 && m->bytes == 6 && memcmp(m->data, "little", 6) == 0))
         return WN_OK;
     return wn_fail(err, WN_E_UNSUPPORTED, "%s: %s is not 'little': it was written on a machine of the other byte order",
-                   f->path, name);
+                   f->file.path, name);
 }
 
 /* ---- tensors ---- */
@@ -133,13 +110,13 @@ static wn_status find_storage(const nn_torch_file *f, const char *name, const st
     const int n = snprintf(member, sizeof member, "%s/data/%s", f->folder, s->key);
     *out = n >= 0 && (size_t)n < sizeof member ? zip_find(&f->zip, member) : NULL;
     if (!*out)
-        return wn_fail(err, WN_E_FORMAT, "%s: tensor '%.200s': its data, '%.150s', are not in the archive", f->path,
-                       name, member);
+        return wn_fail(err, WN_E_FORMAT, "%s: tensor '%.200s': its data, '%.150s', are not in the archive",
+                       f->file.path, name, member);
     WN_TRY(check_stored(f, *out, err));
     if (__builtin_mul_overflow(s->count, nn_dtype_bits(s->dtype) / 8, &bytes) || bytes != (*out)->bytes)
         return wn_fail(err, WN_E_FORMAT,
                        "%s: tensor '%.200s': its storage of %" PRIu64 " %s has %" PRIu64 " bytes in the archive",
-                       f->path, name, s->count, nn_dtype_name(s->dtype), (*out)->bytes);
+                       f->file.path, name, s->count, nn_dtype_name(s->dtype), (*out)->bytes);
     return WN_OK;
 }
 
@@ -159,7 +136,7 @@ static wn_status check_window(const nn_torch_file *f, const char *name, const st
     }
     if (overflow || (*count > 0 && last >= t->storage->count) || t->offset > t->storage->count)
         return wn_fail(err, WN_E_FORMAT, "%s: tensor '%.200s': reaches beyond its storage of %" PRIu64 " elements",
-                       f->path, name, t->storage->count);
+                       f->file.path, name, t->storage->count);
     *is_dense = *is_dense || *count == 0;
     return WN_OK;
 }
@@ -180,17 +157,17 @@ static wn_status copy_in_order(nn_torch_file *f, const char *name, const struct 
                                const unsigned char *from, uint64_t count, const void **out, wn_error *err)
 {
     const uint64_t size = nn_dtype_bits(t->storage->dtype) / 8;
-    if (count > t->storage->count || count * size > f->bytes - f->copied_bytes)
+    if (count > t->storage->count || count * size > f->file.bytes - f->copied_bytes)
         return wn_fail(err, WN_E_UNSUPPORTED,
                        "%s: tensor '%.200s': its elements are not in order and there are more of them than the file "
                        "holds (an expanded view); save it with .contiguous()",
-                       f->path, name);
+                       f->file.path, name);
     unsigned char **grown = realloc(f->copies, (f->copy_count + 1) * sizeof *grown), *copy = malloc(count * size);
     if (grown)
         f->copies = grown;
     if (!grown || !copy) {
         free(copy);
-        return wn_fail(err, WN_E_MEMORY, "%s: tensor '%.200s': no memory for %" PRIu64 " bytes", f->path, name,
+        return wn_fail(err, WN_E_MEMORY, "%s: tensor '%.200s': no memory for %" PRIu64 " bytes", f->file.path, name,
                        count * size);
     }
     gather(t, from, size, count, copy);
@@ -208,8 +185,8 @@ static wn_status grow(nn_torch_file *f, wn_error *err)
     nn_tensor *p = f->count < MAX_TENSORS ? realloc(f->tensors, more * sizeof *p) : NULL;
     if (!p)
         return f->count < MAX_TENSORS
-                   ? wn_fail(err, WN_E_MEMORY, "%s: no memory for its tensors", f->path)
-                   : wn_fail(err, WN_E_UNSUPPORTED, "%s: holds more than %d tensors", f->path, MAX_TENSORS);
+                   ? wn_fail(err, WN_E_MEMORY, "%s: no memory for its tensors", f->file.path)
+                   : wn_fail(err, WN_E_UNSUPPORTED, "%s: holds more than %d tensors", f->file.path, MAX_TENSORS);
     f->tensors = p;
     f->capacity = more;
     return WN_OK;
@@ -224,12 +201,12 @@ static wn_status add_tensor(nn_torch_file *f, const char *name, const struct pic
     WN_TRY(grow(f, err));
     WN_TRY(find_storage(f, name, t->storage, &m, err));
     WN_TRY(check_window(f, name, t, &count, &is_dense, err));
-    WN_TRY(pickle_alloc(f->path, &f->pickle, strlen(name) + 1, &kept, err));
+    WN_TRY(pickle_alloc(f->file.path, &f->pickle, strlen(name) + 1, &kept, err));
     strcpy(kept, name);
     const uint64_t size = nn_dtype_bits(t->storage->dtype) / 8;
     nn_tensor *out = &f->tensors[f->count];
     *out = (nn_tensor){ .name = kept,
-                        .file = f->path,
+                        .file = f->file.path,
                         .dtype = t->storage->dtype,
                         .rank = t->rank,
                         .bytes = count * size,
@@ -244,7 +221,7 @@ static wn_status add_tensor(nn_torch_file *f, const char *name, const struct pic
 /* ---- walking ---- */
 
 struct walk {
-    nn_torch_file *file;
+    nn_torch_file *archive;
     char name[NAME_BYTES]; /* of the value in hand */
     uint64_t visits;
     wn_error *err;
@@ -261,11 +238,11 @@ static wn_status enter(struct walk *w, size_t length, const struct pickle_value 
         n = snprintf(w->name + length, sizeof w->name - length, "%s%" PRId64, dot, key->integer);
     if (n < 0 || (size_t)n >= sizeof w->name - length)
         return wn_fail(w->err, WN_E_FORMAT, "%s: the name of a tensor is longer than %d bytes: '%.80s...'",
-                       w->file->path, NAME_BYTES - 1, w->name);
+                       w->archive->file.path, NAME_BYTES - 1, w->name);
     for (const char *c = w->name + length; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             return wn_fail(w->err, WN_E_FORMAT, "%s: the name of a tensor holds control character 0x%02x",
-                           w->file->path, (unsigned)(unsigned char)*c);
+                           w->archive->file.path, (unsigned)(unsigned char)*c);
     return WN_OK;
 }
 
@@ -280,8 +257,8 @@ static wn_status walk(struct walk *w, const struct pickle_value *container, int 
     const size_t length = strlen(w->name);
     struct pickle_value key = { .type = PICKLE_INT, .integer = -1 };
     if (depth > MAX_DEPTH)
-        return wn_fail(w->err, WN_E_FORMAT, "%s: objects within objects, more than %d deep: '%.200s'", w->file->path,
-                       MAX_DEPTH, w->name);
+        return wn_fail(w->err, WN_E_FORMAT, "%s: objects within objects, more than %d deep: '%.200s'",
+                       w->archive->file.path, MAX_DEPTH, w->name);
     for (const struct pickle_item *i = container->items->first; i; i = i->next) {
         key.integer++;
         if (container->type == PICKLE_DICT) {
@@ -289,12 +266,13 @@ static wn_status walk(struct walk *w, const struct pickle_value *container, int 
             i = i->next; /* the machine adds keys with their values */
         }
         if (++w->visits > MAX_VISITS)
-            return wn_fail(w->err, WN_E_FORMAT, "%s: more than %d objects to walk through", w->file->path, MAX_VISITS);
+            return wn_fail(w->err, WN_E_FORMAT, "%s: more than %d objects to walk through", w->archive->file.path,
+                           MAX_VISITS);
         if ((i->value.type != PICKLE_TENSOR && !is_container(&i->value)) ||
             (key.type != PICKLE_STRING && key.type != PICKLE_INT))
             continue;
         WN_TRY(enter(w, length, &key));
-        WN_TRY(i->value.type == PICKLE_TENSOR ? add_tensor(w->file, w->name, i->value.tensor, w->err)
+        WN_TRY(i->value.type == PICKLE_TENSOR ? add_tensor(w->archive, w->name, i->value.tensor, w->err)
                                               : walk(w, &i->value, depth + 1));
         w->name[length] = '\0';
     }
@@ -346,54 +324,49 @@ static int by_name(const void *a, const void *b)
 
 static wn_status name_tensors(nn_torch_file *f, wn_error *err)
 {
-    struct walk w = { .file = f, .err = err };
+    struct walk w = { .archive = f, .err = err };
     const struct pickle_value *root = unwrap(&f->pickle.root);
     if (!is_container(root))
         return wn_fail(err, WN_E_FORMAT, "%s: holds neither a dict nor a list of tensors; save model.state_dict()",
-                       f->path);
+                       f->file.path);
     WN_TRY(walk(&w, root, 0));
     if (f->count == 0)
-        return wn_fail(err, WN_E_FORMAT, "%s: holds no tensors", f->path);
+        return wn_fail(err, WN_E_FORMAT, "%s: holds no tensors", f->file.path);
     drop_module(f);
     qsort(f->tensors, f->count, sizeof *f->tensors, by_name);
     for (uint64_t i = 1; i < f->count; i++)
         if (by_name(&f->tensors[i - 1], &f->tensors[i]) == 0)
-            return wn_fail(err, WN_E_FORMAT, "%s: tensor '%.200s' stands there twice", f->path, f->tensors[i].name);
+            return wn_fail(err, WN_E_FORMAT, "%s: tensor '%.200s' stands there twice", f->file.path,
+                           f->tensors[i].name);
     return WN_OK;
 }
 
 /* ---- opening ---- */
 
-static wn_status load(nn_torch_file *f, int fd, wn_error *err)
+static wn_status load(nn_torch_file *f, const char *path, wn_error *err)
 {
     const struct zip_member *m;
-    WN_TRY(map_file(f, fd, err));
+    WN_TRY(mapping_open(path, 8, "a torch file", &f->file, err));
     WN_TRY(check_kind(f, err));
-    WN_TRY(zip_read(f->path, f->map, f->bytes, &f->zip, err));
+    WN_TRY(zip_read(f->file.path, f->file.data, f->file.bytes, &f->zip, err));
     WN_TRY(find_pickle(f, &m, err));
     WN_TRY(check_stored(f, m, err));
     WN_TRY(check_byte_order(f, err));
-    WN_TRY(pickle_read(f->path, m->data, m->bytes, &f->pickle, err));
+    WN_TRY(pickle_read(f->file.path, m->data, m->bytes, &f->pickle, err));
     return name_tensors(f, err);
 }
 
 wn_status nn_torch_file_open(const char *path, nn_torch_file **out, wn_error *err)
 {
     *out = NULL;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
-    if (fd < 0)
-        return wn_fail(err, errno == ENOENT ? WN_E_MISSING : WN_E_IO, "%s: cannot open: %s", path, strerror(errno));
     nn_torch_file *f = calloc(1, sizeof *f);
-    wn_status status = WN_OK;
-    if (!f || !(f->path = strdup(path)))
-        status = wn_fail(err, WN_E_MEMORY, "%s: no memory", path);
-    else
-        status = load(f, fd, err);
-    close(fd);
-    if (status != WN_OK)
-        nn_torch_file_close(f);
-    else
+    if (!f)
+        return wn_fail(err, WN_E_MEMORY, "%s: no memory", path);
+    const wn_status status = load(f, path, err);
+    if (status == WN_OK)
         *out = f;
+    else
+        nn_torch_file_close(f);
     return status;
 }
 
@@ -407,9 +380,7 @@ void nn_torch_file_close(nn_torch_file *f)
     free(f->tensors);
     pickle_finish(&f->pickle);
     zip_finish(&f->zip);
-    if (f->map)
-        munmap(f->map, f->bytes);
-    free(f->path);
+    mapping_close(&f->file);
     free(f);
 }
 
@@ -417,7 +388,7 @@ void nn_torch_file_close(nn_torch_file *f)
 
 const char *nn_torch_file_path(const nn_torch_file *f)
 {
-    return f->path;
+    return f->file.path;
 }
 
 uint64_t nn_torch_file_count(const nn_torch_file *f)
