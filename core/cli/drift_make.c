@@ -285,9 +285,23 @@ static wn_status keep_worst(struct maker *m, uint64_t pair, const uint8_t *b, wn
     return WN_OK;
 }
 
+/* A difference from what is not a number would read as none. */
+static wn_status check_latent(const struct maker *m, uint64_t pair, const struct replay_result *made, wn_error *err)
+{
+    for (uint64_t i = 0; i < made->values; i++)
+        if (!isfinite(made->latent[i]))
+            return wn_fail(err, WN_E_INTERNAL,
+                           "candidate %s on side %c (%s): value %llu of its latent is %g; a dtype of more range is "
+                           "needed there, bf16 or f32",
+                           at(m, pair)->candidate.id, 'A' + m->side, m->drift->side[m->side].name,
+                           (unsigned long long)i, (double)made->latent[i]);
+    return WN_OK;
+}
+
 static wn_status take(struct maker *m, uint64_t pair, const struct replay_result *made, wn_error *err)
 {
     struct drift_pair *p = &m->drift->pairs[pair];
+    WN_TRY(check_latent(m, pair, made, err));
     if (m->side == 0)
         return set_aside(m, pair, made, err);
     compare_latents(m, p, made->latent);

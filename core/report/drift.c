@@ -12,7 +12,7 @@ double drift_psnr(double square)
 
 /* ---- spreads --------------------------------------------------------------------------------------------------- */
 
-static double value_of(const struct drift *d, const struct drift_pair *p, uint64_t row)
+static double value_of(const struct drift_pair *p, uint64_t row)
 {
     switch (row) {
     case DRIFT_LATENT_SHARE:
@@ -24,7 +24,6 @@ static double value_of(const struct drift *d, const struct drift_pair *p, uint64
     case DRIFT_PIXEL_MOST:
         return p->pixel_most;
     default:
-        (void)d;
         return fabs(p->scores[1][row - DRIFT_SCORES] - p->scores[0][row - DRIFT_SCORES]);
     }
 }
@@ -74,7 +73,7 @@ static wn_status spread(const struct drift *d, uint64_t row, struct arena *arena
     if (!s->values)
         return wn_fail(err, WN_E_MEMORY, "no memory to count %llu pairs", (unsigned long long)d->pair_count);
     for (uint64_t i = 0; i < d->pair_count; i++) {
-        const double value = value_of(d, &d->pairs[i], row);
+        const double value = value_of(&d->pairs[i], row);
         if (isnan(value))
             continue;
         s->values[s->count++] = value;

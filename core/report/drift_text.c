@@ -46,7 +46,7 @@ static void write_choices(const struct drift *d, struct buffer *out)
         else if (!c->changed)
             buffer_printf(out, "the winner is the same for all %llu prompts\n", (unsigned long long)c->prompts);
         else
-            buffer_printf(out, "another winner for %llu of %llu prompts; keeping A's costs %.3g of them on B\n",
+            buffer_printf(out, "another winner for %llu of %llu prompts; keeping A's costs %.3g on B\n",
                           (unsigned long long)c->changed, (unsigned long long)c->prompts, c->cost);
     }
 }

@@ -94,7 +94,8 @@ static wn_status check_weight(const struct check *c, uint64_t i)
     if (w->part_count < 1 || w->part_count > 4)
         return FAIL(c, "weight \"%s\" has %llu parts, must be 1 to 4", name, U(w->part_count));
     if (w->rows == 0 || w->cols == 0 || w->rows > MAX_SIDE || w->cols > MAX_SIDE || w->rows > MAX_ELEMENTS / w->cols)
-        return FAIL(c, "weight \"%s\" is [%llu, %llu]: sides must be 1 to 2^31", name, U(w->rows), U(w->cols));
+        return FAIL(c, "weight \"%s\" is [%llu, %llu]: sides must be 1 to 2^31, elements at most 2^40", name,
+                    U(w->rows), U(w->cols));
     for (uint64_t k = 0; k < w->part_count; k++) {
         const wn_weight_part *part = &w->part[k];
         if (!part->data)

@@ -65,6 +65,13 @@ void bind_free(struct bind_table *table);
 wn_status bind_take(const struct bind_table *table, uint64_t count, const wn_binding *bindings, uint64_t binding_count,
                     void **data, wn_error *err);
 
+/* ---- work.c ------------------------------------------------------------------------------------------------- */
+
+/* Multiplications and additions of one item, as counted in the literature (2 for each product). */
+double work_flops(const wn_graph *graph, const wn_op *op);
+/* What is read and written of tensors for one item, as float32. */
+double work_bytes(const wn_graph *graph, const wn_op *op);
+
 /* ---- small arithmetic ---------------------------------------------------------------------------------------- */
 
 static inline uint64_t round_up(uint64_t n, uint64_t to)

@@ -64,6 +64,21 @@ static void test_bindings(const struct test_device *d, const wn_graph *g)
     d->api->free_program(p);
 }
 
+/* The table of EMBED with more values than kernels of 32-bit indices reach: refused before any of them is read. */
+static void test_large_weight(const struct test_device *d, const wn_graph *g)
+{
+    wn_weight weights[2] = { g->weights[0], g->weights[1] };
+    wn_graph large = *g;
+    wn_compile_options options = { sizeof options, WN_F32, 1 };
+    wn_program *program = NULL;
+    wn_error err = { 0 };
+    weights[0].rows = weights[0].part[0].rows = UINT64_C(1) << 31 >> 6;
+    large.weights = weights;
+    CHECK_INT(d->api->compile(d->device, &large, &options, &program, &err), WN_E_UNSUPPORTED);
+    CHECK_CONTAINS(err.message, "[33554432, 70] has 2^31 or more elements");
+    CHECK(!program);
+}
+
 static void test_sharing(const struct test_device *d, const wn_graph *g)
 {
     wn_program *a = compile(d, g, WN_F32, 1), *b = compile(d, g, WN_F32, 4), *c = compile(d, g, WN_BF16, 1);
@@ -161,6 +176,8 @@ int main(void)
     test_device_open(&d, 2);
     test_bindings(&d, &g);
     test_sharing(&d, &g);
+    if (which_device_wanted())
+        test_large_weight(&d, &g);
     test_device_close(&d);
     if (!which_device_wanted())
         test_paths(&g);

@@ -150,29 +150,6 @@ static wn_status pack_weight(struct compiler *c, struct step *s, int slot, const
     return weights_get(c->device, w, packing, taps, &s->packed[slot], c->err);
 }
 
-/* Multiplications and additions of one item, as counted in the literature (2 for each product). */
-static double flops_of(const struct step *s)
-{
-    double outputs = (double)s->out.rows * (double)s->out.cols;
-    switch (s->op.kind) {
-    case WN_OP_LINEAR:
-    case WN_OP_CONV:
-        return 2.0 * outputs * (double)s->weight[0].cols;
-    case WN_OP_ATTENTION:
-        return 4.0 * outputs * (double)s->in[1].rows;
-    default:
-        return outputs;
-    }
-}
-
-static double bytes_of(const struct step *s)
-{
-    double elements = (double)s->out.rows * (double)s->out.cols;
-    for (int i = 0; i < 4; i++)
-        elements += s->in[i].data ? (double)s->in[i].rows * (double)s->in[i].cols : 0;
-    return 4.0 * elements;
-}
-
 static wn_status build_step(struct compiler *c, uint64_t i)
 {
     struct step *s = &c->p->steps[i];
@@ -188,8 +165,8 @@ static wn_status build_step(struct compiler *c, uint64_t i)
     s->workspace = c->workspace_bytes[i] ? c->p->memory + c->plan.workspace[i] : NULL;
     WN_TRY(pack_weight(c, s, 0, kind));
     WN_TRY(pack_weight(c, s, 1, kind));
-    s->flops = flops_of(s);
-    s->bytes = bytes_of(s);
+    s->flops = work_flops(c->g, op);
+    s->bytes = work_bytes(c->g, op);
     return WN_OK;
 }
 

@@ -12,7 +12,7 @@
 
 #define GIB (UINT64_C(1) << 30)
 
-enum { DEFAULT_SUBMIT_MS = 200 };
+enum { DEFAULT_SUBMIT_MS = 200, LARGEST_GROUP = 256 };
 
 /* ---- extensions --------------------------------------------------------------------------------------------- */
 
@@ -166,6 +166,8 @@ static void probe_features(const struct instance_api *api, struct caps *c, int *
     c->has_fp16 = f.v12.shaderFloat16 == VK_TRUE;
     c->has_memory_model = f.v12.vulkanMemoryModel == VK_TRUE && f.v12.vulkanMemoryModelDeviceScope == VK_TRUE;
     c->can_set_subgroup = c->can_set_subgroup && f.sizes.subgroupSizeControl && f.sizes.computeFullSubgroups;
+    /* A group as wide as a subgroup need not be one where full ones cannot be asked for. */
+    c->has_subgroup_arithmetic = c->has_subgroup_arithmetic && c->can_set_subgroup;
     c->has_coopmat = c->has_coopmat && f.matrix.cooperativeMatrix && c->has_memory_model && c->can_set_subgroup &&
                      c->has_16bit_storage;
     c->has_bf16 = c->has_bf16 && f.bf16.shaderBFloat16Type && f.bf16.shaderBFloat16CooperativeMatrix;
@@ -287,6 +289,9 @@ wn_status caps_probe(const struct instance_api *api, VkPhysicalDevice physical, 
     if (!has_addresses || c->queue_family == UINT32_MAX)
         return wn_fail(err, WN_E_UNSUPPORTED, "%s has no %s", c->properties.deviceName,
                        has_addresses ? "compute queue" : "buffer device addresses");
+    if (c->properties.limits.maxComputeWorkGroupInvocations < LARGEST_GROUP)
+        return wn_fail(err, WN_E_UNSUPPORTED, "%s allows workgroups of %u, winnow's have up to %d: use another device",
+                       c->properties.deviceName, c->properties.limits.maxComputeWorkGroupInvocations, LARGEST_GROUP);
     c->has_coopmat = c->has_coopmat && c->shape_count && !is_coopmat_slow(c);
     return take_overrides(c, err);
 }
@@ -297,13 +302,19 @@ static int is_side(uint32_t n)
     return n == 8 || n == 16 || n == 32;
 }
 
+/* Kernels declare the type that they multiply. */
+static int has_type(const struct caps *c, int32_t type)
+{
+    return type == COMPONENT_F16 ? c->has_fp16 : c->has_bf16;
+}
+
 const struct matrix_shape *caps_shape(const struct caps *c, int32_t type)
 {
     const struct matrix_shape *best = NULL;
-    for (uint32_t i = 0; c->has_coopmat && i < c->shape_count; i++) {
+    for (uint32_t i = 0; c->has_coopmat && has_type(c, type) && i < c->shape_count; i++) {
         const struct matrix_shape *s = &c->shapes[i];
         if (s->type == type && is_side(s->m) && is_side(s->n) && is_side(s->k) &&
-            (type != COMPONENT_BF16 || c->has_bf16) && (!best || s->m * s->n * s->k > best->m * best->n * best->k))
+            (!best || s->m * s->n * s->k > best->m * best->n * best->k))
             best = s;
     }
     return best;

@@ -22,14 +22,16 @@ struct operand operand_of(const struct compiler *c, uint32_t tensor)
     const uint64_t stride = c->p->plan.stride[base], first = c->p->plan.offset[base];
     const enum element type = (enum element)c->p->types[base];
     const uint64_t size = element_bytes(type), item_bytes = b->rows * b->cols * size;
-    const uint64_t end = is_constant ? first : first + stride * (c->p->max_items - 1) + item_bytes;
+    /* Nothing writes a constant: it touches no byte of the program's memory, and nothing waits for its readers. */
+    const uint64_t begin = is_constant ? 0 : first;
+    const uint64_t end = is_constant ? 0 : first + stride * (c->p->max_items - 1) + item_bytes;
     return (struct operand){ .address = slice->address + first + size * (row0 * b->cols + col0),
                              .type = type,
                              .rows = (uint32_t)t->rows,
                              .cols = (uint32_t)t->cols,
                              .ld = (uint32_t)b->cols,
                              .item_stride = (uint32_t)(stride / size),
-                             .touch = { first, end, base, row0, t->rows, col0, t->cols } };
+                             .touch = { begin, end, base, row0, t->rows, col0, t->cols } };
 }
 
 struct operand workspace_of(const struct compiler *c)
@@ -115,31 +117,6 @@ const struct lowering *lowering_of(int32_t kind)
         [WN_OP_WEIGHT] = { lower_weight, NULL },
     };
     return &lowerings[kind];
-}
-
-/* Multiplications and additions of one item, as counted in the literature (2 for each product). */
-static double flops_of(const wn_graph *g, const wn_op *op)
-{
-    const wn_tensor *out = &g->tensors[op->out];
-    const double outputs = (double)out->rows * (double)out->cols;
-    switch (op->kind) {
-    case WN_OP_LINEAR:
-    case WN_OP_CONV:
-        return 2.0 * outputs * (double)g->weights[op->weight[0]].cols;
-    case WN_OP_ATTENTION:
-        return 4.0 * outputs * (double)g->tensors[op->in[1]].rows;
-    default:
-        return outputs;
-    }
-}
-
-static double bytes_of(const wn_graph *g, const wn_op *op)
-{
-    double elements = (double)g->tensors[op->out].rows * (double)g->tensors[op->out].cols;
-    for (int i = 0; i < 4; i++)
-        if (op->in[i] != WN_NONE)
-            elements += (double)g->tensors[op->in[i]].rows * (double)g->tensors[op->in[i]].cols;
-    return 4.0 * elements;
 }
 
 static wn_status lower_op(struct compiler *c)
@@ -325,6 +302,21 @@ static wn_status check_sizes(const wn_program *p, wn_error *err)
     return WN_OK;
 }
 
+/* The same of a weight, whose rows are padded. */
+static wn_status check_weights(const wn_graph *g, wn_error *err)
+{
+    for (uint64_t i = 0; i < g->weight_count; i++) {
+        const wn_weight *w = &g->weights[i];
+        if (w->rows > INT32_MAX / round_up(w->cols, ROW_ALIGNMENT))
+            return check_fail(
+                g, UINT64_MAX, err, WN_E_UNSUPPORTED,
+                "weight \"%s\" [%llu, %llu] has 2^31 or more elements in padded rows, vulkan takes fewer: "
+                "use the device cpu",
+                w->name ? w->name : "", (unsigned long long)w->rows, (unsigned long long)w->cols);
+    }
+    return WN_OK;
+}
+
 static wn_status plan(const struct compiler *c)
 {
     wn_program *p = c->p;
@@ -357,8 +349,9 @@ static wn_status describe(wn_program *p, wn_error *err)
     free(workspace_bytes);
     WN_TRY(status);
     for (uint64_t i = 0; i < g->op_count; i++)
-        p->ops[i] = (struct op_record){ flops_of(g, &g->ops[i]), bytes_of(g, &g->ops[i]), 0, 0 };
+        p->ops[i] = (struct op_record){ work_flops(g, &g->ops[i]), work_bytes(g, &g->ops[i]), 0, 0 };
     WN_TRY(check_sizes(p, err));
+    WN_TRY(check_weights(g, err));
     return bind_describe(g, &p->plan, &p->bindings, err);
 }
 

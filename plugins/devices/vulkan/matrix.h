@@ -8,7 +8,7 @@
 static inline const struct matrix_shape *matrix_shape_of(const struct caps *caps, enum element type)
 {
     if (type == ELEMENT_F16)
-        return caps->has_fp16 ? caps_shape(caps, COMPONENT_F16) : NULL;
+        return caps_shape(caps, COMPONENT_F16);
     return type == ELEMENT_BF16 ? caps_shape(caps, COMPONENT_BF16) : NULL;
 }
 

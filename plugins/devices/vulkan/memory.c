@@ -33,7 +33,7 @@ struct block {
 /* ---- blocks ------------------------------------------------------------------------------------------------- */
 
 /* What a kind must have and must not have, in order of preference. The window of a discrete GPU that the host sees is
- * small or slow, so its own memory is asked for without. */
+ * small or slow, so its own memory is asked for without. That of a unified one is mapped, so it must be seen. */
 static uint32_t find_type(const wn_device *device, enum memory_kind kind, uint32_t allowed)
 {
     const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, seen = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
@@ -41,7 +41,7 @@ static uint32_t find_type(const wn_device *device, enum memory_kind kind, uint32
     const VkMemoryPropertyFlags cached = host | VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
     const struct choice {
         VkMemoryPropertyFlags has, lacks;
-    } unified[3] = { { local | cached, 0 }, { local | host, 0 }, { local, 0 } },
+    } unified[3] = { { local | cached, 0 }, { local | host, 0 }, { host, 0 } },
       choices[3][3] = { [MEMORY_DEVICE] = { { local, seen }, { local, 0 }, { 0, 0 } },
                         [MEMORY_UPLOAD] = { { host, local }, { host, 0 }, { host, 0 } },
                         [MEMORY_READBACK] = { { cached, local }, { cached, 0 }, { host, 0 } } };
@@ -209,11 +209,14 @@ static uint64_t memory_limit(const wn_device *device)
 }
 
 /* A seventh, but what an autoencoder takes for a picture of 1024 px (3.2 GB) where that is no more than two fifths. */
-int memory_has_room(const wn_device *device, uint64_t bytes)
+int memory_has_room(wn_device *device, uint64_t bytes)
 {
     const uint64_t limit = memory_limit(device), most = limit / 5 * 2;
     const uint64_t reserve = limit / 7 > RESERVE_BYTES ? limit / 7 : smaller(RESERVE_BYTES, most);
-    return device->slices_used + bytes + reserve <= limit;
+    pthread_mutex_lock(&device->memory_mutex);
+    const uint64_t used = device->slices_used;
+    pthread_mutex_unlock(&device->memory_mutex);
+    return used + bytes + reserve <= limit;
 }
 
 static wn_status get_locked(wn_device *device, enum memory_kind kind, uint64_t bytes, const char *what,

@@ -6,8 +6,9 @@
 #include "vulkan.h"
 
 #include <string.h>
+#include <time.h>
 
-enum { RETRIES = 2, WAIT_SLICE_S = 5, WAIT_LIMIT_S = 600 };
+enum { RETRIES = 2, WAIT_SLICE_S = 5, WAIT_LIMIT_S = 600, PAUSE_MS = 100 };
 
 wn_status device_check(wn_device *device, VkResult result, const char *what, wn_error *err)
 {
@@ -33,14 +34,18 @@ static wn_status give_up(wn_device *device, VkResult result, const char *what, w
                    device->caps->properties.deviceName, what, WAIT_LIMIT_S, api_result_name(result));
 }
 
-/* Never without end. A wait that fails for want of memory is tried again: the work goes on all the same. */
+/* Never without end. A wait that fails for want of memory, which takes no time, is tried again after a pause: the work
+ * goes on all the same. */
 static wn_status wait_for(wn_device *device, VkFence fence, const char *what, wn_error *err)
 {
     VkResult result = VK_TIMEOUT;
-    for (int waited = 0; waited < WAIT_LIMIT_S; waited += WAIT_SLICE_S) {
+    for (int waited_ms = 0; waited_ms < WAIT_LIMIT_S * 1000;) {
         result = device->vk.WaitForFences(device->handle, 1, &fence, VK_TRUE, WAIT_SLICE_S * UINT64_C(1000000000));
         if (result == VK_SUCCESS || result == VK_ERROR_DEVICE_LOST)
             return device_check(device, result, what, err);
+        if (result != VK_TIMEOUT)
+            nanosleep(&(struct timespec){ .tv_nsec = PAUSE_MS * 1000000L }, NULL);
+        waited_ms += result == VK_TIMEOUT ? WAIT_SLICE_S * 1000 : PAUSE_MS;
         device->host->log(device->host->ctx, WN_LOG_DEBUG, "vulkan: still waiting for a submission");
     }
     return give_up(device, result, what, err);

@@ -91,6 +91,7 @@ static enum element table_type(const wn_weight *w)
     return type;
 }
 
+/* Of a table that stays in host memory (weights.c) rows are read from there: few, so that a copy would cost more. */
 wn_status lower_embed(struct compiler *c, const wn_op *op)
 {
     const struct packed *table, *positions;

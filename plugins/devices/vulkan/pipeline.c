@@ -54,9 +54,10 @@ static void find_path(wn_device *device)
     device->cache_path[0] = 0;
     if (off && strcmp(off, "off") == 0)
         return;
-    const int n = base && *base == '/' ? snprintf(folder, sizeof folder, "%s", base)
-                                       : snprintf(folder, sizeof folder, "%s/.cache", home && *home ? home : "");
-    if (n < 2 || (size_t)n >= sizeof folder - 32 || folder[0] != '/' || (!base && !home))
+    const int n = base && *base == '/'   ? snprintf(folder, sizeof folder, "%s", base)
+                  : home && *home == '/' ? snprintf(folder, sizeof folder, "%s/.cache", home)
+                                         : 0;
+    if (n < 2 || (size_t)n >= sizeof folder - 32)
         return;
     mkdir(folder, 0700);
     strcat(folder, "/winnow");

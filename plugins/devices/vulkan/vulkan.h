@@ -47,8 +47,8 @@ struct slice {
     char *mapped;     /* NULL where the host cannot see it */
 };
 
-/* Whether so many bytes more of weights leave room for what programs need beside them. */
-int memory_has_room(const wn_device *device, uint64_t bytes);
+/* Whether so many bytes more of weights leave room for what programs need beside them. [any] */
+int memory_has_room(wn_device *device, uint64_t bytes);
 /* Multiples of 256 bytes. WN_E_MEMORY names `what`, what is in use and what there is. [any] */
 wn_status memory_get(wn_device *device, enum memory_kind kind, uint64_t bytes, const char *what, struct slice *slice,
                      wn_error *err);

@@ -173,29 +173,35 @@ static wn_status compare(const struct call *c, struct runner *r, uint64_t item, 
     wn_status status = run_one(c, &c->f->runner[0], item, v, err);
     if (status == WN_OK)
         status = run_one(c, r, item, v + size, err);
-    if (status == WN_OK && memcmp(v, v + size, size * sizeof *v) != 0) {
-        nn_program_end(&sized_find(r->velocity, &r->clock, c->h, c->w, 0)->program); /* to be compared again */
+    if (status == WN_OK && memcmp(v, v + size, size * sizeof *v) != 0)
         status =
             wn_fail(err, WN_E_DEVICE,
                     "devices %s and %s give different bits, so that a picture would depend on which of them made it; "
                     "name devices of one kind with one driver, and compare these two with `winnow drift`",
                     c->f->runner[0].name, r->name);
-    }
     free(v);
+    return status;
+}
+
+/* A program that was not compared, for want of memory too, is not kept: the next call makes and compares it anew. */
+static wn_status prepare_one(const struct call *c, const struct share *s, wn_error *err)
+{
+    struct runner *r = s->runner;
+    const nn_program *p;
+    bool is_new;
+    WN_TRY(program_for(c->f, r, c->h, c->w, &p, &is_new, err));
+    const wn_status status = is_new ? compare(c, r, s->first, err) : WN_OK;
+    if (status != WN_OK)
+        nn_program_end(&sized_find(r->velocity, &r->clock, c->h, c->w, 0)->program);
     return status;
 }
 
 /* Compiles what the shares need; programs of other runners than the first are compared when they are new. */
 static wn_status prepare(const struct call *c, uint64_t share_count, const struct share *shares, wn_error *err)
 {
-    for (uint64_t k = 1; k < share_count; k++) {
-        const nn_program *p;
-        bool is_new = false;
+    for (uint64_t k = 1; k < share_count; k++)
         if (shares[k].count)
-            WN_TRY(program_for(c->f, shares[k].runner, c->h, c->w, &p, &is_new, err));
-        if (is_new)
-            WN_TRY(compare(c, shares[k].runner, shares[k].first, err));
-    }
+            WN_TRY(prepare_one(c, &shares[k], err));
     return WN_OK;
 }
 

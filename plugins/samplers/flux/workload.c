@@ -49,11 +49,6 @@ struct wn_workload {
 
 /* ---- the model ---------------------------------------------------------------------------------------------- */
 
-static uint64_t smaller_of(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static wn_status invent(wn_workload *w, const wn_workload_request *r, wn_error *err)
 {
     static const int with_weights[] = { PART_TRANSFORMER, PART_VAE, PART_TEXT_ENCODER, PART_TEXT_ENCODER_2 };
@@ -65,8 +60,8 @@ static wn_status invent(wn_workload *w, const wn_workload_request *r, wn_error *
     f->clip = preset->clip;
     f->t5 = preset->t5;
     f->text_length = preset->text_length;
-    f->flux.double_blocks = smaller_of(f->flux.double_blocks, r->blocks[0]);
-    f->flux.single_blocks = smaller_of(f->flux.single_blocks, r->blocks[1]);
+    f->flux.double_blocks = smaller(f->flux.double_blocks, r->blocks[0]);
+    f->flux.single_blocks = smaller(f->flux.single_blocks, r->blocks[1]);
     for (size_t i = 0; i < sizeof with_weights / sizeof *with_weights; i++)
         WN_TRY(nn_weights_synthetic(preset->name, WN_BF16, &f->parts.weights[with_weights[i]], err));
     return WN_OK;
@@ -200,27 +195,12 @@ static wn_status plan_activations(const wn_graph *g, wn_workload_part *part, wn_
     return status;
 }
 
-/* As devices count them: two for each product. */
-static double flops_of(const wn_graph *g)
-{
-    double sum = 0;
-    for (uint64_t i = 0; i < g->op_count; i++) {
-        const wn_op *op = &g->ops[i];
-        const wn_tensor *out = &g->tensors[op->out];
-        const double outputs = (double)out->rows * (double)out->cols;
-        if (op->kind == WN_OP_LINEAR || op->kind == WN_OP_CONV)
-            sum += 2 * outputs * (double)g->weights[op->weight[0]].cols;
-        else
-            sum += op->kind == WN_OP_ATTENTION ? 4 * outputs * (double)g->tensors[op->in[1]].rows : outputs;
-    }
-    return sum;
-}
-
 static wn_status describe(const wn_graph *g, wn_workload_part *part, wn_error *err)
 {
     WN_TRY(count_weights(g, part, err));
     WN_TRY(plan_activations(g, part, err));
-    part->flops = flops_of(g);
+    for (uint64_t i = 0; i < g->op_count; i++)
+        part->flops += work_flops(g, &g->ops[i]);
     return WN_OK;
 }
 
@@ -410,7 +390,7 @@ static wn_status workload_open(const wn_workload_request *request, wn_workload *
     if (!w)
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     w->options = *(const struct flux_options *)request->options;
-    w->options.batch = request->batch ? (int64_t)smaller_of(request->batch, 256) : w->options.batch;
+    w->options.batch = request->batch ? (int64_t)smaller(request->batch, 256) : w->options.batch;
     w->f.host = request->host;
     w->f.options = &w->options;
     const wn_status status = prepare(w, request, err);
