@@ -233,6 +233,9 @@ static wn_status get_locked(wn_device *device, enum memory_kind kind, uint64_t b
         status = make_block(device, kind, size, &b, err);
     if (status == WN_E_MEMORY && size > bytes && bytes <= left)
         status = make_block(device, kind, bytes, &b, err);
+    if (status == WN_E_MEMORY && kind != MEMORY_DEVICE)
+        return wn_fail(err, WN_E_MEMORY, "%s: no host memory that it can reach for %s of %.1f MiB",
+                       device->caps->properties.deviceName, what, (double)bytes / (1 << 20));
     if (status == WN_E_MEMORY)
         return tell_out_of_memory(device, bytes, what, err);
     if (status == WN_OK && !cut(b, bytes, slice))
