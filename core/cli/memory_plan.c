@@ -168,8 +168,8 @@ static void write_notes(const struct memory_plan *p, struct buffer *out)
     if (used[FIT_SINGLE])
         buffer_text(out, "    batch 1: fits with \"encoders\": \"swap\" and \"batch\": 1\n");
     if (used[FIT_NOT])
-        buffer_text(out, "    -N: too large by N with both; so much of the weights stays with the host and is copied "
-                         "up in each step\n");
+        buffer_text(
+            out, "    -N: too large by N with both; so much of the weights is streamed from the host in each step\n");
 }
 
 static void write_devices(const struct memory_plan *p, struct buffer *out)
