@@ -89,11 +89,28 @@ static wn_status check_bound(const struct bind_table *t, uint64_t count, void *c
     return WN_OK;
 }
 
-wn_status bind_take(const struct bind_table *table, uint64_t count, const wn_binding *bindings, uint64_t binding_count,
-                    void **data, wn_error *err)
+static wn_status take_all(const struct bind_table *table, uint64_t count, const wn_binding *bindings,
+                          uint64_t binding_count, void **data, wn_error *err)
 {
-    memset(data, 0, table->slot_count * count * sizeof *data);
     for (uint64_t i = 0; i < binding_count; i++)
         WN_TRY(take_one(table, count, bindings, i, data, err));
     return check_bound(table, count, data, err);
+}
+
+wn_status bind_take(const struct bind_table *table, uint64_t max_items, uint64_t count, const wn_binding *bindings,
+                    uint64_t binding_count, void ***data, wn_error *err)
+{
+    *data = NULL;
+    if (count < 1 || count > max_items)
+        return wn_fail(err, WN_E_ARG, "graph \"%s\": run of %llu items, must be 1 to %llu as compiled",
+                       table->graph_name, (unsigned long long)count, (unsigned long long)max_items);
+    void **all = calloc(table->slot_count * count + 1, sizeof *all);
+    if (!all)
+        return wn_fail(err, WN_E_MEMORY, "graph \"%s\": out of memory for bindings", table->graph_name);
+    const wn_status status = take_all(table, count, bindings, binding_count, all, err);
+    if (status == WN_OK)
+        *data = all;
+    else
+        free(all);
+    return status;
 }

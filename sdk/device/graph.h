@@ -61,9 +61,10 @@ struct bind_table {
 wn_status bind_describe(const wn_graph *graph, const struct plan *plan, struct bind_table *table, wn_error *err);
 void bind_free(struct bind_table *table);
 
-/* data[slot * count + item] from the caller's bindings of a run of `count` items: all of them must be there. */
-wn_status bind_take(const struct bind_table *table, uint64_t count, const wn_binding *bindings, uint64_t binding_count,
-                    void **data, wn_error *err);
+/* (*data)[slot * count + item] from the caller's bindings of a run of `count` items, at most max_items: all of them
+ * must be there. free() ends *data, which is NULL after a failure. */
+wn_status bind_take(const struct bind_table *table, uint64_t max_items, uint64_t count, const wn_binding *bindings,
+                    uint64_t binding_count, void ***data, wn_error *err);
 
 /* ---- work.c ------------------------------------------------------------------------------------------------- */
 

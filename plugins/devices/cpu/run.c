@@ -66,26 +66,14 @@ static wn_status run_steps(wn_program *p, uint64_t count, wn_error *err)
     return WN_OK;
 }
 
-static wn_status run_bound(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count,
-                           void **data, wn_error *err)
-{
-    WN_TRY(bind_take(&p->bindings, count, bindings, binding_count, data, err));
-    copy_bound(p, data, count, WN_ROLE_INPUT);
-    WN_TRY(run_steps(p, count, err));
-    copy_bound(p, data, count, WN_ROLE_OUTPUT);
-    return WN_OK;
-}
-
 wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count, wn_error *err)
 {
-    const char *name = p->bindings.graph_name;
-    if (count < 1 || count > p->max_items)
-        return wn_fail(err, WN_E_ARG, "graph \"%s\": run of %llu items, must be 1 to %llu as compiled", name,
-                       (unsigned long long)count, (unsigned long long)p->max_items);
-    void **data = calloc(p->bindings.slot_count * count + 1, sizeof *data);
-    if (!data)
-        return wn_fail(err, WN_E_MEMORY, "graph \"%s\": out of memory for bindings", name);
-    wn_status status = run_bound(p, count, bindings, binding_count, data, err);
+    void **data;
+    WN_TRY(bind_take(&p->bindings, p->max_items, count, bindings, binding_count, &data, err));
+    copy_bound(p, data, count, WN_ROLE_INPUT);
+    const wn_status status = run_steps(p, count, err);
+    if (status == WN_OK)
+        copy_bound(p, data, count, WN_ROLE_OUTPUT);
     free(data);
     return status;
 }

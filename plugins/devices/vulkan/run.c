@@ -82,16 +82,9 @@ static wn_status run_once(void *arg, wn_error *err)
 
 wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count, wn_error *err)
 {
-    const char *name = p->bindings.graph_name;
-    if (count < 1 || count > p->max_items)
-        return wn_fail(err, WN_E_ARG, "graph \"%s\": run of %llu items, must be 1 to %llu as compiled", name,
-                       (unsigned long long)count, (unsigned long long)p->max_items);
-    void **data = calloc(p->bindings.slot_count * count + 1, sizeof *data);
-    if (!data)
-        return wn_fail(err, WN_E_MEMORY, "graph \"%s\": out of memory for bindings", name);
-    wn_status status = bind_take(&p->bindings, count, bindings, binding_count, data, err);
-    if (status == WN_OK)
-        status = check_ids(p, data, count, err);
+    void **data;
+    WN_TRY(bind_take(&p->bindings, p->max_items, count, bindings, binding_count, &data, err));
+    wn_status status = check_ids(p, data, count, err);
     if (status == WN_OK)
         status = device_use(p->device, run_once, &(struct run){ p, count, data }, err);
     free(data);
