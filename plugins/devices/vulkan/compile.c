@@ -171,12 +171,14 @@ static wn_status lower_all(struct compiler *c)
     wn_program *p = c->p;
     for (c->op = 0; c->op < c->g->op_count; c->op++)
         WN_TRY(lower_op(c));
-    WN_TRY(stream_weights(p, c->err));
+    WN_TRY(stream_open(p, c->err));
+    if (p->ring.bytes && !p->device->copy_queue)
+        WN_TRY(stream_in_commands(p, c->err));
     for (uint64_t i = 0; i < p->command_count; i++)
         if (!p->commands[i].is_copy)
             WN_TRY(pipeline_get(p->device, &p->commands[i].variant, &p->commands[i].pipeline, c->err));
     order_commands(p->commands, p->command_count);
-    return WN_OK;
+    return p->ring.bytes && p->device->copy_queue ? stream_in_legs(p, c->err) : WN_OK;
 }
 
 static void find_workspaces(struct compiler *c)
@@ -248,7 +250,7 @@ void program_unbuild(wn_program *p)
     memory_put(d, &p->memory);
     memory_put(d, &p->constants);
     memory_put(d, &p->io);
-    memory_put(d, &p->ring);
+    stream_close(p);
     free(p->commands);
     free(p->packed);
     p->commands = NULL;
