@@ -6,17 +6,11 @@
  */
 #include "vulkan.h"
 
+#include <device/clock.h>
+
 #include <stdlib.h>
-#include <time.h>
 
 enum { WAIT_MS = 1000, MOST_SUBMITS = 64 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static wn_status check_cancelled(const wn_program *p, wn_error *err)
 {
@@ -165,9 +159,9 @@ static wn_status add_times(wn_program *p, const struct recording *r, wn_error *e
 wn_status record_submit(wn_program *p, struct recording *r, wn_error *err)
 {
     wn_device *d = p->device;
-    const double begin = now_s();
+    const double begin = seconds_now();
     WN_TRY(p->leg_count ? submit_legs(p, r, err) : submit_plain(p, r, err));
-    const double seconds = now_s() - begin, seen = seconds > 0 ? r->work / seconds : 0;
+    const double seconds = seconds_now() - begin, seen = seconds > 0 ? r->work / seconds : 0;
     if (seen > d->work_per_s)
         d->work_per_s = seen;
     return add_times(p, r, err);

@@ -7,9 +7,10 @@
  */
 #include "flux.h"
 
+#include <device/clock.h>
+
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 uint64_t items_for(const struct flux *f, uint64_t floats)
 {
@@ -125,13 +126,6 @@ static wn_status run_chunk(const struct call *c, const struct runner *r, const n
     return status;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static wn_status run_share(const struct share *s, wn_error *err)
 {
     const struct call *c = s->call;
@@ -140,14 +134,14 @@ static wn_status run_share(const struct share *s, wn_error *err)
     bool is_new;
     WN_TRY(program_for(f, s->runner, c->h, c->w, &p, &is_new, err));
     WN_TRY(reserve(s->runner, 2 * p->max_items * f->vae.latent_channels * c->h * c->w, err));
-    const double start = now();
+    const double start = seconds_now();
     for (uint64_t done = 0; done < s->count; done += p->max_items) {
         const uint64_t n = s->count - done < p->max_items ? s->count - done : p->max_items;
         if (f->host->cancelled(f->host->ctx))
             return wn_fail(err, WN_E_CANCELLED, "cancelled");
         WN_TRY(run_chunk(c, s->runner, p, s->first + done, n, NULL, err));
     }
-    const double rate = (double)s->count / (now() - start + 1e-9), before = s->runner->items_per_second;
+    const double rate = (double)s->count / (seconds_now() - start + 1e-9), before = s->runner->items_per_second;
     s->runner->items_per_second = before > 0 ? 0.5 * (before + rate) : rate;
     return WN_OK;
 }
@@ -175,7 +169,7 @@ static wn_status compare(const struct call *c, struct runner *r, uint64_t item, 
         status = run_one(c, r, item, v + size, err);
     if (status == WN_OK && memcmp(v, v + size, size * sizeof *v) != 0)
         status =
-            wn_fail(err, WN_E_DEVICE,
+            wn_fail(err, WN_E_UNSUPPORTED,
                     "devices %s and %s give different bits, so that a picture would depend on which of them made it; "
                     "name devices of one kind with one driver, and compare these two with `winnow drift`",
                     c->f->runner[0].name, r->name);

@@ -3,13 +3,13 @@
 #include "flux.h"
 #include "presets.h"
 
+#include <device/clock.h>
 #include <device/graph.h>
 #include <weights/synthetic.h>
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { JOB_T5, JOB_CLIP, JOB_CONTEXT, JOB_CONDITIONING, JOB_VELOCITY, JOB_DECODER, JOB_COUNT };
 enum { ENCODERS = 1, MODULATION = 2 }; /* what `encoders: release` has on the device at one time */
@@ -332,13 +332,6 @@ static wn_status compile(wn_workload *w, uint64_t index, wn_error *err)
     return status;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static wn_status workload_run(wn_workload *w, uint64_t index, uint64_t items, double *seconds, wn_error *err)
 {
     struct job *j = &w->job[index];
@@ -347,9 +340,9 @@ static wn_status workload_run(wn_workload *w, uint64_t index, uint64_t items, do
                        (unsigned long long)items, (unsigned long long)items_of(w, index));
     if (!j->program || j->is_stale)
         WN_TRY(compile(w, index, err));
-    const double start = now();
+    const double start = seconds_now();
     WN_TRY(w->f.device.api->run(j->program, items, j->bindings, items * j->slot_count, err));
-    *seconds = now() - start;
+    *seconds = seconds_now() - start;
     return WN_OK;
 }
 
