@@ -32,6 +32,7 @@ wn_status stream_open(wn_program *p, wn_error *err)
     uint64_t place_bytes;
     if (count_streamed(p, &place_bytes) == 0)
         return WN_OK;
+    weights_tell_streamed(p->device);
     return memory_get(p->device, MEMORY_DEVICE, RING_PLACES * place_bytes, "streamed weights", &p->ring, err);
 }
 

@@ -128,8 +128,8 @@ struct wn_device {
     pthread_mutex_t weights_mutex;
     struct packed *packed;
     pthread_mutex_t programs_mutex;
-    wn_program *programs;    /* that have parts on the device */
-    uint64_t streamed_bytes; /* of weights that stay in host memory */
+    wn_program *programs;   /* that have parts on the device */
+    uint64_t streamed_told; /* the most bytes of streamed weights that were told of; under weights_mutex */
 
     _Atomic double work_per_s; /* seen in submissions, see struct command; 0 before the first */
     _Atomic double caution;    /* 1; halved by each loss, so that submissions are shorter after it */
@@ -203,6 +203,9 @@ void blocks_pack_row(enum element type, const void *row, uint64_t cols, char *to
 wn_status weights_get(wn_device *device, const wn_weight *weight, enum packing packing, enum element type,
                       uint64_t taps, const struct packed **packed, wn_error *err);
 void weights_release(wn_device *device, const struct packed *packed); /* NULL is fine */
+/* A warning when more weights than ever before stay in host memory: a model's programs are made again and again. [any]
+ */
+void weights_tell_streamed(wn_device *device);
 
 /* ---- programs ----------------------------------------------------------------------------------------------- */
 
