@@ -25,7 +25,19 @@ struct made {
     struct walk walk;
     float *v; /* as the sampler gives it; the walk keeps a copy where it needs one */
     float *z; /* scratch */
+    float at; /* the sigma of the velocity that is wanted */
     struct replay_result *result;
+    wn_status status; /* the first that failed, and why */
+    wn_error *err;
+};
+
+/* Candidates of one prompt. */
+struct together {
+    uint64_t count;
+    struct made *made;       // [count]
+    struct made **wanting;   // [count]: of the round at hand
+    wn_velocity_item *items; // [count]
+    wn_cond *cond;
 };
 
 static const char *id_of(const struct made *m)
@@ -107,8 +119,7 @@ static wn_status check_identity(const struct made *m, wn_error *err)
 {
     const struct spec *spec = m->r->spec;
     const char *key = m->r->model_key ? m->r->model_key : m->info.model_key;
-    const struct identity context =
-        identity_context(spec, key, m->sampler->canvas_options, m->sigma, m->prompt->text);
+    const struct identity context = identity_context(spec, key, m->sampler->canvas_options, m->sigma, m->prompt->text);
     const struct identity id =
         identity_candidate(&context, &m->lineage.noise, &m->source, m->lineage.move_count, m->lineage.moves);
     if (strcmp(id.text, id_of(m)) == 0)
@@ -166,26 +177,42 @@ static wn_status name_error(const struct made *m, const char *what, wn_error *er
     return wn_fail(err, inner.code, "%s: %s: %.900s", m->r->spec->sampler.plugin->name, what, inner.message);
 }
 
-static wn_status ask(const struct made *m, const wn_cond *cond, float sigma, wn_error *err)
+static wn_status ask(const struct together *t, uint64_t first, uint64_t count, wn_error *err)
 {
-    const wn_velocity_item item = { .x = m->walk.x, .v = m->v, .cond = cond, .sigma = sigma };
+    const struct made *m = t->wanting[first];
     if (atomic_load(&m->r->process->cancelled))
         return wn_fail(err, WN_E_CANCELLED, "interrupted at point %u of %u; nothing was written", m->walk.point,
                        m->solver.steps);
-    const wn_status status = m->sampler->velocity(m->self, &m->r->spec->canvas, 1, &item, err);
+    const wn_status status = m->sampler->velocity(m->self, &m->r->spec->canvas, count, t->items + first, err);
     return status == WN_OK || status == WN_E_CANCELLED ? status : name_error(m, "velocity", err);
 }
 
-static wn_status carry(struct made *m, const wn_cond *cond, wn_error *err)
+static uint64_t list_wanting(struct together *t)
 {
-    const bool want_velocity = !m->r->candidate->finished;
-    float sigma;
-    while (solver_wants(&m->solver, &m->source, &m->walk, want_velocity, m->z, &sigma)) {
-        WN_TRY(ask(m, cond, sigma, err));
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < t->count; i++) {
+        struct made *m = &t->made[i];
+        const bool want_velocity = !m->r->candidate->finished;
+        if (m->status != WN_OK || !solver_wants(&m->solver, &m->source, &m->walk, want_velocity, m->z, &m->at))
+            continue;
+        t->items[n] = (wn_velocity_item){ .x = m->walk.x, .v = m->v, .cond = t->cond, .sigma = m->at };
+        t->wanting[n++] = m;
+    }
+    return n;
+}
+
+/* After a failed call they are tried one by one, so that only those at fault fail. */
+static void advance(const struct together *t, uint64_t count)
+{
+    wn_error err = { 0 };
+    const bool is_done = count > 1 && ask(t, 0, count, &err) == WN_OK;
+    for (uint64_t i = 0; i < count; i++) {
+        struct made *m = t->wanting[i];
+        if (!is_done && (m->status = ask(t, i, 1, m->err)) != WN_OK)
+            continue;
         solver_take(&m->solver, &m->source, &m->walk, m->v, m->z);
         m->result->nfe += m->info.evals_per_velocity;
     }
-    return WN_OK;
 }
 
 void replay_forget(const struct replay *r)
@@ -196,7 +223,7 @@ void replay_forget(const struct replay *r)
         *r->kept = (struct replay_prompt){ 0 };
 }
 
-static wn_status encode(struct made *m, wn_cond **cond, wn_error *err)
+static wn_status encode(const struct made *m, wn_cond **cond, wn_error *err)
 {
     struct replay_prompt *kept = m->r->kept;
     if (kept && kept->prompt == m->prompt && kept->cond) {
@@ -212,21 +239,28 @@ static wn_status encode(struct made *m, wn_cond **cond, wn_error *err)
     return WN_OK;
 }
 
-static wn_status walk(struct made *m, wn_error *err)
+/* With the first whose ground is made; what fails there fails for all. */
+static void encode_for_all(struct together *t)
 {
-    wn_cond *cond;
-    WN_TRY(encode(m, &cond, err));
-    const wn_status status = carry(m, cond, err);
-    if (!m->r->kept)
-        m->sampler->cond_free(m->self, cond);
-    return status;
+    wn_error err = { 0 };
+    wn_status status = WN_OK;
+    for (uint64_t i = 0; i < t->count && status == WN_OK && !t->cond; i++)
+        if (t->made[i].status == WN_OK)
+            status = encode(&t->made[i], &t->cond, &err);
+    for (uint64_t i = 0; i < t->count && status != WN_OK; i++)
+        if (t->made[i].status == WN_OK) {
+            t->made[i].status = status;
+            *t->made[i].err = err;
+        }
 }
+
+/* ---- pictures -------------------------------------------------------------------------------------------------- */
 
 static wn_status decode(struct made *m, wn_error *err)
 {
     const wn_canvas *canvas = &m->r->spec->canvas;
-    const bool is_finished = m->r->candidate->finished;
     const bool has_preview = (m->info.flags & WN_SAMPLER_PREVIEW) != 0;
+    const int32_t quality = m->r->candidate->finished || !has_preview ? WN_QUALITY_FULL : WN_QUALITY_PREVIEW;
     uint8_t *rgb = malloc((size_t)canvas->width_px * canvas->height_px * 3);
     const float *x0 = m->z;
     if (!rgb)
@@ -234,48 +268,87 @@ static wn_status decode(struct made *m, wn_error *err)
     m->result->image = (wn_image){ canvas->width_px, canvas->height_px, rgb };
     solver_x0(&m->solver, &m->walk, m->z);
     m->result->values = m->solver.values;
-    const int32_t quality = is_finished || !has_preview ? WN_QUALITY_FULL : WN_QUALITY_PREVIEW;
     return m->sampler->decode(m->self, canvas, 1, &x0, quality, &rgb, err) == WN_OK ? WN_OK
                                                                                     : name_error(m, "decoding", err);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------- */
 
-static wn_status make(struct made *m, wn_error *err)
+static wn_status begin(struct made *m, wn_error *err)
 {
     WN_TRY(make_ground(m, err));
     WN_TRY(take_moves(m, err));
     WN_TRY(check_identity(m, err));
     WN_TRY(find_noise(m, err));
     solver_begin(&m->solver, m->walk.x, m->walk.x);
-    WN_TRY(walk(m, err));
-    return decode(m, err);
+    return WN_OK;
+}
+
+static void end(struct made *m)
+{
+    m->err->code = m->status;
+    if (m->status == WN_OK) {
+        m->result->latent = m->z;
+        m->z = NULL;
+    } else {
+        replay_result_finish(m->result);
+    }
+    walk_finish(&m->walk);
+    lineage_finish(&m->lineage);
+    free(m->sigma);
+    free(m->start);
+    free(m->v);
+    free(m->z);
+}
+
+static void run(struct together *t)
+{
+    for (uint64_t i = 0; i < t->count; i++)
+        t->made[i].status = begin(&t->made[i], t->made[i].err);
+    encode_for_all(t);
+    for (uint64_t n; (n = list_wanting(t)) > 0;)
+        advance(t, n);
+    for (uint64_t i = 0; i < t->count; i++)
+        if (t->made[i].status == WN_OK)
+            t->made[i].status = decode(&t->made[i], t->made[i].err);
+    const struct made *first = &t->made[0];
+    if (t->cond && !first->r->kept)
+        first->sampler->cond_free(first->self, t->cond);
+    for (uint64_t i = 0; i < t->count; i++)
+        end(&t->made[i]);
+}
+
+void replay_run_all(uint64_t count, const struct replay *r, struct replay_result *results, wn_error *errors)
+{
+    struct together t = { .count = count,
+                          .made = calloc(count, sizeof *t.made),
+                          .wanting = calloc(count, sizeof(struct made *)),
+                          .items = calloc(count, sizeof *t.items) };
+    const bool has_memory = t.made && t.wanting && t.items;
+    for (uint64_t i = 0; i < count; i++) {
+        results[i] = (struct replay_result){ 0 };
+        errors[i] = (wn_error){ 0 };
+        if (has_memory)
+            t.made[i] = (struct made){ .r = &r[i],
+                                       .sampler = r[i].spec->sampler.plugin->vtable,
+                                       .self = r[i].instances->sampler.self,
+                                       .prompt = &r[i].spec->prompts[r[i].candidate->trial],
+                                       .result = &results[i],
+                                       .err = &errors[i] };
+        else
+            wn_fail(&errors[i], WN_E_MEMORY, "no memory to make %llu candidates", (unsigned long long)count);
+    }
+    if (has_memory)
+        run(&t);
+    free(t.made);
+    free(t.wanting);
+    free(t.items);
 }
 
 wn_status replay_run(const struct replay *r, struct replay_result *result, wn_error *err)
 {
-    struct made m = {
-        .r = r,
-        .sampler = r->spec->sampler.plugin->vtable,
-        .self = r->instances->sampler.self,
-        .prompt = &r->spec->prompts[r->candidate->trial],
-        .result = result,
-    };
-    *result = (struct replay_result){ 0 };
-    const wn_status status = make(&m, err);
-    if (status == WN_OK) {
-        result->latent = m.z;
-        m.z = NULL;
-    } else {
-        replay_result_finish(result);
-    }
-    walk_finish(&m.walk);
-    lineage_finish(&m.lineage);
-    free(m.sigma);
-    free(m.start);
-    free(m.v);
-    free(m.z);
-    return status;
+    replay_run_all(1, r, result, err);
+    return err->code;
 }
 
 void replay_result_finish(struct replay_result *result)

@@ -1,5 +1,5 @@
-/* The layout of every struct of the SDK on a 64-bit system, member by member. A number here changes only when a
- * released interface is broken, which sdk/doc/abi.md forbids within a major; members may be added behind the last. */
+/* The layout of every struct of the SDK on a 64-bit system, member by member. A number here changes only when a released
+ * interface is broken, which sdk/doc/abi.md forbids within a major; members may be added behind the last. */
 #include <winnow/choice.h>
 #include <winnow/device.h>
 #include <winnow/sampler.h>
@@ -8,7 +8,7 @@
 #include <winnow/workload.h>
 
 #define AT(type, member, offset) _Static_assert(offsetof(type, member) == (offset), #type "." #member " has moved")
-#define SIZE(type, size)         _Static_assert(sizeof(type) == (size), #type " has another size")
+#define SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has another size")
 
 SIZE(wn_error, 1024);
 AT(wn_error, code, 0);
@@ -25,7 +25,7 @@ AT(wn_prompt, id, 8);
 AT(wn_prompt, category, 16);
 AT(wn_prompt, json, 24);
 
-SIZE(wn_host, 112);
+SIZE(wn_host, 104);
 AT(wn_host, struct_size, 0);
 AT(wn_host, ctx, 8);
 AT(wn_host, log, 16);
@@ -39,7 +39,6 @@ AT(wn_host, open_device, 72);
 AT(wn_host, input, 80);
 AT(wn_host, uses_file, 88);
 AT(wn_host, extension, 96);
-AT(wn_host, device_info, 104);
 
 SIZE(wn_option, 56);
 AT(wn_option, name, 0);

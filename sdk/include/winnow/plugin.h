@@ -69,8 +69,8 @@ typedef struct wn_error {
 
 #if defined(__GNUC__)
 #define WN_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
-#define WN_EXPORT             __attribute__((visibility("default")))
-#define WN_UNUSED             __attribute__((unused))
+#define WN_EXPORT __attribute__((visibility("default")))
+#define WN_UNUSED __attribute__((unused))
 #else
 #define WN_PRINTF(fmt, first)
 #define WN_EXPORT
@@ -113,7 +113,7 @@ typedef struct wn_prompt {
     const char *text;
     const char *id;       /* [a-z0-9._-]{1,64}, unique in the run */
     const char *category; /* "" when the file gives none */
-    const char *json; /* the whole record as JSON text: a verifier may read its own fields (noun phrases, answers) */
+    const char *json;     /* the whole record as JSON text: a verifier may read its own fields (noun phrases, answers) */
 } wn_prompt;
 
 /* ---- host services ------------------------------------------------------------------------------------------ */
@@ -122,7 +122,6 @@ enum { WN_LOG_DEBUG = 1, WN_LOG_INFO = 2, WN_LOG_WARN = 3 };
 
 struct wn_device_api;   /* device.h */
 struct wn_device;       /* device.h */
-struct wn_device_info;  /* device.h */
 struct wn_verifier_ref; /* verifier.h */
 
 /* What the host offers to an instance. The table and ctx stay valid until after destroy. */
@@ -158,8 +157,8 @@ typedef struct wn_host {
 
     /* Opens (or shares) a device by its spec name: `cpu`, `vulkan`, `vulkan:0`, `vulkan:PART-OF-NAME`. The host owns
      * it and closes it after all instances. [setup] */
-    wn_status (*open_device)(void *ctx, const char *name, const struct wn_device_api **api, struct wn_device **device,
-                             wn_error *err);
+    wn_status (*open_device)(void *ctx, const char *name, const struct wn_device_api **api,
+                             struct wn_device **device, wn_error *err);
 
     /* Child i of the instance's `inputs`, in the spec's order; NULL past the last. Owned by the host. [setup] */
     const struct wn_verifier_ref *(*input)(void *ctx, uint32_t i);
@@ -169,9 +168,6 @@ typedef struct wn_host {
 
     /* An extension table by id ("winnow.name/1"), or NULL. [any] */
     const void *(*extension)(void *ctx, const char *id);
-
-    /* What open_device gave says of itself; *info comes with struct_size. [any] */
-    wn_status (*device_info)(void *ctx, const struct wn_device *device, struct wn_device_info *info, wn_error *err);
 } wn_host;
 
 /* ---- options ------------------------------------------------------------------------------------------------ */
@@ -185,8 +181,7 @@ enum {
     WN_OPTION_ENUM = 6,   /* const char *, one of `choices` separated by '|' */
     WN_OPTION_PATH = 7,   /* const char *, a name for wn_host.resolve; not resolved by the binder */
     WN_OPTION_JSON = 8,   /* const char *, the value's JSON text: lists and objects the plugin reads itself */
-    WN_OPTION_SEARCHES =
-        9 /* const wn_search_parts *, see search.h: a list of searches; in a search, without fallback */
+    WN_OPTION_SEARCHES = 9 /* const wn_search_parts *, see search.h: a list of searches; in a search, without fallback */
 };
 
 /* One row: the host parses, checks, documents and stores the value at `offset` of the instance's options struct.
@@ -202,47 +197,26 @@ typedef struct wn_option {
     const char *help;    /* one sentence; units and meaning */
 } wn_option;
 
-#define WN_OPTIONS_END                                                                                                 \
-    {                                                                                                                  \
-        NULL, 0, 0, NULL, 0, 0, NULL, NULL                                                                             \
-    }
+#define WN_OPTIONS_END { NULL, 0, 0, NULL, 0, 0, NULL, NULL }
 
 #define WN_BOOL(type, member, fallback, help)                                                                          \
-    {                                                                                                                  \
-#member, WN_OPTION_BOOL, (uint32_t)offsetof(type, member), fallback, 0, 1, NULL, help                          \
-    }
+    { #member, WN_OPTION_BOOL, (uint32_t)offsetof(type, member), fallback, 0, 1, NULL, help }
 #define WN_INT(type, member, fallback, low, high, help)                                                                \
-    {                                                                                                                  \
-#member, WN_OPTION_INT, (uint32_t)offsetof(type, member), fallback, low, high, NULL, help                      \
-    }
+    { #member, WN_OPTION_INT, (uint32_t)offsetof(type, member), fallback, low, high, NULL, help }
 #define WN_U64(type, member, fallback, help)                                                                           \
-    {                                                                                                                  \
-#member, WN_OPTION_U64, (uint32_t)offsetof(type, member), fallback, 0, 0, NULL, help                           \
-    }
+    { #member, WN_OPTION_U64, (uint32_t)offsetof(type, member), fallback, 0, 0, NULL, help }
 #define WN_NUMBER(type, member, fallback, low, high, help)                                                             \
-    {                                                                                                                  \
-#member, WN_OPTION_NUMBER, (uint32_t)offsetof(type, member), fallback, low, high, NULL, help                   \
-    }
+    { #member, WN_OPTION_NUMBER, (uint32_t)offsetof(type, member), fallback, low, high, NULL, help }
 #define WN_STRING(type, member, fallback, help)                                                                        \
-    {                                                                                                                  \
-#member, WN_OPTION_STRING, (uint32_t)offsetof(type, member), fallback, 0, 0, NULL, help                        \
-    }
+    { #member, WN_OPTION_STRING, (uint32_t)offsetof(type, member), fallback, 0, 0, NULL, help }
 #define WN_ENUM(type, member, fallback, choices, help)                                                                 \
-    {                                                                                                                  \
-#member, WN_OPTION_ENUM, (uint32_t)offsetof(type, member), fallback, 0, 0, choices, help                       \
-    }
+    { #member, WN_OPTION_ENUM, (uint32_t)offsetof(type, member), fallback, 0, 0, choices, help }
 #define WN_PATH(type, member, fallback, help)                                                                          \
-    {                                                                                                                  \
-#member, WN_OPTION_PATH, (uint32_t)offsetof(type, member), fallback, 0, 0, NULL, help                          \
-    }
+    { #member, WN_OPTION_PATH, (uint32_t)offsetof(type, member), fallback, 0, 0, NULL, help }
 #define WN_JSON(type, member, fallback, help)                                                                          \
-    {                                                                                                                  \
-#member, WN_OPTION_JSON, (uint32_t)offsetof(type, member), fallback, 0, 0, NULL, help                          \
-    }
+    { #member, WN_OPTION_JSON, (uint32_t)offsetof(type, member), fallback, 0, 0, NULL, help }
 #define WN_SEARCHES(type, member, help)                                                                                \
-    {                                                                                                                  \
-#member, WN_OPTION_SEARCHES, (uint32_t)offsetof(type, member), NULL, 0, 0, NULL, help                          \
-    }
+    { #member, WN_OPTION_SEARCHES, (uint32_t)offsetof(type, member), NULL, 0, 0, NULL, help }
 
 /* ---- plugin and module -------------------------------------------------------------------------------------- */
 
