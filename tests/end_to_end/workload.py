@@ -73,10 +73,10 @@ def check_files(folder, spec):
             fail(f"{words} is not refused")
 
 
-def check_measured(device):
+def check_measured(device, *words):
     """Planned and taken memory of all parts together: the most that the device ever holds."""
     told = json.loads(winnow("bench", "flux", "--synthetic", "--size", "small", "--px", "64", "--seconds", "1", "--device", device,
-                             "--json", "--quiet").stdout)
+                             *words, "--json", "--quiet").stdout)
     planned = sum(p["planned_activation_bytes"] + p["planned_weight_bytes"] for p in told["parts"])
     taken = sum(p["activation_bytes"] + p["weight_bytes"] for p in told["parts"])
     near(f"{device}: planned memory", planned, taken, 0.05)
@@ -112,6 +112,8 @@ def main():
     check_full_size(spec)
     check_files(folder, spec)
     check_measured(device)
+    if device != "cpu":
+        check_measured(device, "--dtype", "f16", "--part", "transformer")
     if device == "cpu":
         check_command_line()
 

@@ -362,8 +362,9 @@ static wn_status build(void *program, wn_error *err)
     return program_build(program, err);
 }
 
-wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
-                          wn_program **program, wn_error *err)
+/* All but what lives on the device; *program is ended by program_free, whatever was returned. */
+static wn_status begin(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
+                       wn_program **program, wn_error *err)
 {
     *program = NULL;
     WN_TRY(check_options(graph, options, err));
@@ -375,13 +376,31 @@ wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_com
     p->device = device;
     p->dtype = options->dtype;
     p->max_items = options->max_items;
-    wn_status status = describe(p, err);
+    *program = p;
+    return describe(p, err);
+}
+
+wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
+                          wn_program **program, wn_error *err)
+{
+    wn_status status = begin(device, graph, options, program, err);
     if (status == WN_OK)
-        status = device_use(device, build, p, err);
+        status = device_use(device, build, *program, err);
+    if (status != WN_OK) {
+        program_free(*program);
+        *program = NULL;
+    }
+    return status;
+}
+
+wn_status program_plan(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
+                       uint64_t *activation_bytes, wn_error *err)
+{
+    wn_program *p;
+    const wn_status status = begin(device, graph, options, &p, err);
     if (status == WN_OK)
-        *program = p;
-    else
-        program_free(p);
+        *activation_bytes = p->plan.memory_bytes + p->plan.constant_bytes;
+    program_free(p);
     return status;
 }
 

@@ -208,6 +208,7 @@ static const wn_device_api api = {
     .run = program_run,
     .memory = program_memory,
     .profile = program_profile,
+    .plan = program_plan,
 };
 
 static const wn_option options[] = { WN_OPTIONS_END };

@@ -311,6 +311,8 @@ wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_com
 void program_free(wn_program *p);
 wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count, wn_error *err);
 void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes);
+wn_status program_plan(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
+                       uint64_t *activation_bytes, wn_error *err);
 uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity);
 
 /* stream.c: the ring, where a command reads a streamed weight; then, with one queue, a copy before each such command,

@@ -44,6 +44,7 @@ struct wn_workload {
     struct flux_options options;
     uint64_t height, width; /* of the latent */
     uint64_t steps;
+    bool is_device_absent;
     struct job job[JOB_COUNT];
 };
 
@@ -204,6 +205,32 @@ static wn_status describe(const wn_graph *g, wn_workload_part *part, wn_error *e
     return WN_OK;
 }
 
+/* The first of the option's list. */
+static wn_status open_device(struct flux *f, wn_error *err)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(f->options->device, ","), f->options->device);
+    return f->host->open_device(f->host->ctx, name, &f->device.api, &f->device.device, err);
+}
+
+static int64_t dtype_of(const wn_workload *w, uint64_t job)
+{
+    return job == JOB_VELOCITY ? w->f.velocity_dtype : w->f.dtype;
+}
+
+/* A device that keeps some activations in 16 bits says so itself; where it is not here they count as float32. */
+static void ask_device(wn_workload *w, uint64_t job, const wn_graph *g, wn_workload_part *part)
+{
+    wn_error ignored;
+    const nn_device *d = &w->f.device;
+    const wn_compile_options options = { sizeof options, dtype_of(w, job), part->max_items };
+    if (!d->api && !w->is_device_absent)
+        w->is_device_absent = open_device(&w->f, &ignored) != WN_OK;
+    uint64_t bytes;
+    if (d->api && d->api->plan && d->api->plan(d->device, g, &options, &bytes, &ignored) == WN_OK)
+        part->activation_bytes = bytes;
+}
+
 static wn_status workload_part(wn_workload *w, uint64_t index, wn_workload_part *part, wn_error *err)
 {
     nn_graph *g = graph_of(w, index);
@@ -216,6 +243,8 @@ static wn_status workload_part(wn_workload *w, uint64_t index, wn_workload_part 
     wn_status status = nn_graph_status(g, err);
     if (status == WN_OK)
         status = describe(nn_graph_get(g), part, err);
+    if (status == WN_OK)
+        ask_device(w, index, nn_graph_get(g), part);
     nn_graph_free(g);
     return status;
 }
@@ -300,14 +329,6 @@ static void workload_release(wn_workload *w, uint64_t index)
     job_end(w, &w->job[index]);
 }
 
-/* The first of the option's list. */
-static wn_status open_device(struct flux *f, wn_error *err)
-{
-    char name[256];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(f->options->device, ","), f->options->device);
-    return f->host->open_device(f->host->ctx, name, &f->device.api, &f->device.device, err);
-}
-
 /* The one of another size ends after this, so that the device keeps the weights that both use. */
 static wn_status compile(wn_workload *w, uint64_t index, wn_error *err)
 {
@@ -316,8 +337,7 @@ static wn_status compile(wn_workload *w, uint64_t index, wn_error *err)
     if (!f->device.api)
         WN_TRY(open_device(f, err));
     nn_graph *g = graph_of(w, index);
-    const int64_t dtype = index == JOB_VELOCITY ? f->velocity_dtype : f->dtype;
-    wn_status status = nn_graph_compile(g, &f->device, dtype, items_of(w, index), &j.program, err);
+    wn_status status = nn_graph_compile(g, &f->device, dtype_of(w, index), items_of(w, index), &j.program, err);
     if (status == WN_OK)
         status = bind(&j, nn_graph_get(g), items_of(w, index), err);
     if (status == WN_OK)

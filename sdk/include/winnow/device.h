@@ -257,6 +257,11 @@ typedef struct wn_device_api {
     void (*memory)(const wn_program *program, uint64_t *activation_bytes, uint64_t *weight_bytes);
     /* Sums since compile, one row for each op; returns the op count. Measuring is on when out was non-NULL once. [serial] */
     uint64_t (*profile)(wn_program *program, wn_op_profile *out, uint64_t capacity);
+
+    /* The activation memory of a program that is not made: of the graph, no weight is read. NULL: what the toolkit's
+     * planner (device/graph.h) places for float32. [any] */
+    wn_status (*plan)(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
+                      uint64_t *activation_bytes, wn_error *err);
 } wn_device_api;
 
 #ifdef __cplusplus
