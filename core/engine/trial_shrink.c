@@ -71,7 +71,7 @@ static struct sample draft_of(const struct sample *s)
 wn_status trial_shrink(void *ctx, wn_sample sample, uint64_t factor, wn_sample *out, wn_error *err)
 {
     struct trial *t = ctx;
-    struct footing *on;
+    struct footing *on = NULL;
     WN_TRY(trial_goes_on(t, err));
     struct sample *from = trial_sample(t, sample, err);
     if (!from)

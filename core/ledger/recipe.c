@@ -96,7 +96,7 @@ static uint32_t shrink_of(const struct recipe *r)
 /* The seed that gives this noise in other tools, where the noise is theirs; else the run's. */
 static uint64_t shown_seed(const struct recipe *r)
 {
-    uint64_t seed, stream;
+    uint64_t seed = 0, stream = 0;
     bool is_drawn = lineage_number(r->candidate->lineage, "\"seed\":", &seed) &&
                     lineage_number(r->candidate->lineage, "\"stream\":", &stream);
     bool is_theirs = shrink_of(r) == 1 && r->spec->noise != SPEC_NOISE_PHILOX && is_drawn && stream < WN_STREAM_AUX;
