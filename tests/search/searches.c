@@ -70,7 +70,7 @@ static const struct known searches[] = {
     { "stages",
       "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 12 }, \"shrink\": 2, \"keep\": 4 },"
       " { \"use\": \"random\", \"options\": { \"candidates\": 4 } } ] }",
-      4, 6 * 160, 6 * 16, 160, 0.8 },
+      4, 6 * 160, 6 * 16, 160, 0.9 },
 #ifdef WINNOW_HAVE_LAPACKE
     { "bayesian", "{}", 30, 6 * 300, 6 * 30, 300, 0.88 },
     { "bayesian", "{ \"subspace\": \"haar\", \"levels\": 1 }", 30, 6 * 300, 6 * 30, 300, 0.97 },

@@ -123,6 +123,37 @@ static void test_shrunk(void)
     CHECK_INT(COUNT(run, "finished"), PROMPTS * 1);
 }
 
+/* Each canvas has its own schedule and its own encoding of a prompt, and no call mixes two of them, whosever samples
+ * share it. What a draft is scored by is the sampler's preview decode. */
+static void test_canvases(void)
+{
+    static const char *const batches[] = { "engine.batch=64", "engine.batch=3", "engine.batch=1" };
+    char *want = NULL;
+    for (int i = 0; i < 3; i++) {
+        const char *const set[] = { "sampler={\"use\":\"probe_sampler\",\"options\":{\"is_strict\":true}}",
+                                    "prompts.list=[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\"]", batches[i], NULL };
+        struct harness_run run = run_of("euler", "stages", "near",
+                                        STAGES("{ \"use\": \"halving\", \"options\": { \"candidates\": 6 }, \"shrink\": 4, "
+                                               "\"keep\": 4 }, { \"use\": \"random\", \"options\": { \"candidates\": 4 }, "
+                                               "\"steps\": 4, \"shrink\": 2, \"keep\": 2 }, { \"use\": \"random\", "
+                                               "\"options\": { \"candidates\": 2 } }"));
+        run.set = set;
+        CHECK_OK(harness_execute(&run), run.err);
+        CHECK_INT(run.result.done, 6);
+        CHECK_INT(harness_number(run.directory, "SELECT sum(nfe) FROM trials"), run.result.status.nfe_sampled);
+        CHECK_INT(harness_number(run.directory, "SELECT count(DISTINCT s.value) FROM candidates c JOIN scores s ON"
+                                                " s.trial = c.trial AND s.candidate = c.id WHERE NOT c.finished"), 1);
+        CHECK(harness_number(run.directory, "SELECT count(DISTINCT s.value) FROM candidates c JOIN scores s ON"
+                                            " s.trial = c.trial AND s.candidate = c.id WHERE c.finished") > 6);
+        char *got = harness_digest(run.directory);
+        if (want)
+            CHECK_STR(harness_difference(got, want), "");
+        free(want);
+        want = got;
+    }
+    free(want);
+}
+
 /* What no spec can be known to ask for is told when the sampler is there; all else before. */
 static void test_sizes(void)
 {
@@ -244,6 +275,7 @@ int main(void)
     test_drafts();
     test_resume();
     test_shrunk();
+    test_canvases();
     test_sizes();
     test_known();
     test_heun();
