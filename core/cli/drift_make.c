@@ -122,17 +122,23 @@ static wn_status add_to(struct batch *b, struct maker *m, uint64_t pair, wn_erro
     return WN_OK;
 }
 
+static wn_status leave_out(struct maker *m, const char *why, wn_error *err)
+{
+    if (m->drift->left_out++ == 0)
+        m->drift->why = arena_string(m->plan->arena, why);
+    return m->drift->why ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a message");
+}
+
 /* What the first side cannot make is left out. */
 static wn_status take_one(struct maker *m, struct batch *b, uint64_t i, uint64_t *pairs, uint64_t *count, wn_error *err)
 {
     const wn_error *why = &b->error[i];
-    if (m->side == 0 && (why->code == WN_E_MISSING || why->code == WN_E_ARG)) {
-        if (m->drift->left_out++ == 0)
-            m->drift->why = arena_string(m->plan->arena, why->message);
-        return m->drift->why ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a message");
-    }
+    if (m->side == 0 && (why->code == WN_E_MISSING || why->code == WN_E_ARG))
+        return leave_out(m, why->message, err);
     if (why->code != WN_OK)
         return (*err = *why).code;
+    if (b->result[i].image.width_px != m->plan->spec->canvas.width_px)
+        return leave_out(m, "a draft on a smaller canvas has no pixels to compare", err);
     WN_TRY(drift_take(m, b->pair[i], &b->result[i], err));
     m->images[*count] = b->result[i].image;
     b->result[i].image = (wn_image){ 0 };
