@@ -87,6 +87,18 @@ def check_measured(device, *words):
     print(f"{device}: {planned / 1e6:.1f} MB planned, {taken / 1e6:.1f} MB taken ({100 * (planned / taken - 1):+.1f} %)")
 
 
+def check_streamed(spec, device):
+    """Weights that do not fit are copied for every run of the transformer: more pictures share a run than where they fit."""
+    items = []
+    for gb in (24, 12):
+        os.environ["WINNOW_VULKAN_CAPS"] = f"no-unified,memory={gb * 10**9}"
+        told = json.loads(winnow("check", spec, "--synthetic", "flux-dev", "-s", f"sampler.options.device={device}", "--json").stdout)
+        items += [p["items"] for p in told["memory"]["parts"] if p["part"] == "transformer"]
+    del os.environ["WINNOW_VULKAN_CAPS"]
+    if items != [1, 4]:
+        fail(f"pictures of 1024 px at once, on 24 and 12 GB: {items}")
+
+
 def check_command_line():
     for words, part in ((("flux",), "--synthetic"), (("flux", "--synthetic", "--size", "none"), "none"),
                         (("flux", "--synthetic", "--px", "a"), "--px"), (("flux", "--synthetic", "--image-tokens", "250"), "256"),
@@ -113,6 +125,7 @@ def main():
     check_files(folder, spec)
     check_measured(device)
     if device != "cpu":
+        check_streamed(spec, device)
         check_measured(device, "--dtype", "f16", "--part", "transformer")
     if device == "cpu":
         check_command_line()

@@ -1,5 +1,5 @@
 /* stream.c - models larger than the device: weights that stayed in host memory are copied to a ring of two places, each
- * before the command that reads it. The bus is paid once for a step, whatever the number of candidates in it.
+ * before the command that reads it. The bus is paid once for a run, whatever the number of items in it.
  *
  * Where the device has a second queue, copies run there, beside the kernels. The commands are cut into legs, each with
  * as many streamed weights as one place holds: the copies of a leg are one submission, which waits until the leg before

@@ -217,6 +217,7 @@ static wn_status prepare(struct flux *f, wn_error *err)
         WN_TRY(is_memory_short(f, &f->release_encoders, err));
     if (f->release_encoders)
         f->host->log(f->host->ctx, WN_LOG_INFO, "flux: the text encoders are released after each prompt");
+    WN_TRY(velocity_plan(f, err));
     return model_key(f, err);
 }
 

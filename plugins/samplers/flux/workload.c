@@ -44,7 +44,6 @@ struct wn_workload {
     struct flux_options options;
     uint64_t height, width; /* of the latent */
     uint64_t steps;
-    bool is_device_absent;
     struct job job[JOB_COUNT];
 };
 
@@ -97,6 +96,14 @@ static wn_status check_request(const wn_workload *w, const wn_workload_request *
     return WN_OK;
 }
 
+/* The first of the option's list. */
+static wn_status open_device(struct flux *f, wn_error *err)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(f->options->device, ","), f->options->device);
+    return f->host->open_device(f->host->ctx, name, &f->device.api, &f->device.device, err);
+}
+
 static wn_status prepare(wn_workload *w, const wn_workload_request *r, wn_error *err)
 {
     struct flux *f = &w->f;
@@ -106,6 +113,9 @@ static wn_status prepare(wn_workload *w, const wn_workload_request *r, wn_error 
         f->text_length = r->text_tokens;
     WN_TRY(check_request(w, r, err));
     w->steps = r->steps;
+    wn_error ignored; /* where the device is not here, it is asked nothing */
+    if (open_device(f, &ignored) == WN_OK)
+        WN_TRY(velocity_plan(f, err));
     return set_size(w, r->width_px, r->height_px, err);
 }
 
@@ -205,14 +215,6 @@ static wn_status describe(const wn_graph *g, wn_workload_part *part, wn_error *e
     return WN_OK;
 }
 
-/* The first of the option's list. */
-static wn_status open_device(struct flux *f, wn_error *err)
-{
-    char name[256];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(f->options->device, ","), f->options->device);
-    return f->host->open_device(f->host->ctx, name, &f->device.api, &f->device.device, err);
-}
-
 static int64_t dtype_of(const wn_workload *w, uint64_t job)
 {
     return job == JOB_VELOCITY ? w->f.velocity_dtype : w->f.dtype;
@@ -224,8 +226,6 @@ static void ask_device(wn_workload *w, uint64_t job, const wn_graph *g, wn_workl
     wn_error ignored;
     const nn_device *d = &w->f.device;
     const wn_compile_options options = { sizeof options, dtype_of(w, job), part->max_items };
-    if (!d->api && !w->is_device_absent)
-        w->is_device_absent = open_device(&w->f, &ignored) != WN_OK;
     uint64_t bytes;
     if (d->api && d->api->plan && d->api->plan(d->device, g, &options, &bytes, &ignored) == WN_OK)
         part->activation_bytes = bytes;
