@@ -33,8 +33,8 @@ wn_status stats_means(uint64_t rows, uint64_t columns, const double *values, str
 
 /* The quantile of the resamples' means where a 95 % interval of so many rows begins (STATS_LEAST at least). Resamples
  * spread by sqrt(1 - 1/rows) of what they should, and know nothing of what Student's t adds: at 2.5 % the interval of a
- * few rows is too narrow, and at this level it is as wide as Student's where rows are normal (Hesterberg, "What teachers
- * should know about the bootstrap", 2014, 4.4). */
+ * few rows is too narrow, and at this level it is as wide as Student's where rows are normal (Hesterberg, "What
+ * teachers should know about the bootstrap", 2014, 4.4). */
 double stats_level(uint64_t rows);
 
 /* Of doubles, for qsort. */
