@@ -25,6 +25,7 @@ struct reuse;
 /* A candidate that is wanted. */
 struct wish {
     const char *candidate;
+    const wn_canvas *canvas;
     bool is_finished;
     bool is_known;       /* out: its picture seems to be there */
     struct claim *claim; /* out, where it is not: to be released once. NULL: nobody could be told, for want of memory */
@@ -37,8 +38,8 @@ void reuse_destroy(struct reuse *r); /* NULL is fine */
 
 /* All of these: NULL knows and keeps nothing. [any] */
 
-/* Whether the candidate's picture seems to be there; never waits. */
-bool reuse_knows(struct reuse *r, const char *candidate, bool is_finished);
+/* Whether the candidate's picture, of that canvas, seems to be there; never waits. */
+bool reuse_knows(struct reuse *r, const char *candidate, const wn_canvas *canvas, bool is_finished);
 /* Looks for different candidates, and claims those that are not there; waits while others make one of them. The caller
  * has no part in making what it has claimed before. */
 void reuse_ask(struct reuse *r, struct wish *first);
