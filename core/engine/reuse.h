@@ -25,7 +25,7 @@ struct reuse;
 /* A candidate that is wanted. */
 struct wish {
     const char *candidate;
-    const wn_canvas *canvas;
+    const wn_canvas *canvas; /* that it is on */
     bool is_finished;
     bool is_known;       /* out: its picture seems to be there */
     struct claim *claim; /* out, where it is not: to be released once. NULL: nobody could be told, for want of memory */

@@ -205,8 +205,7 @@ static void ask_cache(struct call *c)
     for (uint32_t i = c->count; reuse && i-- > 0;) {
         struct asked *a = &c->asked[i];
         const wn_canvas *canvas = a->sample->footing->conditioning.canvas;
-        a->wish =
-            (struct wish){ .candidate = a->id.text, .canvas = canvas, .is_finished = a->is_finished, .next = first };
+        a->wish = (struct wish){ a->id.text, canvas, .is_finished = a->is_finished, .next = first };
         if (c->entries[i].is_done)
             continue;
         if (a->was_seen)
