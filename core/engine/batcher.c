@@ -276,7 +276,7 @@ static void round_of(struct batcher *b)
             to = step(b, i, to);
         close_gap(b, n, to);
     }
-    if (b->active_count > others)
+    if (others > 0 && b->active_count > others)
         pass_turn(b, b->active_count - others);
     report_arrived(b);
 }

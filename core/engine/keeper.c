@@ -54,8 +54,8 @@ static wn_status write_state(struct keeper *k, struct kept *s, wn_error *err)
     const struct walk *w = s->walk;
     if (!k->file)
         WN_TRY(spill_create(k->directory, x_bytes(k->largest) + v_bytes(k->largest), &k->file, err));
-    WN_TRY(spill_put(k->file, w->x, x_bytes(w->solver), w->v, w->has_velocity ? v_bytes(w->solver) : 0, &s->place,
-                     err));
+    WN_TRY(
+        spill_put(k->file, w->x, x_bytes(w->solver), w->v, w->has_velocity ? v_bytes(w->solver) : 0, &s->place, err));
     s->is_on_disk = true;
     return WN_OK;
 }
@@ -114,9 +114,9 @@ static wn_status bring_back(struct keeper *k, struct kept *s, wn_error *err)
     w->x = calloc(1, x_bytes(w->solver));
     w->v = w->has_velocity ? malloc(v_bytes(w->solver)) : NULL;
     const bool has_memory = w->x && (w->v || !w->has_velocity);
-    const wn_status status =
-        has_memory ? fill(k, s, err)
-                   : wn_fail(err, WN_E_MEMORY, "no memory for a state of %llu bytes", (unsigned long long)x_bytes(w->solver));
+    const wn_status status = has_memory ? fill(k, s, err)
+                                        : wn_fail(err, WN_E_MEMORY, "no memory for a state of %llu bytes",
+                                                  (unsigned long long)x_bytes(w->solver));
     if (status == WN_OK) {
         s->is_away = false;
         return WN_OK;

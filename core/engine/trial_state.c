@@ -223,8 +223,10 @@ static wn_status carry(struct trial *t, uint32_t count, struct look *looks, stru
 /* The payer is on the walk's canvas. */
 static struct look look_of(struct walk *w, bool wants_velocity, struct sample *payer)
 {
-    return (struct look){ .task = { .conditioning = &payer->footing->conditioning, .walk = w, .want_velocity = wants_velocity },
-                          .payer = payer };
+    return (struct look){
+        .task = { .conditioning = &payer->footing->conditioning, .walk = w, .want_velocity = wants_velocity },
+        .payer = payer
+    };
 }
 
 static bool is_carried(const struct stem *stem)

@@ -22,8 +22,9 @@ static const char *const rank_spec = SPEC("{ \"use\": \"probe_walk\", \"guide\":
 
 /* Two canvases in one run; the second stage of one prompt meets the first of another. */
 #define DRAFTS(guide)                                                                                                  \
-    "{ \"use\": \"stages\", \"guide\": \"" guide "\", \"options\": { \"stages\": [ { \"use\": \"random\", \"shrink\": 3, " \
-    "\"options\": { \"candidates\": 9, \"wave\": 4 } }, { \"use\": \"zero_order\", \"shrink\": 3, \"steps\": 2, "          \
+    "{ \"use\": \"stages\", \"guide\": \"" guide                                                                       \
+    "\", \"options\": { \"stages\": [ { \"use\": \"random\", \"shrink\": 3, "                                          \
+    "\"options\": { \"candidates\": 9, \"wave\": 4 } }, { \"use\": \"zero_order\", \"shrink\": 3, \"steps\": 2, "      \
     "\"options\": { \"iterations\": 2 } }, { \"use\": \"random\", \"options\": { \"candidates\": 3 } } ] } }"
 static const char *const drafts_spec = SPEC(DRAFTS("near"));
 static const char *const compared_drafts_spec = SPEC(DRAFTS("rank"));

@@ -23,7 +23,9 @@ static struct keeper new_keeper(const char *directory)
 /* State i: the noise of stream i; with `begun`, one that has gone on from there. */
 static void make(struct keeper *k, int i, bool begun)
 {
-    walks[i] = (struct walk){ .solver = &solver, .x = calloc(solver_floats(&solver), sizeof(float)), .done = begun, .point = begun };
+    walks[i] = (struct walk){
+        .solver = &solver, .x = calloc(solver_floats(&solver), sizeof(float)), .done = begun, .point = begun
+    };
     states[i] = (struct kept){ .walk = &walks[i], .has_stream = true, .stream = (uint64_t)i };
     noise_source_fill(&source, (uint64_t)i, walks[i].x, VALUES);
     if (begun)
