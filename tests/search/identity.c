@@ -64,8 +64,7 @@ static void check_candidates(void)
     static const float noise[2] = { 1, 2 }, zero[2] = { 0, 0 }, minus_zero[2] = { -0.0f, 0 };
     const struct identity context = { "0123456789abcdef0123456789abcdef" };
     const struct identity a = identity_noise(noise, 2), b = identity_noise(zero, 2), c = identity_noise(minus_zero, 2);
-    const struct noise_source source = { .mode = SPEC_NOISE_PHILOX, .seed = 1, .aux_seed = 2 },
-                              other = { .mode = SPEC_NOISE_PHILOX, .seed = 1, .aux_seed = 3 };
+    const struct noise_source source = { .mode = SPEC_NOISE_PHILOX, .seed = 1, .aux_seed = 2 }, other = { .mode = SPEC_NOISE_PHILOX, .seed = 1, .aux_seed = 3 };
     const struct move kick = { .kind = MOVE_KICK, .point = 2, .stream = 5, .kernel = { WN_KERNEL_CPS, 0.5 } };
     const struct move moves[] = { { .kind = MOVE_ADVANCE, .point = 2 },
                                   { .kind = MOVE_RENOISE, .point = 1, .stream = 5 },

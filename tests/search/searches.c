@@ -59,8 +59,7 @@ static const struct known searches[] = {
       " { \"use\": \"zero_order\", \"options\": { \"iterations\": 5 } } ] }",
       11, 6 * 174, 6 * 27, 174, 0.95 },
     { "stages",
-      "{ \"rounds\": 2, \"stages\": [ { \"use\": \"halving\", \"options\": { \"candidates\": 12, \"keep\": 0.7 }, "
-      "\"steps\": 5 },"
+      "{ \"rounds\": 2, \"stages\": [ { \"use\": \"halving\", \"options\": { \"candidates\": 12, \"keep\": 0.7 }, \"steps\": 5 },"
       " { \"use\": \"svdd\", \"options\": { \"children\": 3 }, \"resume\": 0.5 } ] }",
       2, 6 * 134, 6 * 88, 136, 0.97 },
     { "stages",
@@ -179,9 +178,7 @@ static void check_short(const struct known *k)
     for (int steps = 1; steps <= 2; steps++) {
         char set[32];
         const char *const sets[] = { set, NULL };
-        struct harness_run run = { .spec = spec_of(k),
-                                   .set = sets,
-                                   .directory = harness_directory("searches", "short") };
+        struct harness_run run = { .spec = spec_of(k), .set = sets, .directory = harness_directory("searches", "short") };
         snprintf(set, sizeof set, "canvas.steps=%d", steps);
         execute(&run);
         CHECK_INT(harness_number(run.directory, "SELECT count(DISTINCT trial) FROM offers"), PROMPTS);
