@@ -129,8 +129,7 @@ static void warn_of_disk(const struct run *r)
     const double recorded = (double)ledger_candidates(r->ledger) / fmax(each.candidates * r->spec->prompt_count, 1);
     const double bytes = spec_disk(r->spec, &each).bytes * fmax(1 - recorded, 0);
     if (isfinite(bytes) && disk_free(r->spec->output, &room, &ignored) == WN_OK && bytes > (double)room)
-        log_printf(WN_LOG_WARN,
-                   "the run may take another %s in %s, where %s are free; free space, choose another "
+        log_printf(WN_LOG_WARN, "the run may take another %s in %s, where %s are free; free space, choose another "
                    "output, or keep only the best pictures with --set engine.save_images=false",
                    cli_bytes(bytes, need), r->spec->output, cli_bytes((double)room, have));
 }
@@ -140,8 +139,8 @@ static wn_status execute(struct run *r, struct process *process, struct experime
     WN_TRY(take_directory(r, err));
     warn_of_disk(r);
     WN_TRY(choice_begin(process, r->spec->output, cli_value(r->c, "pictures", "auto"), &r->choice, err));
-    WN_TRY(instances_create(r->spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH, &r->instances,
-                            err));
+    WN_TRY(instances_create(r->spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH,
+                            &r->instances, err));
     WN_TRY(write_manifest(r, process, err));
     return experiment_run(r->spec, r->instances, process, r->ledger, r->watch ? r->watch->status : show_status,
                           r->watch ? r->watch->arg : NULL, result, err);
@@ -255,11 +254,8 @@ static int run(struct cli *c)
         snprintf(set_limit, sizeof set_limit, "prompts.limit=%llu", (unsigned long long)limit);
         sets[set_count++] = set_limit;
     }
-    int code = cli_load_sweep(
-        c,
-        &(struct spec_request){
-            .path = c->arguments[0], .set = sets, .set_count = set_count, .output = cli_value(c, "output", NULL) },
-        &sweep);
+    int code = cli_load_sweep(c, &(struct spec_request){ .path = c->arguments[0], .set = sets, .set_count = set_count,
+                                                         .output = cli_value(c, "output", NULL) }, &sweep);
     if (code == EXIT_FINE)
         code = run_loaded(c, sweep);
     sweep_free(sweep);

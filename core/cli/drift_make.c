@@ -223,28 +223,20 @@ static wn_status make_room(struct maker *m, uint64_t values, wn_error *err)
     return spill_create(m->plan->directory, 2 * values * sizeof *m->floats + image_bytes(m), &m->spill, err);
 }
 
-static struct spill_part latents_of(const struct maker *m)
-{
-    return (struct spill_part){ m->floats, 2 * m->values * sizeof *m->floats };
-}
-
-static struct spill_part picture_of(const struct maker *m)
-{
-    return (struct spill_part){ m->rgb, image_bytes(m) };
-}
-
 static wn_status set_aside(struct maker *m, uint64_t pair, const struct replay_result *made, wn_error *err)
 {
     WN_TRY(make_room(m, made->values, err));
     memcpy(m->floats, made->noise, m->values * sizeof *m->floats);
     memcpy(m->floats + m->values, made->latent, m->values * sizeof *m->floats);
     memcpy(m->rgb, made->image.rgb, image_bytes(m));
-    return spill_put(m->spill, 2, (struct spill_part[]){ latents_of(m), picture_of(m) }, &m->place[pair], err);
+    const struct spill_part parts[] = { { m->floats, 2 * m->values * sizeof *m->floats }, { m->rgb, image_bytes(m) } };
+    return spill_put(m->spill, 2, parts, &m->place[pair], err);
 }
 
 static wn_status fetch(const struct maker *m, uint64_t pair, wn_error *err)
 {
-    return spill_get(m->spill, m->place[pair], 2, (struct spill_part[]){ latents_of(m), picture_of(m) }, err);
+    const struct spill_part parts[] = { { m->floats, 2 * m->values * sizeof *m->floats }, { m->rgb, image_bytes(m) } };
+    return spill_get(m->spill, m->place[pair], 2, parts, err);
 }
 
 static void compare_latents(const struct maker *m, struct drift_pair *p, const float *b)

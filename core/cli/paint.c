@@ -77,9 +77,7 @@ void paint_end(struct paint *p)
 
 static struct noise_source source(const struct paint *p)
 {
-    return (struct noise_source){ .mode = (enum spec_noise)p->spec->noise,
-                                  .seed = p->spec->seed,
-                                  .aux_seed = p->spec->seed };
+    return (struct noise_source){ .mode = (enum spec_noise)p->spec->noise, .seed = p->spec->seed, .aux_seed = p->spec->seed };
 }
 
 void paint_draw_noise(struct paint *p, uint64_t stream)

@@ -110,7 +110,8 @@ static wn_status check_identity(const struct made *m, wn_error *err)
 {
     const struct spec *spec = m->r->spec;
     const char *key = m->r->model_key ? m->r->model_key : m->info.model_key;
-    const struct identity context = identity_context(spec, key, m->sampler->canvas_options, m->sigma, m->prompt->text);
+    const struct identity context =
+        identity_context(spec, key, m->sampler->canvas_options, m->sigma, m->prompt->text);
     const struct identity id =
         identity_candidate(&context, &m->lineage.noise, &m->source, m->lineage.move_count, m->lineage.moves);
     if (strcmp(id.text, id_of(m)) == 0)

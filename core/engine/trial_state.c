@@ -211,8 +211,7 @@ wn_status trial_hand_up(struct trial *t, wn_status status, const wn_error *fault
     if (status == WN_OK)
         return WN_OK;
     *err = *fault;
-    if (status ==
-        WN_E_BUDGET) /* whoever samples or scores knows of no budget: taken for the search's it would be an end */
+    if (status == WN_E_BUDGET) /* whoever samples or scores knows of no budget: taken for the search's it would be an end */
         status = err->code = WN_E_INTERNAL;
     if (status != WN_E_CANCELLED)
         t->fault = *err;

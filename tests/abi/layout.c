@@ -1,5 +1,5 @@
-/* The layout of every struct of the SDK on a 64-bit system, member by member. A number here changes only when a
- * released interface is broken, which sdk/doc/abi.md forbids within a major; members may be added behind the last. */
+/* The layout of every struct of the SDK on a 64-bit system, member by member. A number here changes only when a released
+ * interface is broken, which sdk/doc/abi.md forbids within a major; members may be added behind the last. */
 #include <winnow/choice.h>
 #include <winnow/device.h>
 #include <winnow/memory.h>
@@ -9,7 +9,7 @@
 #include <winnow/workload.h>
 
 #define AT(type, member, offset) _Static_assert(offsetof(type, member) == (offset), #type "." #member " has moved")
-#define SIZE(type, size)         _Static_assert(sizeof(type) == (size), #type " has another size")
+#define SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has another size")
 
 SIZE(wn_error, 1024);
 AT(wn_error, code, 0);

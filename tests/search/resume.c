@@ -46,8 +46,7 @@ static const char *const specs[] = {
          "{ \"stages\": [ { \"use\": \"random\", \"steps\": 2, \"keep\": 3 }, { \"use\": \"zero_order\", \"options\": "
          "{ \"iterations\": 2 } } ] }"),
     SPEC("stages", "both",
-         "{ \"rounds\": 2, \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 8, \"wave\": 4 }, "
-         "\"steps\": 4 },"
+         "{ \"rounds\": 2, \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 8, \"wave\": 4 }, \"steps\": 4 },"
          " { \"use\": \"svdd\", \"resume\": 0.5 } ] }"),
 #ifdef WINNOW_HAVE_LAPACKE
     SPEC("bayesian", "near", "{ \"evaluations\": 16 }"),

@@ -218,9 +218,10 @@ static wn_status run_one(const struct call *c, struct runner *r, uint64_t item, 
 static wn_status compare(const struct call *c, struct runner *r, uint64_t item, wn_error *err)
 {
     const uint64_t floats = 2 * latent_size(c) + (c->memory ? reuse_bytes(c->f, c->h, c->w) / sizeof(float) : 0);
-    float *a = calloc(2 * floats, sizeof *a), *b = a + floats;
+    float *a = calloc(2 * floats, sizeof *a);
     if (!a)
         return wn_fail(err, WN_E_MEMORY, "out of memory for two velocities");
+    float *b = a + floats;
     wn_status status = run_one(c, &c->f->runner[0], item, a, err);
     if (status == WN_OK)
         status = run_one(c, r, item, b, err);
