@@ -99,9 +99,10 @@ static struct cache_key score_key(const struct reuse *r, const struct cache_key 
     return key;
 }
 
-static uint64_t pixels_bytes(const struct reuse *r, bool is_finished)
+static uint64_t pixels_bytes(const struct reuse *r, const wn_canvas *canvas, bool is_finished)
 {
-    return scoring_image_bytes(r->engine) * (is_finished ? 1 + r->engine->solver.glimpse_count : 1);
+    const uint64_t bytes = (uint64_t)canvas->width_px * canvas->height_px * 3;
+    return bytes * (is_finished ? 1 + r->engine->solver.glimpse_count : 1);
 }
 
 /* ---- scores ---------------------------------------------------------------------------------------------------- */
@@ -146,19 +147,20 @@ static void keep_scores(struct reuse *r, const struct job *job, const struct cac
 
 /* ---- pictures -------------------------------------------------------------------------------------------------- */
 
-bool reuse_knows(struct reuse *r, const char *candidate, bool is_finished)
+bool reuse_knows(struct reuse *r, const char *candidate, const wn_canvas *canvas, bool is_finished)
 {
     if (!r)
         return false;
     const struct cache_key key = picture_key(r, candidate, is_finished);
-    return cache_has(r->cache, &key, sizeof(struct picture_head) + pixels_bytes(r, is_finished));
+    return cache_has(r->cache, &key, sizeof(struct picture_head) + pixels_bytes(r, canvas, is_finished));
 }
 
 bool reuse_load(struct reuse *r, struct job *job)
 {
     struct picture_head head;
     const bool is_finished = job->record.finished;
-    const uint64_t bytes = pixels_bytes(r, is_finished);
+    const wn_canvas *canvas = job->task.conditioning->canvas;
+    const uint64_t bytes = pixels_bytes(r, canvas, is_finished);
     const struct cache_key key = picture_key(r, job->record.id, is_finished);
     uint8_t *record = malloc(sizeof head + bytes);
     if (!record || !cache_get(r->cache, &key, record, sizeof head + bytes)) {
@@ -167,7 +169,7 @@ bool reuse_load(struct reuse *r, struct job *job)
     }
     memcpy(&head, record, sizeof head);
     memmove(record, record + sizeof head, bytes);
-    job->image = (wn_image){ r->engine->spec->canvas.width_px, r->engine->spec->canvas.height_px, record };
+    job->image = (wn_image){ canvas->width_px, canvas->height_px, record };
     job->task.seconds += head.sample_seconds;
     job->record.sample_seconds = job->task.seconds;
     job->record.decode_seconds = head.decode_seconds;
@@ -186,7 +188,8 @@ void reuse_keep(struct reuse *r, const struct job *job)
     const struct cache_key key = picture_key(r, job->record.id, is_finished);
     const struct picture_head head = { job->record.sample_seconds, job->record.decode_seconds };
     if (!job->is_cached)
-        cache_put(r->cache, &key, &head, sizeof head, job->image.rgb, pixels_bytes(r, is_finished));
+        cache_put(r->cache, &key, &head, sizeof head, job->image.rgb,
+                  pixels_bytes(r, job->task.conditioning->canvas, is_finished));
     for (uint32_t c = 0, n; c < job->score_count; c += n ? n : 1)
         if ((n = columns_of(r, job, c)) > 0 && !job->is_known[c] && job->scores[c].metric)
             keep_scores(r, job, &key, c, n);

@@ -22,8 +22,8 @@ void reuse_destroy(struct reuse *r); /* NULL is fine */
 
 /* All of these: NULL knows and keeps nothing. [any] */
 
-/* Whether the candidate's picture seems to be there. */
-bool reuse_knows(struct reuse *r, const char *candidate, bool is_finished);
+/* Whether the candidate's picture, of that canvas, seems to be there. */
+bool reuse_knows(struct reuse *r, const char *candidate, const wn_canvas *canvas, bool is_finished);
 /* Fills the job's image, seconds and the scores that are known. False: it must be sampled after all. */
 bool reuse_load(struct reuse *r, struct job *job);
 /* Leaves what the job has and the cache has not. Before its scores are handed on. */

@@ -45,7 +45,7 @@ struct call {
 
 static struct identity identity_of(const struct trial *t, const struct sample *s)
 {
-    return identity_candidate(&t->context, &s->noise, &t->noise, s->walk.move_count, s->walk.moves);
+    return identity_candidate(&s->footing->context, &s->noise, &t->noise, s->walk.move_count, s->walk.moves);
 }
 
 /* ---- looking up ------------------------------------------------------------------------------------------------ */
@@ -74,14 +74,14 @@ static wn_status look_at(struct call *c, uint32_t i, wn_sample handle, wn_error 
     a->id = identity_of(t, a->sample);
     WN_TRY(find_first(c, i, err));
     const bool is_twin = a->first != i;
-    a->is_finished = a->sample->point == e->solver.steps;
+    a->is_finished = sample_is_finished(a->sample);
     a->was_seen = is_twin || seen_find(&t->seen, &a->id) != NULL;
     a->wants_score = !is_twin && (!a->was_seen || e->guide_is_comparative);
     a->scores = c->scores + (size_t)i * e->column_count;
     a->score_count = a->is_finished && !a->was_seen ? e->column_count : e->guide_columns;
     c->charge.candidates += a->is_finished && !a->was_seen;
     c->charge.verifier_calls += a->wants_score;
-    if (a->wants_score && !a->is_finished && !a->sample->has_paid_velocity)
+    if (a->wants_score && !sample_is_at_end(a->sample) && !a->sample->has_paid_velocity)
         c->charge.nfe += e->info.evals_per_velocity;
     return WN_OK;
 }
@@ -89,7 +89,7 @@ static wn_status look_at(struct call *c, uint32_t i, wn_sample handle, wn_error 
 static void pay_preview(struct trial *t, struct asked *a)
 {
     struct sample *s = a->sample;
-    if (!a->wants_score || a->is_finished || s->has_paid_velocity)
+    if (!a->wants_score || sample_is_at_end(s) || s->has_paid_velocity)
         return;
     trial_charge(s, t->engine->info.evals_per_velocity);
     s->has_paid_velocity = true;
@@ -184,7 +184,7 @@ static void take_answers(struct call *c)
         if (entry->is_done)
             stats_add(&e->stats.nfe_replayed, a->sample->unsampled_nfe);
         else
-            a->is_cached = reuse_knows(e->reuse, a->id.text, a->is_finished);
+            a->is_cached = reuse_knows(e->reuse, a->id.text, a->sample->footing->conditioning.canvas, a->is_finished);
         a->unsampled_nfe = a->sample->unsampled_nfe;
         a->sample->unsampled_nfe = 0;
         if (!a->is_answered)
@@ -225,9 +225,9 @@ static wn_status make_job(struct set *set, uint32_t i, const struct asked *a, wn
     if (!job)
         return wn_fail(err, WN_E_MEMORY, "no memory for a candidate");
     WN_TRY(trial_lineage(t, a->sample, &job->lineage, err));
-    job->task.conditioning = &t->conditioning;
+    job->task.conditioning = &a->sample->footing->conditioning;
     job->task.walk = &a->sample->walk;
-    job->task.want_velocity = !a->is_finished;
+    job->task.want_velocity = !sample_is_at_end(a->sample);
     job->task.seconds = a->sample->peek_seconds;
     fill_record(t, job, a);
     return WN_OK;
@@ -283,7 +283,7 @@ static wn_status own_states(struct call *c, wn_error *err)
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->count && status == WN_OK; i++)
         if (!c->entries[i].is_done && !c->asked[i].is_cached) {
-            wants_velocity[n] = !c->asked[i].is_finished;
+            wants_velocity[n] = !sample_is_at_end(c->asked[i].sample);
             samples[n++] = c->asked[i].sample;
         }
     status = status == WN_OK ? state_own(c->trial, n, samples, wants_velocity, err)
@@ -320,7 +320,7 @@ static void bring_cached(struct call *c, struct set *set, struct wave *late)
         struct asked *a = &c->asked[i];
         struct job *job = a->is_cached ? set->entries[i].job : NULL;
         wn_error err = { 0 };
-        bool wants_velocity = !a->is_finished;
+        bool wants_velocity = !sample_is_at_end(a->sample);
         if (!job)
             continue;
         if (reuse_load(e->reuse, job)) {

@@ -17,20 +17,16 @@ uint64_t velocity_memory_bytes(const wn_sampler *sampler, void *self, const wn_c
     return m ? m->bytes(self, canvas) : 0;
 }
 
-wn_status velocities_open(const wn_sampler *sampler, void *self, const wn_canvas *canvas, uint32_t capacity,
-                          struct velocities *out, wn_error *err)
+wn_status velocities_open(const wn_sampler *sampler, void *self, uint32_t capacity, struct velocities *out,
+                          wn_error *err)
 {
-    const uint64_t bytes = velocity_memory_bytes(sampler, self, canvas);
-    *out = (struct velocities){ .sampler = sampler,
-                                .self = self,
-                                .canvas = canvas,
-                                .memory = bytes ? memory_of(sampler, self) : NULL,
-                                .memory_bytes = bytes,
-                                .capacity = capacity };
-    if (!bytes)
+    *out = (struct velocities){
+        .sampler = sampler, .self = self, .memory = memory_of(sampler, self), .capacity = capacity
+    };
+    if (!out->memory)
         return WN_OK;
     out->items = calloc(capacity, sizeof *out->items);
-    out->spare = calloc(capacity, sizeof(void *));
+    out->spare = calloc(capacity, sizeof *out->spare);
     if (out->items && out->spare)
         return WN_OK;
     velocities_close(out);
@@ -40,22 +36,30 @@ wn_status velocities_open(const wn_sampler *sampler, void *self, const wn_canvas
 void velocities_close(struct velocities *v)
 {
     for (uint32_t i = 0; v->spare && i < v->capacity; i++)
-        free(v->spare[i]);
+        free(v->spare[i].memory);
     free(v->spare);
     free(v->items);
     *v = (struct velocities){ 0 };
 }
 
-static wn_status lend_memory(struct velocities *v, uint32_t count, struct walk *const *walks, wn_error *err)
+static bool fit_spare(struct spare *s, uint64_t bytes)
+{
+    if (s->memory && s->bytes == bytes)
+        return true;
+    free(s->memory);
+    *s = (struct spare){ malloc(bytes), bytes };
+    return s->memory != NULL;
+}
+
+static wn_status lend_memory(struct velocities *v, uint64_t bytes, uint32_t count, struct walk *const *walks,
+                             wn_error *err)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (!v->spare[i])
-            v->spare[i] = malloc(v->memory_bytes);
-        if (!v->spare[i])
+        if (!fit_spare(&v->spare[i], bytes))
             return wn_fail(err, WN_E_MEMORY, "no memory for what a sample remembers, %llu bytes",
-                           (unsigned long long)v->memory_bytes);
+                           (unsigned long long)bytes);
         v->items[i] =
-            (wn_memory_item){ .before = walks[i]->has_memory ? walks[i]->memory : NULL, .after = v->spare[i] };
+            (wn_memory_item){ .before = walks[i]->has_memory ? walks[i]->memory : NULL, .after = v->spare[i].memory };
     }
     return WN_OK;
 }
@@ -65,21 +69,22 @@ static void take_memory(struct velocities *v, uint32_t i, struct walk *w)
     if (!v->items[i].has_after)
         return;
     void *const old = w->memory;
-    w->memory = v->spare[i];
+    w->memory = v->spare[i].memory;
     w->has_memory = true;
-    v->spare[i] = old;
+    v->spare[i].memory = old;
 }
 
-wn_status velocities_ask(struct velocities *v, uint32_t count, const wn_velocity_item *items, struct walk *const *walks,
-                         uint32_t *reused, wn_error *err)
+wn_status velocities_ask(struct velocities *v, const wn_canvas *canvas, uint32_t count, const wn_velocity_item *items,
+                         struct walk *const *walks, uint32_t *reused, wn_error *err)
 {
+    const uint64_t bytes = v->memory ? v->memory->bytes(v->self, canvas) : 0;
     uint32_t less = 0;
     if (reused)
         *reused = 0;
-    if (!v->memory)
-        return v->sampler->velocity(v->self, v->canvas, count, items, err);
-    WN_TRY(lend_memory(v, count, walks, err));
-    WN_TRY(v->memory->velocity(v->self, v->canvas, count, items, v->items, err));
+    if (bytes == 0)
+        return v->sampler->velocity(v->self, canvas, count, items, err);
+    WN_TRY(lend_memory(v, bytes, count, walks, err));
+    WN_TRY(v->memory->velocity(v->self, canvas, count, items, v->items, err));
     for (uint32_t i = 0; i < count; i++) {
         take_memory(v, i, walks[i]);
         less += v->items[i].is_reused != 0;
