@@ -13,12 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DEVICES = 16 };
+enum { MAX_DEVICES = 16, CLAIM_LISTS = 256 };
+
+/* A picture that is being made. */
+struct claim {
+    struct cache_key key;
+    struct claim *next;
+};
 
 struct reuse {
     struct engine *engine;
     struct cache *cache;
-    char maker[65]; /* hash of what makes pictures here */
+    char maker[65];        /* hash of what makes pictures here */
+    pthread_mutex_t mutex; /* guards the claims */
+    pthread_cond_t released;
+    struct claim *claims[CLAIM_LISTS]; /* by the first two digits of their keys */
 };
 
 /* Before the pixels. */
@@ -147,12 +156,17 @@ static void keep_scores(struct reuse *r, const struct job *job, const struct cac
 
 /* ---- pictures -------------------------------------------------------------------------------------------------- */
 
+static bool is_there(struct reuse *r, const struct cache_key *key, const wn_canvas *canvas, bool is_finished)
+{
+    return cache_has(r->cache, key, sizeof(struct picture_head) + pixels_bytes(r, canvas, is_finished));
+}
+
 bool reuse_knows(struct reuse *r, const char *candidate, const wn_canvas *canvas, bool is_finished)
 {
     if (!r)
         return false;
     const struct cache_key key = picture_key(r, candidate, is_finished);
-    return cache_has(r->cache, &key, sizeof(struct picture_head) + pixels_bytes(r, canvas, is_finished));
+    return is_there(r, &key, canvas, is_finished);
 }
 
 bool reuse_load(struct reuse *r, struct job *job)
@@ -195,6 +209,78 @@ void reuse_keep(struct reuse *r, const struct job *job)
             keep_scores(r, job, &key, c, n);
 }
 
+/* ---- claims ---------------------------------------------------------------------------------------------------- */
+
+static struct claim **claims_of(struct reuse *r, const struct cache_key *key)
+{
+    const char digits[3] = { key->hex[0], key->hex[1], 0 };
+    return &r->claims[strtoul(digits, NULL, 16)];
+}
+
+static bool is_claimed(struct reuse *r, const struct cache_key *key)
+{
+    const struct claim *c = *claims_of(r, key);
+    while (c && strcmp(c->key.hex, key->hex) != 0)
+        c = c->next;
+    return c != NULL;
+}
+
+static bool are_claimed(struct reuse *r, const struct wish *first)
+{
+    for (; first; first = first->next)
+        if (first->claim && is_claimed(r, &first->claim->key))
+            return true;
+    return false;
+}
+
+/* Under the lock, so that nothing is released unkept between looking and claiming. */
+static void look_or_claim(struct reuse *r, struct wish *w)
+{
+    struct claim *c = w->claim;
+    if (!c)
+        return;
+    w->is_known = is_there(r, &c->key, w->canvas, w->is_finished);
+    if (w->is_known) {
+        w->claim = NULL;
+        free(c);
+        return;
+    }
+    struct claim **list = claims_of(r, &c->key);
+    c->next = *list;
+    *list = c;
+}
+
+void reuse_ask(struct reuse *r, struct wish *first)
+{
+    for (struct wish *w = r ? first : NULL; w; w = w->next) {
+        w->claim = calloc(1, sizeof *w->claim);
+        if (w->claim)
+            w->claim->key = picture_key(r, w->candidate, w->is_finished);
+    }
+    if (!r || !first)
+        return;
+    pthread_mutex_lock(&r->mutex);
+    while (are_claimed(r, first))
+        pthread_cond_wait(&r->released, &r->mutex);
+    for (struct wish *w = first; w; w = w->next)
+        look_or_claim(r, w);
+    pthread_mutex_unlock(&r->mutex);
+}
+
+void reuse_release(struct reuse *r, struct claim *claim)
+{
+    if (!claim)
+        return;
+    pthread_mutex_lock(&r->mutex);
+    struct claim **at = claims_of(r, &claim->key);
+    while (*at != claim)
+        at = &(*at)->next;
+    *at = claim->next;
+    pthread_cond_broadcast(&r->released);
+    pthread_mutex_unlock(&r->mutex);
+    free(claim);
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 
 wn_status reuse_create(struct engine *e, struct reuse **out, wn_error *err)
@@ -206,19 +292,24 @@ wn_status reuse_create(struct engine *e, struct reuse **out, wn_error *err)
     if (!r)
         return wn_fail(err, WN_E_MEMORY, "no memory for a cache");
     r->engine = e;
+    pthread_mutex_init(&r->mutex, NULL);
+    pthread_cond_init(&r->released, NULL);
     wn_status status = name_maker(r, err);
     if (status == WN_OK)
         status = cache_open(e->spec->engine.cache, e->spec->engine.cache_bytes, &r->cache, err);
     if (status == WN_OK)
         *out = r;
     else
-        free(r);
+        reuse_destroy(r);
     return status;
 }
 
 void reuse_destroy(struct reuse *r)
 {
-    if (r)
-        cache_close(r->cache);
+    if (!r)
+        return;
+    cache_close(r->cache);
+    pthread_mutex_destroy(&r->mutex);
+    pthread_cond_destroy(&r->released);
     free(r);
 }

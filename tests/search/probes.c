@@ -22,6 +22,7 @@ struct fail_options {
     int32_t is_moody;
     int32_t is_strict;
     int64_t lost_at;
+    int64_t fails_at;
 };
 
 static atomic_int device_calls; /* of velocity, in all instances */
@@ -33,6 +34,7 @@ static const wn_option fail_table[] = {
     WN_STRING(struct fail_options, nan, "\"\"", "velocity is NaN for them"),
     WN_INT(struct fail_options, memory_over, "0", 0, 1e6, "velocity runs out of memory over this count; 0 = never"),
     WN_INT(struct fail_options, lost_at, "0", 0, 1e6, "the device fails at this call of velocity; 0 = never"),
+    WN_INT(struct fail_options, fails_at, "0", 0, 1e6, "this call of velocity fails; 0 = none"),
     WN_BOOL(struct fail_options, is_moody, "false", "decode fails for latents whose first value is positive"),
     WN_BOOL(struct fail_options, is_strict, "false",
             "velocity fails for what was encoded for another canvas, and for sigmas of another; previews are black"),
@@ -135,6 +137,8 @@ static wn_status fail_velocity(void *self, const wn_canvas *canvas, uint64_t cou
     const uint32_t values = canvas->width_px / 8 * (canvas->height_px / 8);
     if (o->lost_at > 0 && ++device_calls == (int)o->lost_at)
         return wn_fail(err, WN_E_DEVICE, "the device was lost");
+    if (o->fails_at > 0 && ++device_calls == (int)o->fails_at)
+        return wn_fail(err, WN_E_INTERNAL, "this call was told to fail");
     if (o->memory_over > 0 && count > (uint64_t)o->memory_over)
         return wn_fail(err, WN_E_MEMORY, "%llu items are more than %lld", (unsigned long long)count,
                        (long long)o->memory_over);
