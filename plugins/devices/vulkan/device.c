@@ -30,13 +30,14 @@ static int by_rank(const void *a, const void *b)
     return difference ? difference : memcmp(x->uuid, y->uuid, sizeof x->uuid);
 }
 
-static void probe(struct driver *d, VkPhysicalDevice physical)
+static wn_status probe(struct driver *d, VkPhysicalDevice physical, wn_error *err)
 {
-    wn_error err = { 0 };
-    if (caps_probe(&d->api, physical, &d->devices[d->device_count], &err) == WN_OK)
+    const wn_status status = caps_probe(&d->api, physical, &d->devices[d->device_count], err);
+    if (status == WN_OK)
         d->device_count++;
-    else
-        snprintf(d->api.absent, sizeof d->api.absent, "%.500s", err.message); /* told where one is looked for */
+    else if (status != WN_E_MEMORY)
+        snprintf(d->api.absent, sizeof d->api.absent, "%.500s", err->message); /* told where one is looked for */
+    return status == WN_E_MEMORY ? status : WN_OK;
 }
 
 static wn_status find_devices(struct driver *d, wn_error *err)
@@ -52,7 +53,7 @@ static wn_status find_devices(struct driver *d, wn_error *err)
     if (!d->devices)
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     for (uint32_t i = 0; i < count; i++)
-        probe(d, found[i]);
+        WN_TRY(probe(d, found[i], err));
     qsort(d->devices, d->device_count, sizeof *d->devices, by_rank);
     return WN_OK;
 }
@@ -168,6 +169,21 @@ static void device_close(wn_device *device)
     free(device);
 }
 
+/* What is wrong is not used, and not listed any more. */
+static void try_matrix2(struct driver *driver, uint64_t index, wn_device *device)
+{
+    wn_error err = { 0 };
+    char line[700];
+    struct caps *caps = &driver->devices[index];
+    if (!caps->has_coopmat2 || caps->is_software || matrix2_check(device, &err) == WN_OK)
+        return;
+    caps->has_coopmat2 = 0;
+    snprintf(line, sizeof line,
+             "vulkan: %.200s: a product with VK_NV_cooperative_matrix2 went wrong (%.400s): it is not used",
+             caps->properties.deviceName, err.message);
+    driver->host->log(driver->host->ctx, WN_LOG_WARN, line);
+}
+
 static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_error *err)
 {
     struct driver *driver = self;
@@ -193,6 +209,7 @@ static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_
         return status == WN_E_DEVICE ? (err->code = WN_E_MISSING)
                                      : status; /* it never worked: trying again is no help */
     }
+    try_matrix2(driver, index, d);
     *device = d;
     return WN_OK;
 }
