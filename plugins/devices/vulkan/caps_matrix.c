@@ -123,10 +123,11 @@ const struct matrix_shape *caps_shape(const struct caps *c, int32_t type)
     return best;
 }
 
+/* Kernels of either type declare float16. */
 int caps_has_group_shape(const struct caps *c, const struct group_shape *wanted)
 {
     const struct matrix_shape *w = &wanted->shape;
-    if (!c->has_coopmat2 || !caps_shape(c, w->type) || wanted->threads > c->matrix_group_max || w->m > c->matrix_side_max ||
+    if (!c->has_coopmat2 || !c->has_fp16 || !caps_shape(c, w->type) || wanted->threads > c->matrix_group_max || w->m > c->matrix_side_max ||
         w->n > c->matrix_side_max || w->k > c->matrix_side_max)
         return 0;
     for (uint32_t i = 0; i < c->group_shape_count; i++) {

@@ -1,5 +1,5 @@
 /* device.c - the module: every Vulkan device of this machine. */
-#include "vulkan.h"
+#include "product.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -175,7 +175,11 @@ static void try_matrix2(struct driver *driver, uint64_t index, wn_device *device
     wn_error err = { 0 };
     char line[700];
     struct caps *caps = &driver->devices[index];
-    if (!caps->has_coopmat2 || caps->is_software || matrix2_check(device, &err) == WN_OK)
+    if (!caps->has_coopmat2 || caps->is_software)
+        return;
+    const wn_status status = matrix2_check(device, &err);
+    device->work_per_s = 0; /* so small a product says nothing of it */
+    if (status == WN_OK)
         return;
     caps->has_coopmat2 = 0;
     snprintf(line, sizeof line,
@@ -194,7 +198,7 @@ static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     d->driver = driver;
     d->host = driver->host;
-    d->caps = caps;
+    d->caps = d->listed = caps;
     d->caution = 1;
     pthread_mutex_init(&d->queue_mutex, NULL);
     pthread_rwlock_init(&d->use_lock, NULL);
@@ -214,6 +218,41 @@ static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_
     return WN_OK;
 }
 
+/* ---- ways ---------------------------------------------------------------------------------------------------- */
+
+enum way { GROUPS, SUBGROUPS, TILES, SOFTWARE };
+
+static enum way best_way(const struct caps *c, int64_t dtype)
+{
+    const int32_t type = dtype == WN_F16 ? COMPONENT_F16 : COMPONENT_BF16;
+    struct group_shape tile;
+    if (c->is_software)
+        return SOFTWARE;
+    if (dtype == WN_F32 || !caps_shape(c, type))
+        return TILES;
+    return product_tile2(c, type, UINT32_MAX, UINT32_MAX, &tile) ? GROUPS : SUBGROUPS;
+}
+
+/* Takes away what the best way needs, again and again. */
+static const char *choose_way(wn_device *device, int64_t dtype, uint64_t way)
+{
+    static const char *const names[] = { [GROUPS] = "matrices of whole groups",
+                                         [SUBGROUPS] = "matrices of subgroups",
+                                         [TILES] = "tiles in shared memory",
+                                         [SOFTWARE] = "without barriers" };
+    struct caps c = *device->listed;
+    for (; way > 0; way--) {
+        const enum way best = best_way(&c, dtype);
+        if (best != GROUPS && best != SUBGROUPS)
+            return NULL;
+        c.has_coopmat = c.has_coopmat && best == GROUPS;
+        c.has_coopmat2 = 0;
+    }
+    device->chosen = c;
+    device->caps = &device->chosen;
+    return names[best_way(&c, dtype)];
+}
+
 static const wn_device_api api = {
     .struct_size = sizeof api,
     .count = device_count,
@@ -225,6 +264,7 @@ static const wn_device_api api = {
     .run = program_run,
     .memory = program_memory,
     .profile = program_profile,
+    .choose_way = choose_way,
 };
 
 static const wn_option options[] = { WN_OPTIONS_END };

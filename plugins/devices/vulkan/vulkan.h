@@ -90,7 +90,9 @@ struct driver {
 struct wn_device {
     struct driver *driver;
     const wn_host *host;
-    const struct caps *caps;
+    const struct caps *caps; /* the driver's, or less: `chosen` */
+    const struct caps *listed;
+    struct caps chosen;
     VkDevice handle;
     struct device_api vk;
     VkQueue queue;

@@ -117,7 +117,8 @@ GROUP_W load_w(uint col0, uint k)
 
 void store_sum(uvec2 to, uint row0, uint col0, GROUP_SUM sum)
 {
-    LAYOUT place = sliceTensorLayoutNV(layout_of(push.rows, push.cols, push.to_ld & ~3u), row0, TILE_M, col0, TILE_N);
+    const uint stride = push.to_ld & (TO_ELEMENT == ELEMENT_F32 ? ~3u : ~7u);
+    LAYOUT place = sliceTensorLayoutNV(layout_of(push.rows, push.cols, stride), row0, TILE_M, col0, TILE_N);
     if (TO_ELEMENT == ELEMENT_F32)
         coopMatStoreTensorNV(sum, WideFloats(to).at, 0, place);
     else
