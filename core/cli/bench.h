@@ -16,9 +16,9 @@ struct bench_way {
 
 enum { BENCH_WAYS = 4 };
 
-/* What the device reaches in this type on a product of FLUX's size, each of its ways, and when it only copies: by its own
- * clock, best of several runs. Large shapes where there is much to fill: [4608, 3072] x [3072, 21504], the largest product
- * of a step of 1024 px. */
+/* What the device reaches in this type on a product of FLUX's size, each of its ways, and when it only copies: by its
+ * own clock, best of several runs. Large shapes where there is much to fill: [4608, 3072] x [3072, 21504], the largest
+ * product of a step of 1024 px. */
 struct bench_peaks {
     uint64_t rows, depth, columns; /* of the product */
     struct bench_way ways[BENCH_WAYS];

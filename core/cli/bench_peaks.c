@@ -47,8 +47,8 @@ enum { MOST_OPS = 3 }; /* the last but one is timed */
 static const double spent_s = 1;
 
 /* The work and the best time of op `timed`. */
-static wn_status time_runs(const wn_device_api *api, wn_program *program, uint64_t timed, float *x, float *out, wn_op_profile *best,
-                           wn_error *err)
+static wn_status time_runs(const wn_device_api *api, wn_program *program, uint64_t timed, float *x, float *out,
+                           wn_op_profile *best, wn_error *err)
 {
     const wn_binding bindings[] = { { X, 0, x }, { OUT, 0, out } };
     wn_op_profile before[MOST_OPS], after[MOST_OPS];
@@ -61,7 +61,8 @@ static wn_status time_runs(const wn_device_api *api, wn_program *program, uint64
         api->profile(program, after, MOST_OPS);
         const double seconds = after[timed].seconds - before[timed].seconds;
         if (i > 0 && seconds > 0 && seconds < best->seconds)
-            *best = (wn_op_profile){ "", seconds, after[timed].flops - before[timed].flops, after[timed].bytes - before[timed].bytes };
+            *best = (wn_op_profile){ "", seconds, after[timed].flops - before[timed].flops,
+                                     after[timed].bytes - before[timed].bytes };
     }
     return best->seconds < 1e30 ? WN_OK
                                 : wn_fail(err, WN_E_UNSUPPORTED, "the device does not say how long operations take");

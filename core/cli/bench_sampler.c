@@ -351,11 +351,11 @@ static void write_ops(const struct sampler_bench *b, const struct measured *m, s
 
 static void write_peaks(const struct bench_peaks *p, struct buffer *out)
 {
-    buffer_printf(out, "at best: product %llu x %llu x %llu", (unsigned long long)p->rows,
-                  (unsigned long long)p->depth, (unsigned long long)p->columns);
+    buffer_printf(out, "at best: product %llu x %llu x %llu", (unsigned long long)p->rows, (unsigned long long)p->depth,
+                  (unsigned long long)p->columns);
     for (uint32_t i = 0; i < p->way_count; i++)
-        buffer_printf(out, "%s %.1f GFLOP/s%s%s", i ? "," : "", p->ways[i].flops * 1e-9,
-                      p->ways[i].name ? " by " : "", p->ways[i].name ? p->ways[i].name : "");
+        buffer_printf(out, "%s %.1f GFLOP/s%s%s", i ? "," : "", p->ways[i].flops * 1e-9, p->ways[i].name ? " by " : "",
+                      p->ways[i].name ? p->ways[i].name : "");
     buffer_printf(out, "; copy %.1f GB/s\n\n", p->copy * 1e-9);
 }
 

@@ -46,7 +46,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL wrap_EnumerateDeviceExtensionProperties(Vk
 {
     const VkResult result = real_EnumerateDeviceExtensionProperties(device, layer, count, found);
     if (found)
-        snprintf(found[*count].extensionName, sizeof found->extensionName, "%s", EXT_BFLOAT16); /* there is room for it */
+        snprintf(found[*count].extensionName, sizeof found->extensionName, "%s",
+                 EXT_BFLOAT16); /* there is room for it */
     *count += 1;
     return result;
 }
@@ -96,8 +97,10 @@ static VKAPI_ATTR VkResult VKAPI_CALL wrap_GetFlexibleMatrixProperties(VkPhysica
     *count = 4;
     for (uint32_t i = 0; p && i < 4; i++) {
         const int32_t type = i % 2 ? COMPONENT_BF16 : COMPONENT_F16;
-        p[i] = (struct flexible_matrix_properties){ p[i].sType,    p[i].pNext, 16, 16, 16, type, type, COMPONENT_F32,
-                                                    COMPONENT_F32, VK_FALSE,   SCOPE_WORKGROUP, i < 2 ? 128 : 256 };
+        p[i] = (struct flexible_matrix_properties){
+            p[i].sType,      p[i].pNext,       16, 16, 16, type, type, COMPONENT_F32, COMPONENT_F32, VK_FALSE,
+            SCOPE_WORKGROUP, i < 2 ? 128 : 256
+        };
     }
     return VK_SUCCESS;
 }
@@ -126,8 +129,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL wrap_CreateDevice(VkPhysicalDevice physica
 static enum kernel kernel_of(const VkShaderModuleCreateInfo *info)
 {
     enum kernel k = 0;
-    while (k < KERNEL_COUNT && (kernel_code(k)->bytes != info->codeSize ||
-                                memcmp(kernel_code(k)->words, info->pCode, info->codeSize) != 0))
+    while (k < KERNEL_COUNT &&
+           (kernel_code(k)->bytes != info->codeSize || memcmp(kernel_code(k)->words, info->pCode, info->codeSize) != 0))
         k++;
     return k;
 }

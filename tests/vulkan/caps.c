@@ -17,8 +17,8 @@ struct gpu {
     const char *extensions[8];
     uint32_t invocations, warps; /* of a workgroup; of an NVIDIA multiprocessor */
     uint64_t buffer_bytes, allocation_bytes;
-    struct matrix_shape shape;        /* of float16 */
-    struct group_shape group_shape;   /* its type may be either */
+    struct matrix_shape shape;      /* of float16 */
+    struct group_shape group_shape; /* its type may be either */
     int32_t group_scope;
     int lacks_tensors;
     VkResult listing; /* of extensions */
@@ -243,7 +243,8 @@ static void test_nvidia(void)
 {
     gpu = ampere;
     struct caps c = probe();
-    const struct group_shape large = { { 128, 256, 64, COMPONENT_F16 }, 256 }, small = { { 64, 64, 64, COMPONENT_F16 }, 128 };
+    const struct group_shape large = { { 128, 256, 64, COMPONENT_F16 }, 256 },
+                             small = { { 64, 64, 64, COMPONENT_F16 }, 128 };
     CHECK(c.has_coopmat && c.has_coopmat2 && c.has_matrix_attention);
     CHECK(caps_has_group_shape(&c, &large));
     CHECK(!caps_has_group_shape(&c, &small)); /* the driver lists none for 128 invocations */
@@ -289,9 +290,16 @@ static void test_intel(void)
 
 static void test_amd(void)
 {
-    gpu = (struct gpu){ .name = "RX 7900 XTX", .driver = "radv", .vendor = 0x1002, .minor = 4, .subgroup = 64,
-                        .subgroup_min = 32, .subgroup_max = 64, .extensions = { EXT_COOPERATIVE_MATRIX },
-                        .invocations = 1024, .shape = { 16, 16, 16, COMPONENT_F16 } };
+    gpu = (struct gpu){ .name = "RX 7900 XTX",
+                        .driver = "radv",
+                        .vendor = 0x1002,
+                        .minor = 4,
+                        .subgroup = 64,
+                        .subgroup_min = 32,
+                        .subgroup_max = 64,
+                        .extensions = { EXT_COOPERATIVE_MATRIX },
+                        .invocations = 1024,
+                        .shape = { 16, 16, 16, COMPONENT_F16 } };
     struct caps c = probe();
     CHECK(c.has_coopmat);
     CHECK_INT(c.matrix_subgroup, 64);

@@ -48,10 +48,10 @@ int attention_fits_matrix(const struct compiler *c, const wn_op *op)
     const uint64_t size = q->cols / (uint64_t)op->i[0];
     const struct matrix_shape *s = caps->is_software ? NULL : matrix_shape_of(caps, attention_type(c));
     struct tiling t;
-    return s && caps->has_matrix_attention && q->rows >= SMALLEST && k->rows >= SMALLEST && size % 8 == 0 && size >= SMALLEST_SIZE &&
-           size <= LARGEST_SIZE && caps->matrix_subgroup % s->m == 0 && matrix_is_aligned(c->g, op->in[0]) &&
-           matrix_is_aligned(c->g, op->in[1]) && matrix_is_aligned(c->g, op->in[2]) &&
-           matrix_is_aligned(c->g, op->out) && choose(caps, q->rows, size, s, &t);
+    return s && caps->has_matrix_attention && q->rows >= SMALLEST && k->rows >= SMALLEST && size % 8 == 0 &&
+           size >= SMALLEST_SIZE && size <= LARGEST_SIZE && caps->matrix_subgroup % s->m == 0 &&
+           matrix_is_aligned(c->g, op->in[0]) && matrix_is_aligned(c->g, op->in[1]) &&
+           matrix_is_aligned(c->g, op->in[2]) && matrix_is_aligned(c->g, op->out) && choose(caps, q->rows, size, s, &t);
 }
 
 /* With a bound B of all scores, weights exp(score - offset) lie between exp(-2 B + spare) and exp(spare): normal

@@ -79,11 +79,9 @@ static void append(void ***end, void *structure)
 
 static void chain_properties(struct more_properties *p, const struct caps *c, void **end)
 {
-    *p = (struct more_properties){
-        .sizes.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES,
-        .maintenance4.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES,
-        .matrix2.sType = (VkStructureType)TYPE_COOPERATIVE_MATRIX2_PROPERTIES
-    };
+    *p = (struct more_properties){ .sizes.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES,
+                                   .maintenance4.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES,
+                                   .matrix2.sType = (VkStructureType)TYPE_COOPERATIVE_MATRIX2_PROPERTIES };
     if (has_size_control(c))
         append(&end, &p->sizes);
     if (c->has_maintenance4)

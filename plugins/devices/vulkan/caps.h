@@ -3,10 +3,10 @@
  * Every optional feature is asked for once, here; kernels are chosen from this struct alone. WINNOW_VULKAN_CAPS takes
  * features away, so that any path can be forced on any device: a list of
  *     no-fp16  no-16bit-storage  no-coopmat  no-coopmat2  no-matrix-attention  no-bf16  no-subgroup  no-budget
- *     no-unified  gpu  matrix=MxNxK  tile=MxNxK  subgroup=N  group=N  shared=BYTES  block=BYTES  buffer=BYTES  memory=BYTES
- *     submit_ms=N
- * separated by commas. `gpu` treats a software device like a GPU; `matrix` is for drivers that multiply matrices of any
- * shape, `tile` is what whole groups multiply at once. What is in force stands in wn_device_info.paths, and so in a run's manifest.
+ *     no-unified  gpu  matrix=MxNxK  tile=MxNxK  subgroup=N  group=N  shared=BYTES  block=BYTES  buffer=BYTES
+ * memory=BYTES submit_ms=N separated by commas. `gpu` treats a software device like a GPU; `matrix` is for drivers that
+ * multiply matrices of any shape, `tile` is what whole groups multiply at once. What is in force stands in
+ * wn_device_info.paths, and so in a run's manifest.
  */
 #ifndef WINNOW_VULKAN_CAPS_H
 #define WINNOW_VULKAN_CAPS_H
@@ -42,8 +42,8 @@ struct caps {
     uint64_t buffer_bytes; /* largest buffer and allocation that the driver makes */
     uint32_t shared_bytes;
     uint32_t subgroup, subgroup_min, subgroup_max;
-    uint32_t matrix_subgroup; /* of kernels on matrix units */
-    uint32_t submit_ms; /* what one submission should take at most */
+    uint32_t matrix_subgroup;       /* of kernels on matrix units */
+    uint32_t submit_ms;             /* what one submission should take at most */
     int has_size_control_extension; /* of a driver of Vulkan 1.2; later ones have it anyway */
     int has_sm_builtins;
     int can_set_subgroup;

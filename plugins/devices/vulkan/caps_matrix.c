@@ -47,9 +47,9 @@ static void probe_group_shapes(const struct instance_api *api, struct caps *c)
     for (uint32_t i = 0; i < count && c->group_shape_count < MAX_SHAPES; i++) {
         const struct flexible_matrix_properties *p = &found[i];
         if (is_ours(p->AType, p->BType, p->CType, p->ResultType) && p->scope == SCOPE_WORKGROUP)
-            c->group_shapes[c->group_shape_count++] = (struct group_shape){
-                { p->MGranularity, p->NGranularity, p->KGranularity, p->AType }, p->workgroupInvocations
-            };
+            c->group_shapes[c->group_shape_count++] =
+                (struct group_shape){ { p->MGranularity, p->NGranularity, p->KGranularity, p->AType },
+                                      p->workgroupInvocations };
     }
 }
 
@@ -127,8 +127,8 @@ const struct matrix_shape *caps_shape(const struct caps *c, int32_t type)
 int caps_has_group_shape(const struct caps *c, const struct group_shape *wanted)
 {
     const struct matrix_shape *w = &wanted->shape;
-    if (!c->has_coopmat2 || !c->has_fp16 || !caps_shape(c, w->type) || wanted->threads > c->matrix_group_max || w->m > c->matrix_side_max ||
-        w->n > c->matrix_side_max || w->k > c->matrix_side_max)
+    if (!c->has_coopmat2 || !c->has_fp16 || !caps_shape(c, w->type) || wanted->threads > c->matrix_group_max ||
+        w->m > c->matrix_side_max || w->n > c->matrix_side_max || w->k > c->matrix_side_max)
         return 0;
     for (uint32_t i = 0; i < c->group_shape_count; i++) {
         const struct matrix_shape *s = &c->group_shapes[i].shape;

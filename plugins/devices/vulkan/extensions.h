@@ -7,9 +7,9 @@
 
 #include <vulkan/vulkan.h>
 
-#define EXT_COOPERATIVE_MATRIX "VK_KHR_cooperative_matrix"
+#define EXT_COOPERATIVE_MATRIX  "VK_KHR_cooperative_matrix"
 #define EXT_COOPERATIVE_MATRIX2 "VK_NV_cooperative_matrix2"
-#define EXT_BFLOAT16           "VK_KHR_shader_bfloat16"
+#define EXT_BFLOAT16            "VK_KHR_shader_bfloat16"
 
 enum {
     TYPE_COOPERATIVE_MATRIX_FEATURES = 1000506000,

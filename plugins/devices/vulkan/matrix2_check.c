@@ -1,9 +1,9 @@
 /* matrix2_check.c - are products on matrices of whole groups right on this device?
  *
  * VK_NV_cooperative_matrix2 is one vendor's, young, and leaves nearly everything to the driver's compiler. So it is not
- * taken at its word: when a device is opened, one product of each type is multiplied, ragged at every edge, of the largest
- * tile. Its sums are exact in float32 in any order, so one wrong bit is enough to go on without the extension. Costs
- * two pipelines at the first start, which the pipeline cache then holds.
+ * taken at its word: when a device is opened, one product of each type is multiplied, ragged at every edge, of the
+ * largest tile. Its sums are exact in float32 in any order, so one wrong bit is enough to go on without the extension.
+ * Costs two pipelines at the first start, which the pipeline cache then holds.
  */
 #include "product.h"
 

@@ -1,8 +1,8 @@
 /* product_matrix2.c - LINEAR on matrices of a whole group (VK_NV_cooperative_matrix2): which tile a group multiplies.
  *
- * A beside of product_matrix.c: it takes linear products of stored 16-bit values by weights in 16 bits, which is nearly all of
- * a transformer; convolutions, quantised weights and float32 inputs go on as there, and so does every other vendor.
- * Everything follows from the shape of one item.
+ * A beside of product_matrix.c: it takes linear products of stored 16-bit values by weights in 16 bits, which is nearly
+ * all of a transformer; convolutions, quantised weights and float32 inputs go on as there, and so does every other
+ * vendor. Everything follows from the shape of one item.
  */
 #include "product.h"
 
@@ -25,7 +25,8 @@ int product_tile2(const struct caps *caps, int32_t type, uint64_t rows, uint64_t
     if (caps->tile.m)
         return has_tile(caps, type, &(struct group_shape){ caps->tile, tiles[last].threads }, tile);
     for (size_t i = 0; i <= last; i++)
-        if ((i == last || (rows >= 4 * tiles[i].shape.m && cols >= 4 * tiles[i].shape.n)) && has_tile(caps, type, &tiles[i], tile))
+        if ((i == last || (rows >= 4 * tiles[i].shape.m && cols >= 4 * tiles[i].shape.n)) &&
+            has_tile(caps, type, &tiles[i], tile))
             return 1;
     return 0;
 }
@@ -48,10 +49,8 @@ wn_status product_lower_matrix2(struct compiler *c, const struct product *p)
     choose(c->device->caps, p, &tile);
     const struct matrix_shape *s = &tile.shape;
     const int is_whole = p->to.rows % s->m == 0 && p->to.cols % s->n == 0 && p->x.cols % s->k == 0;
-    struct command *k = product_command(c, p,
-                                        p->type == ELEMENT_F16 ? KERNEL_LINEAR_COOPMAT2_F16
-                                                               : KERNEL_LINEAR_COOPMAT2_BF16,
-                                        KERNEL_COUNT, 1, s->k);
+    struct command *k = product_command(
+        c, p, p->type == ELEMENT_F16 ? KERNEL_LINEAR_COOPMAT2_F16 : KERNEL_LINEAR_COOPMAT2_BF16, KERNEL_COUNT, 1, s->k);
     if (!k)
         return WN_E_MEMORY;
     command_constant(k, tile.threads);

@@ -5,8 +5,8 @@
 // and stored whole; which lane holds which element is the driver's business, so anything that needs to know where an
 // element is (epilogue, softmax) goes through shared memory and works on plain values.
 //
-// EMULATED is for tests, on drivers without bfloat16: matrices are of float16, which has all but the smallest and largest
-// values of bfloat16. See tests/ops/units.c.
+// EMULATED is for tests, on drivers without bfloat16: matrices are of float16, which has all but the smallest and
+// largest values of bfloat16. See tests/ops/units.c.
 
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
@@ -57,7 +57,8 @@ float16_t narrowed(const in uint r, const in uint c, const in float16_t x)
     }
 #else
 #define LOAD(matrix, at, step, layout) coopMatLoad(matrix, tile, at, step, layout)
-#define STORE_HALF(sum, at, step)      coopMatStore(MATRIX_HALF(sum), tile, at, step, gl_CooperativeMatrixLayoutRowMajor)
+#define STORE_HALF(sum, at, step)                                                                                      \
+    coopMatStore(MATRIX_HALF(sum), tile, at, step, gl_CooperativeMatrixLayoutRowMajor)
 #endif
 
 uvec2 pack4(vec4 x)

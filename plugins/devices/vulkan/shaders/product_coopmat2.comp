@@ -1,10 +1,10 @@
 #version 460
 // product_coopmat2.comp - LINEAR on matrices of a whole group (VK_NV_cooperative_matrix2), sums in float32.
 //
-// A group multiplies TILE_M x CHUNK of x by CHUNK x TILE_N of W at a time. How that is shared out among its invocations,
-// and through which memory, is the driver's business, which knows the best way for each GPU. x and W are of the type
-// that is multiplied, and rows begin at multiples of 16 bytes. Tiles are numbered as product_coopmat.comp does, but none
-// holds rows of two items. k ascends, so an output does not depend on its place in the tile.
+// A group multiplies TILE_M x CHUNK of x by CHUNK x TILE_N of W at a time. How that is shared out among its
+// invocations, and through which memory, is the driver's business, which knows the best way for each GPU. x and W are of
+// the type that is multiplied, and rows begin at multiples of 16 bytes. Tiles are numbered as product_coopmat.comp does,
+// but none holds rows of two items. k ascends, so an output does not depend on its place in the tile.
 #pragma use_vulkan_memory_model
 #extension GL_GOOGLE_include_directive : require
 

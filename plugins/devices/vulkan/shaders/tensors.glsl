@@ -44,7 +44,8 @@ HALF half_at(uvec2 address, uint at)
     return HALF(pair_at(address, at & ~1u, ELEMENT_HALF)[at & 1]);
 }
 
-HALF x_element(const in uint r, const in uint c, const in HALF old, const in uvec2 x, const in uint row0, const in uint k)
+HALF x_element(const in uint r, const in uint c, const in HALF old, const in uvec2 x, const in uint row0,
+               const in uint k)
 {
     return row0 + r < push.rows && k + c < push.depth ? half_at(x, (row0 + r) * push.x_ld + k + c) : HALF(0.0);
 }
@@ -99,8 +100,8 @@ LAYOUT layout_of(uint rows, uint cols, uint stride)
 GROUP_X load_x(uvec2 x, uint row0, uint k)
 {
     GROUP_X a;
-    coopMatLoadTensorNV(a, Halves(x).at, 0,
-                        sliceTensorLayoutNV(layout_of(push.rows, push.depth, push.x_ld & ~7u), row0, TILE_M, k, GROUP_CHUNK));
+    LAYOUT all = layout_of(push.rows, push.depth, push.x_ld & ~7u);
+    coopMatLoadTensorNV(a, Halves(x).at, 0, sliceTensorLayoutNV(all, row0, TILE_M, k, GROUP_CHUNK));
     return a;
 }
 
@@ -108,10 +109,9 @@ GROUP_X load_x(uvec2 x, uint row0, uint k)
 GROUP_W load_w(uint col0, uint k)
 {
     GROUP_W b;
+    LAYOUT all = layout_of(push.cols, push.depth, push.weight_ld & ~7u);
     tensorViewNV<2, false, 1, 0> turned = createTensorViewNV(2, false, 1, 0);
-    coopMatLoadTensorNV(b, Halves(push.weight).at, 0,
-                        sliceTensorLayoutNV(layout_of(push.cols, push.depth, push.weight_ld & ~7u), col0, TILE_N, k,
-                                            GROUP_CHUNK), turned);
+    coopMatLoadTensorNV(b, Halves(push.weight).at, 0, sliceTensorLayoutNV(all, col0, TILE_N, k, GROUP_CHUNK), turned);
     return b;
 }
 
