@@ -316,7 +316,7 @@ AT(wn_op_profile, seconds, 8);
 AT(wn_op_profile, flops, 16);
 AT(wn_op_profile, bytes, 24);
 
-SIZE(wn_device_api, 80);
+SIZE(wn_device_api, 88);
 AT(wn_device_api, struct_size, 0);
 AT(wn_device_api, count, 8);
 AT(wn_device_api, info, 16);
@@ -327,6 +327,7 @@ AT(wn_device_api, free_program, 48);
 AT(wn_device_api, run, 56);
 AT(wn_device_api, memory, 64);
 AT(wn_device_api, profile, 72);
+AT(wn_device_api, choose_way, 80);
 
 SIZE(wn_workload_request, 88);
 AT(wn_workload_request, host, 8);
