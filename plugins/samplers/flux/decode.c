@@ -21,7 +21,7 @@ static wn_status program_for(struct flux *f, uint64_t h, uint64_t w, int32_t qua
     *out = &s->program;
     if (s->program.program)
         return WN_OK;
-    nn_graph *g = quality == WN_QUALITY_FULL ? nn_vae_decoder_graph(&f->vae, f->parts.weights[PART_VAE], h, w)
+    nn_graph *g = quality == WN_QUALITY_FULL ? nn_vae_decoder_graph(&f->vae, f->parts.weights[PART_VAE], h, w, NULL)
                                              : nn_taef1_decoder_graph(&f->taef1, f->parts.weights[PART_PREVIEW], h, w);
     return nn_program_make(g, &f->device, f->dtype, decoder_items(f, h, w), names, &s->program, err);
 }

@@ -96,7 +96,7 @@ static wn_status check_tensors(const struct flux *f, wn_error *err)
     WN_TRY(check_graph(nn_flux_context_graph(&f->flux, w[PART_TRANSFORMER], 1), err));
     WN_TRY(check_graph(nn_clip_text_graph(&f->clip, w[PART_TEXT_ENCODER], 1, 0), err));
     WN_TRY(check_graph(nn_t5_graph(&f->t5, w[PART_TEXT_ENCODER_2], 1), err));
-    return check_graph(nn_vae_decoder_graph(&f->vae, w[PART_VAE], 1, 1), err);
+    return check_graph(nn_vae_decoder_graph(&f->vae, w[PART_VAE], 1, 1, NULL), err);
 }
 
 static wn_status mismatch(const char *what, uint64_t a, const char *other, uint64_t b, wn_error *err)
