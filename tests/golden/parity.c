@@ -207,7 +207,7 @@ static void test_autoencoder(struct parity *p, const char *component, int is_bfl
 {
     static const char *const decode_names[] = { "z", "image", NULL };
     static const char *const encode_names[] = { "image", "moments", NULL };
-    static const nn_vae_bands bands[] = { { .positions = 300 } };
+    static const nn_vae_bands bands[] = { { .positions = 300 }, { .positions = 300, .is_tiled = 1 } };
     const char *path = in_folder(p, component);
     uint64_t n_image, n_moments;
     const float *z = tiny_golden(p->golden, "vae.z", NULL);
@@ -412,7 +412,8 @@ static void test_single_file(struct parity *p)
     test_autoencoder(p, "all.safetensors", 1);
     test_transformer(p, "all.safetensors");
     const char *const pairs[] = {
-        "model", all, "tokenizer", in_folder(p, "tokenizer"), "tokenizer_2", in_folder(p, "tokenizer_2"), NULL
+        "model",  all,     "tokenizer", in_folder(p, "tokenizer"), "tokenizer_2", in_folder(p, "tokenizer_2"),
+        "decode", "tiles", NULL
     };
     void *self = open_sampler(p, pairs);
     float *v = tiny_alloc(2 * p->latent, sizeof *v);

@@ -5,12 +5,19 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 uint64_t decoder_items(const struct flux *f, uint64_t h, uint64_t w)
 {
     const uint64_t stride = nn_vae_stride(&f->vae);
     const uint64_t widest = f->vae.channels[f->vae.levels > 1 ? 1 : 0];
     return items_for(f, 3 * widest * h * w * stride * stride);
+}
+
+nn_graph *decoder_graph(const struct flux *f, uint64_t h, uint64_t w)
+{
+    const nn_vae_bands bands = { .is_tiled = strcmp(f->options->decode, "tiles") == 0 };
+    return nn_vae_decoder_graph(&f->vae, f->parts.weights[PART_VAE], h, w, &bands);
 }
 
 static wn_status program_for(struct flux *f, uint64_t h, uint64_t w, int32_t quality, const nn_program **out,
@@ -21,7 +28,7 @@ static wn_status program_for(struct flux *f, uint64_t h, uint64_t w, int32_t qua
     *out = &s->program;
     if (s->program.program)
         return WN_OK;
-    nn_graph *g = quality == WN_QUALITY_FULL ? nn_vae_decoder_graph(&f->vae, f->parts.weights[PART_VAE], h, w, NULL)
+    nn_graph *g = quality == WN_QUALITY_FULL ? decoder_graph(f, h, w)
                                              : nn_taef1_decoder_graph(&f->taef1, f->parts.weights[PART_PREVIEW], h, w);
     return nn_program_make(g, &f->device, f->dtype, decoder_items(f, h, w), names, &s->program, err);
 }

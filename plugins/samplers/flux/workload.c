@@ -124,7 +124,7 @@ static nn_graph *graph_of(const wn_workload *w, uint64_t job)
     case JOB_VELOCITY:
         return nn_flux_velocity_graph(&f->flux, weights[PART_TRANSFORMER], w->height / 2, w->width / 2, f->text_length);
     default:
-        return nn_vae_decoder_graph(&f->vae, weights[PART_VAE], w->height, w->width, NULL);
+        return decoder_graph(f, w->height, w->width);
     }
 }
 
@@ -391,6 +391,8 @@ static wn_status workload_open(const wn_workload_request *request, wn_workload *
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     w->options = *(const struct flux_options *)request->options;
     w->options.batch = request->batch ? (int64_t)smaller(request->batch, 256) : w->options.batch;
+    if (WN_HAS(wn_workload_request, request, tiles) && request->tiles)
+        w->options.decode = "tiles";
     w->f.host = request->host;
     w->f.options = &w->options;
     const wn_status status = prepare(w, request, err);

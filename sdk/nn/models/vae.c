@@ -8,6 +8,7 @@
 #include "settings.h"
 #include "vae_bands.h"
 #include "vae_names.h"
+#include "vae_tiles.h"
 
 #include <math.h>
 
@@ -35,6 +36,11 @@ static nn_t norm(const nn_scope *s, const nn_vae *c, const char *leaf, nn_t x)
     return nn_group_norm(s->g, x, l.w, l.b, c->groups, vae_eps, WN_ACT_NONE);
 }
 
+static const char *shortcut_name(const nn_vae *c)
+{
+    return c->is_bfl ? "nin_shortcut" : "conv_shortcut";
+}
+
 /* x + conv2(silu(norm2(conv1(silu(norm1 x))))), x through a 1x1 convolution when the channels change. The sum takes the
  * place of the one of its operands that has its shape, so that no more than x and h are ever there. */
 static void resnet(const nn_scope *s, const nn_vae *c, struct picture *p, uint64_t channels)
@@ -47,7 +53,7 @@ static void resnet(const nn_scope *s, const nn_vae *c, struct picture *p, uint64
         return;
     }
     vae_conv_normed(s, c, "norm2", "conv2", &h, 0, &h);
-    vae_add_shortcut(s, c->is_bfl ? "nin_shortcut" : "conv_shortcut", p, &h);
+    vae_add_shortcut(s, shortcut_name(c), p, &h);
     *p = h;
 }
 
@@ -89,6 +95,25 @@ static void output(const nn_scope *tower, const nn_vae *c, struct picture p, uin
     nn_output(tower->g, name, out.x);
 }
 
+static const char *upsampler_name(const nn_vae *c)
+{
+    return c->is_bfl ? "upsample.conv" : "upsamplers.0.conv";
+}
+
+/* Upsampling by level 1, and level 0. */
+static void tiled_level(const nn_scope *tower, const nn_vae *c, struct picture *p)
+{
+    const nn_scope above = vae_decoder_level(tower, c, 1), s = vae_decoder_level(tower, c, 0);
+    const uint64_t in = c->channels[1];
+    const struct upsampled u = { *p, scope_layer(&above, upsampler_name(c), in, 9 * in) };
+    const nn_scope first = vae_resnet(&s, c, 0);
+    *p = vae_tiled_first(&first, c, &u, c->channels[0], shortcut_name(c));
+    for (uint64_t i = 1; i <= c->blocks; i++) {
+        const nn_scope r = vae_resnet(&s, c, i);
+        vae_tiled_block(&r, c, p);
+    }
+}
+
 nn_graph *nn_vae_decoder_graph(const nn_vae *c, const nn_weights *w, uint64_t height, uint64_t width,
                                const nn_vae_bands *bands)
 {
@@ -97,23 +122,26 @@ nn_graph *nn_vae_decoder_graph(const nn_vae *c, const nn_weights *w, uint64_t he
     const nn_scope top = scope_in(&file, "%s", c->prefix);
     const nn_scope tower = scope_in(&top, "decoder.");
     const uint64_t band = bands ? bands->positions : 0;
+    const uint64_t kept = bands && bands->is_tiled && c->levels > 1 ? 1 : 0; /* the last level that is made whole */
     struct picture p = { nn_input(g, "z", WN_F32, height * width, c->latent_channels, 0), height, width, band };
     if (c->has_post_quant)
         p.x = scope_linear(&top, "post_quant_conv", p.x, c->latent_channels, NULL);
     p.x = conv3(&tower, "conv_in", p, c->channels[c->levels - 1], 1);
     middle(&tower, c, &p);
-    for (uint64_t level = c->levels; level-- > 0;) {
+    for (uint64_t level = c->levels; level-- > kept;) {
         const nn_scope s = vae_decoder_level(&tower, c, level);
         for (uint64_t i = 0; i <= c->blocks; i++) {
             const nn_scope r = vae_resnet(&s, c, i);
             resnet(&r, c, &p, c->channels[level]);
         }
-        if (level > 0) {
-            p.x = conv3(&s, c->is_bfl ? "upsample.conv" : "upsamplers.0.conv", p, c->channels[level], 2);
+        if (level > kept) {
+            p.x = conv3(&s, upsampler_name(c), p, c->channels[level], 2);
             p.height *= 2;
             p.width *= 2;
         }
     }
+    if (kept > 0)
+        tiled_level(&tower, c, &p);
     output(&tower, c, p, 3, "image");
     return g;
 }

@@ -43,6 +43,7 @@ NN_API uint64_t nn_vae_stride(const nn_vae *c);
 /* How a picture is cut into bands of rows while it is made. It changes memory and time, and no bit of the result. */
 typedef struct nn_vae_bands {
     uint64_t positions; /* of a band, about; 0: by the picture's size */
+    int32_t is_tiled;   /* decode: what the last level would keep beside its picture is computed in bands, twice */
 } nn_vae_bands;
 
 /* z [h * w, latent_channels], unscaled (latent / scaling + shift) -> "image" [H * W, 3], about -1..1. bands NULL:
