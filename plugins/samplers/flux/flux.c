@@ -32,9 +32,9 @@ static const wn_option options[] = {
         struct flux_options, encoders, "\"auto\"", "auto|keep|release|swap",
         "Keep the text encoders in memory, release them after each prompt, or release the transformer too while they "
         "work; auto keeps them where all fits."),
-    WN_ENUM(struct flux_options, decode, "\"whole\"", "whole|tiles",
+    WN_ENUM(struct flux_options, decode, "\"auto\"", "auto|whole|tiles",
             "tiles: the autoencoder makes its last level in bands, with statistics over the whole picture. Half the "
-            "memory, a third more work, and the same picture to the last bit."),
+            "memory, a third more work, and the same picture to the last bit. auto: where the whole takes over 4 GiB."),
     WN_JSON(struct flux_options, loras, "[]",
             "LoRAs merged into the weights: paths, or objects with a path and a scale (default 1)."),
     WN_INT(struct flux_options, text_length, "0", 0, MAX_TEXT,
