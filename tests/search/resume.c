@@ -48,6 +48,13 @@ static const char *const specs[] = {
     SPEC("stages", "both",
          "{ \"rounds\": 2, \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 8, \"wave\": 4 }, \"steps\": 4 },"
          " { \"use\": \"svdd\", \"resume\": 0.5 } ] }"),
+    SPEC("stages", "near",
+         "{ \"rounds\": 2, \"stages\": [ { \"use\": \"zero_order\", \"options\": { \"iterations\": 2 }, \"shrink\": 4, "
+         "\"keep\": 2 }, { \"use\": \"halving\", \"options\": { \"candidates\": 5 }, \"shrink\": 2, \"keep\": 2 }, "
+         "{ \"use\": \"svdd\", \"options\": { \"children\": 2 } } ] }"),
+    WITH("euler", "1e-6", "stages", "both",
+         "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 8, \"wave\": 4 }, \"shrink\": 2 },"
+         " { \"use\": \"random\" } ] }"),
 #ifdef WINNOW_HAVE_LAPACKE
     SPEC("bayesian", "near", "{ \"evaluations\": 16 }"),
 #endif

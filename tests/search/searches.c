@@ -67,6 +67,10 @@ static const struct known searches[] = {
       " { \"use\": \"svdd\", \"options\": { \"children\": 4 }, \"resume\": 0.4, \"steps\": 3 },"
       " { \"use\": \"zero_order\", \"options\": { \"iterations\": 2 } } ] }",
       5, 6 * 99, 6 * 22, 99, 0.9 },
+    { "stages",
+      "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 12 }, \"shrink\": 2, \"keep\": 4 },"
+      " { \"use\": \"random\", \"options\": { \"candidates\": 4 } } ] }",
+      4, 6 * 160, 6 * 16, 160, 0.9 },
 #ifdef WINNOW_HAVE_LAPACKE
     { "bayesian", "{}", 30, 6 * 300, 6 * 30, 300, 0.88 },
     { "bayesian", "{ \"subspace\": \"haar\", \"levels\": 1 }", 30, 6 * 300, 6 * 30, 300, 0.97 },
