@@ -329,7 +329,7 @@ AT(wn_device_api, memory, 64);
 AT(wn_device_api, profile, 72);
 AT(wn_device_api, choose_way, 80);
 
-SIZE(wn_workload_request, 88);
+SIZE(wn_workload_request, 96);
 AT(wn_workload_request, host, 8);
 AT(wn_workload_request, options, 16);
 AT(wn_workload_request, synthetic, 24);
@@ -339,6 +339,7 @@ AT(wn_workload_request, steps, 48);
 AT(wn_workload_request, text_tokens, 56);
 AT(wn_workload_request, batch, 64);
 AT(wn_workload_request, blocks, 72);
+AT(wn_workload_request, tiles, 88);
 
 SIZE(wn_workload_part, 160);
 AT(wn_workload_part, name, 8);

@@ -55,7 +55,8 @@ static wn_status gather(struct compiler *c, const wn_op *op, uint64_t taps, stru
                                      .rows = p->to.rows,
                                      .cols = p->to.cols,
                                      .depth = p->x.cols,
-                                     .weight_ld = (uint32_t)p->weight->stride };
+                                     .weight_ld = (uint32_t)p->weight->stride,
+                                     .first = op->kind == WN_OP_CONV ? (uint32_t)op->i[7] : 0 };
     return WN_OK;
 }
 

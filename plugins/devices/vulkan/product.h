@@ -10,6 +10,7 @@ struct product_push {
     uint64_t x, weight, bias, mul, gate, residual, to;
     uint32_t x_ld, x_item, mul_ld, mul_item, gate_item, residual_ld, residual_item, to_ld, to_item;
     uint32_t rows, cols, depth, weight_ld;
+    uint32_t first; /* of a convolution: the row of the result that is out's first */
 };
 _Static_assert(sizeof(struct product_push) <= PUSH_BYTES, "push constants");
 

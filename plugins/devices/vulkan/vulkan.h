@@ -341,6 +341,8 @@ wn_status lower_attention(struct compiler *c, const wn_op *op);
 wn_status lower_norm(struct compiler *c, const wn_op *op);
 wn_status lower_head_norm_rope(struct compiler *c, const wn_op *op);
 wn_status lower_group_norm(struct compiler *c, const wn_op *op);
+wn_status lower_group_moments(struct compiler *c, const wn_op *op);
+wn_status lower_group_table(struct compiler *c, const wn_op *op);
 uint64_t group_norm_workspace(const struct compiler *c, const wn_op *op);
 wn_status lower_embed(struct compiler *c, const wn_op *op);
 wn_status lower_binary(struct compiler *c, const wn_op *op);

@@ -32,6 +32,9 @@ static const wn_option options[] = {
         struct flux_options, encoders, "\"auto\"", "auto|keep|release|swap",
         "Keep the text encoders in memory, release them after each prompt, or release the transformer too while they "
         "work; auto keeps them where all fits."),
+    WN_ENUM(struct flux_options, decode, "\"auto\"", "auto|whole|tiles",
+            "tiles: the autoencoder makes its last level in bands, with statistics over the whole picture. Half the "
+            "memory, a third more work, and the same picture to the last bit. auto: where the whole takes over 4 GiB."),
     WN_JSON(struct flux_options, loras, "[]",
             "LoRAs merged into the weights: paths, or objects with a path and a scale (default 1)."),
     WN_INT(struct flux_options, text_length, "0", 0, MAX_TEXT,
@@ -105,7 +108,7 @@ static wn_status check_tensors(const struct flux *f, wn_error *err)
     WN_TRY(check_graph(nn_flux_context_graph(&f->flux, w[PART_TRANSFORMER], 1), err));
     WN_TRY(check_graph(nn_clip_text_graph(&f->clip, w[PART_TEXT_ENCODER], 1, 0), err));
     WN_TRY(check_graph(nn_t5_graph(&f->t5, w[PART_TEXT_ENCODER_2], 1), err));
-    return check_graph(nn_vae_decoder_graph(&f->vae, w[PART_VAE], 1, 1), err);
+    return check_graph(nn_vae_decoder_graph(&f->vae, w[PART_VAE], 1, 1, NULL), err);
 }
 
 static wn_status mismatch(const char *what, uint64_t a, const char *other, uint64_t b, wn_error *err)

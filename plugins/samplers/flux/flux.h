@@ -36,6 +36,7 @@ struct flux_options {
     const char *device;
     const char *dtype;
     const char *encoders;
+    const char *decode;
     const char *loras;
     int64_t text_length;
     int64_t batch;
@@ -244,6 +245,7 @@ uint64_t items_for(const struct flux *f, uint64_t floats);
 /* Of h x w latents, in one run. */
 uint64_t velocity_items(const struct flux *f, uint64_t h, uint64_t w);
 uint64_t decoder_items(const struct flux *f, uint64_t h, uint64_t w);
+nn_graph *decoder_graph(const struct flux *f, uint64_t h, uint64_t w);
 
 /* workload.c: "winnow.workload/1". */
 extern const wn_workload_api workload;

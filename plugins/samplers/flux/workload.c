@@ -124,7 +124,7 @@ static nn_graph *graph_of(const wn_workload *w, uint64_t job)
     case JOB_VELOCITY:
         return nn_flux_velocity_graph(&f->flux, weights[PART_TRANSFORMER], w->height / 2, w->width / 2, f->text_length);
     default:
-        return nn_vae_decoder_graph(&f->vae, weights[PART_VAE], w->height, w->width);
+        return decoder_graph(f, w->height, w->width);
     }
 }
 
@@ -298,7 +298,7 @@ static wn_status name_ops(struct job *j, const wn_graph *g, wn_error *err)
     for (; j->names && j->op_count < g->op_count; j->op_count++) {
         const wn_op *op = &g->ops[j->op_count];
         const char *weight = op->weight[0] != WN_NONE && op->kind != WN_OP_HEAD_NORM_ROPE && op->kind != WN_OP_NORM &&
-                                     op->kind != WN_OP_GROUP_NORM
+                                     op->kind != WN_OP_GROUP_NORM && op->kind != WN_OP_GROUP_TABLE
                                  ? g->weights[op->weight[0]].name
                                  : NULL;
         if (!(j->names[j->op_count] = strdup(weight ? weight : check_op_name(op->kind))))
@@ -415,6 +415,8 @@ static wn_status workload_open(const wn_workload_request *request, wn_workload *
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     w->options = *(const struct flux_options *)request->options;
     w->options.batch = request->batch ? (int64_t)smaller(request->batch, 256) : w->options.batch;
+    if (WN_HAS(wn_workload_request, request, tiles) && request->tiles)
+        w->options.decode = "tiles";
     w->f.host = request->host;
     w->f.options = &w->options;
     const wn_status status = prepare(w, request, err);

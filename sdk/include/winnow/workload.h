@@ -30,6 +30,7 @@ typedef struct wn_workload_request {
     uint64_t text_tokens; /* 0: as many as the options or the model say */
     uint64_t batch;       /* most pictures in one run; 0: as the options say */
     uint64_t blocks[2];   /* with synthetic: so many blocks of the transformer, of either kind; UINT64_MAX: all */
+    uint64_t tiles;       /* 1: pictures are decoded in tiles, whatever the options say, if the sampler can */
 } wn_workload_request;
 
 typedef struct wn_workload_part {

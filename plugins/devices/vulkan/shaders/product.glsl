@@ -16,6 +16,7 @@ layout(push_constant) uniform Push {
     uint rows, cols;  // of out, for one item
     uint depth;       // K; of a convolution the channels
     uint weight_ld;   // elements, a multiple of 32, what is beyond K is 0; of quantised weights words
+    uint first;       // of a convolution: the row of the result that is out's first
 } push;
 
 uint row_count() { return push.items * push.rows; }
@@ -24,7 +25,7 @@ uint row_count() { return push.items * push.rows; }
 // Upper left corner (x, y) of the window of output position `at`.
 ivec2 window_of(uint at)
 {
-    return ivec2(at % OUT_WIDTH * STRIDE, at / OUT_WIDTH * STRIDE) - int(PAD);
+    return ivec2(at % OUT_WIDTH * STRIDE, (at / OUT_WIDTH + push.first) * STRIDE) - int(PAD);
 }
 
 // Offset of the first channel of tap `tap` of a window in the picture that begins at `base`; false when it is padding.
