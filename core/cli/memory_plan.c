@@ -2,6 +2,8 @@
  * places them; both from the graphs that the sampler runs. */
 #include "cli/memory_plan.h"
 
+#include "spec/bounds.h"
+
 #include <string.h>
 
 enum { TYPES = 4 };
@@ -43,14 +45,26 @@ static bool is_known(const wn_workload_api *api, const char *synthetic)
     return false;
 }
 
+/* The whole canvas and those that the search drafts on are there together. */
+static wn_status open_one(struct process *process, const struct spec *spec, const wn_workload_request *request,
+                          struct workload *w, wn_error *err)
+{
+    const uint64_t shrinks = spec_shrinks(spec);
+    WN_TRY(workload_open(process, spec, request, w, err));
+    for (uint32_t factor = 2; factor <= WN_SHRINK_MAX; factor++)
+        if (shrinks >> factor & 1)
+            WN_TRY(workload_add_canvas(w, spec->canvas.width_px / factor, spec->canvas.height_px / factor, err));
+    return WN_OK;
+}
+
 static wn_status open_both(struct cli *c, const struct spec *spec, const char *synthetic, struct memory_plan *plan,
                            wn_error *err)
 {
     const wn_workload_request as_it_is = { .synthetic = synthetic, .blocks = { UINT64_MAX, UINT64_MAX } };
     wn_workload_request single = as_it_is;
     single.batch = 1;
-    WN_TRY(workload_open(&c->process, spec, &as_it_is, &plan->now, err));
-    return workload_open(&c->process, spec, &single, &plan->single, err);
+    WN_TRY(open_one(&c->process, spec, &as_it_is, &plan->now, err));
+    return open_one(&c->process, spec, &single, &plan->single, err);
 }
 
 int memory_plan_make(struct cli *c, const struct spec *spec, struct memory_plan *plan, bool *is_there)

@@ -46,6 +46,14 @@ bool engine_is_stopping(const struct engine *e)
     return atomic_load_explicit(&e->process->cancelled, memory_order_relaxed) || atomic_load(&e->is_failed);
 }
 
+wn_status engine_shrink(const struct engine *e, uint64_t factor, const struct ground **ground, wn_error *err)
+{
+    *ground = factor <= WN_SHRINK_MAX ? e->smaller[factor] : NULL;
+    return *ground ? WN_OK
+                   : wn_fail(err, WN_E_ARG, "the search shrinks a canvas by %llu, which its plan does not say",
+                             (unsigned long long)factor);
+}
+
 void engine_fail(struct engine *e, const wn_error *err)
 {
     pthread_mutex_lock(&e->mutex);
@@ -118,6 +126,16 @@ static wn_status make_schedule(struct experiment *x, wn_error *err)
     return WN_OK;
 }
 
+/* Those that the search draws on, whose sizes were checked with the canvas. */
+static wn_status make_smaller(struct engine *e, wn_error *err)
+{
+    const uint64_t shrinks = spec_shrinks(e->spec);
+    for (uint32_t factor = 2; factor <= WN_SHRINK_MAX; factor++)
+        if (shrinks >> factor & 1)
+            WN_TRY(ground_make(e->spec, e->sampler_self, &e->info, factor, &e->smaller[factor], err));
+    return WN_OK;
+}
+
 static bool is_stopping(void *arg)
 {
     return engine_is_stopping(arg);
@@ -134,8 +152,7 @@ static wn_status start_workers(struct engine *e, wn_error *err)
         .sampler = e->sampler,
         .self = e->sampler_self,
         .name = e->spec->sampler.plugin->name,
-        .canvas = &e->spec->canvas,
-        .solver = &e->solver,
+        .values = e->solver.values,
         .batch = e->batch,
         .stats = &e->stats,
         .timeline = e->timeline,
@@ -168,6 +185,7 @@ static wn_status set_up(struct experiment *x, wn_error *err)
     struct engine *e = &x->engine;
     WN_TRY(describe(x, err));
     WN_TRY(make_schedule(x, err));
+    WN_TRY(make_smaller(e, err));
     WN_TRY(engine_make_columns(e, err));
     WN_TRY(make_timeline(e, err));
     WN_TRY(allotment_create(&e->spec->run_budget, e->spec->prompt_count, e->spec->shares_budget, &e->allotment, err));
@@ -184,6 +202,8 @@ static void take_down(struct experiment *x)
     reuse_destroy(e->reuse);
     allotment_destroy(e->allotment);
     free(e->columns);
+    for (uint32_t i = 0; i <= WN_SHRINK_MAX; i++)
+        ground_free(e->smaller[i]);
     free(x->sigma);
     free(x->start);
     free(x->threads);

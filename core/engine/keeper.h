@@ -28,7 +28,7 @@ struct kept {
 };
 
 struct keeper {
-    const struct solver *solver;
+    const struct solver *largest; /* of the canvas whose states are */
     const struct noise_source *source;
     const char *directory; /* for the file */
     struct stats *stats;

@@ -96,8 +96,34 @@ void walk_finish(struct walk *w)
     memset(w, 0, sizeof *w);
 }
 
+uint64_t solver_noise_values(const struct solver *s)
+{
+    return s->shrink > 1 ? s->values * s->shrink * s->shrink : s->values;
+}
+
+static float sum_block(const float *corner, uint64_t stride, uint32_t factor)
+{
+    double sum = 0;
+    for (uint32_t y = 0; y < factor; y++)
+        for (uint32_t x = 0; x < factor; x++)
+            sum += (double)corner[y * stride + x];
+    return (float)(sum / factor);
+}
+
+void solver_shrink(uint64_t planes, uint64_t rows, uint64_t columns, uint32_t factor, const float *noise, float *dst)
+{
+    const uint64_t stride = columns * factor;
+    for (uint64_t r = 0; r < planes * rows; r++)
+        for (uint64_t c = 0; c < columns; c++)
+            dst[r * columns + c] = sum_block(noise + r * factor * stride + c * factor, stride, factor);
+}
+
 void solver_begin(const struct solver *s, const float *noise, float *x)
 {
+    if (s->shrink > 1) {
+        solver_shrink(s->values / (s->rows * s->columns), s->rows, s->columns, s->shrink, noise, x);
+        return;
+    }
     if (x != noise)
         memcpy(x, noise, s->values * sizeof *x);
     if (!s->start)

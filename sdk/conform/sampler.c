@@ -37,13 +37,14 @@ static void end_scene(struct scene *s, void *self)
     free(s->v);
 }
 
-static wn_status set_scene(struct kit *k, struct scene *s, void *self, wn_error *err)
+/* On a square canvas of so many times the side that is usual. */
+static wn_status set_scene_of(struct kit *k, struct scene *s, uint32_t times, void *self, wn_error *err)
 {
     static const wn_prompt prompts[] = { { "a red circle", "one", "", "{}" }, { "two blue squares", "two", "", "{}" } };
     *s = (struct scene){ .sampler = k->subject->plugin->vtable, .info.struct_size = sizeof s->info };
     WN_TRY(s->sampler->describe(self, &s->info, err));
     s->canvas = (wn_canvas){ .struct_size = sizeof s->canvas, .steps = STEPS, .extra = k->subject->canvas_extra };
-    s->canvas.width_px = s->canvas.height_px = side_of(&s->info);
+    s->canvas.width_px = s->canvas.height_px = times * side_of(&s->info);
     const uint64_t side = s->canvas.width_px / (s->info.latent_stride_px ? s->info.latent_stride_px : 1);
     s->values = s->info.latent_channels * side * side;
     s->x = calloc(BATCH * s->values, sizeof *s->x);
@@ -56,6 +57,11 @@ static wn_status set_scene(struct kit *k, struct scene *s, void *self, wn_error 
     for (int i = 0; i < BATCH; i++)
         kit_noise((uint64_t)i + 1, s->x + (uint64_t)i * s->values, s->values);
     return WN_OK;
+}
+
+static wn_status set_scene(struct kit *k, struct scene *s, void *self, wn_error *err)
+{
+    return set_scene_of(k, s, 1, self, err);
 }
 
 static wn_status velocities(struct scene *s, void *self, int first, int count, float *v, wn_error *err)
@@ -139,6 +145,35 @@ static void check_batch(struct kit *k, void *self)
     end_scene(&s, self);
 }
 
+static wn_status work_elsewhere(struct kit *k, void *self, wn_error *err)
+{
+    struct scene large;
+    wn_status status = set_scene_of(k, &large, 2, self, err);
+    if (status == WN_OK)
+        status = velocities(&large, self, 0, 1, large.v, err);
+    end_scene(&large, self);
+    return status;
+}
+
+/* A search may draft on a smaller canvas than it finishes on. */
+static void check_canvases(struct kit *k, void *self)
+{
+    struct scene s;
+    wn_error err = { 0 };
+    if (scene_or_fail(k, &s, self)) {
+        float *again = calloc(s.values, sizeof *again);
+        if (s.info.max_size_px && 2ull * s.canvas.width_px > s.info.max_size_px)
+            kit_skip(k, "it makes no pictures of twice %u px", s.canvas.width_px);
+        else if (velocities(&s, self, 0, 1, s.v, &err) != WN_OK || work_elsewhere(k, self, &err) != WN_OK ||
+                 (again && velocities(&s, self, 0, 1, again, &err) != WN_OK))
+            kit_fail(k, "velocity: %.900s", err.message);
+        else if (again && memcmp(again, s.v, s.values * sizeof *again) != 0)
+            kit_fail(k, "a velocity differs after one on another canvas");
+        free(again);
+    }
+    end_scene(&s, self);
+}
+
 static wn_status decode(struct scene *s, void *self, uint8_t *rgb, wn_error *err)
 {
     const float *x0 = s->x;
@@ -186,6 +221,7 @@ const struct kind_checks *kit_sampler_checks(void)
         { "describes itself", check_info, false },
         { "the schedule falls from 1 to 0", check_schedule, false },
         { "a velocity is the same alone and in a batch", check_batch, false },
+        { "canvases take turns", check_canvases, false },
         { "pictures are whole and can be had again", check_decode, false },
         { NULL, NULL, false },
     };

@@ -160,7 +160,7 @@ SIZE(wn_kernel, 16);
 AT(wn_kernel, kind, 0);
 AT(wn_kernel, scale, 8);
 
-SIZE(wn_env, 216);
+SIZE(wn_env, 232);
 AT(wn_env, struct_size, 0);
 AT(wn_env, ctx, 8);
 AT(wn_env, prompt, 16);
@@ -188,6 +188,8 @@ AT(wn_env, cost, 184);
 AT(wn_env, blend, 192);
 AT(wn_env, kick, 200);
 AT(wn_env, guide_compares, 208);
+AT(wn_env, shrink, 216);
+AT(wn_env, shrunk_sigma, 224);
 
 SIZE(wn_search_plan, 128); /* never grows: plugins fill it */
 AT(wn_search_plan, struct_size, 0);
@@ -195,7 +197,8 @@ AT(wn_search_plan, candidates, 8);
 AT(wn_search_plan, nfe, 16);
 AT(wn_search_plan, verifier_calls, 24);
 AT(wn_search_plan, calls_again, 32);
-AT(wn_search_plan, reserved, 40);
+AT(wn_search_plan, shrinks, 40);
+AT(wn_search_plan, reserved, 48);
 
 SIZE(wn_search, 56);
 AT(wn_search, struct_size, 0);

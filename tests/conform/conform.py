@@ -13,6 +13,7 @@ GOOD = [("random", {}), ("zero_order", {}), ("paths", {}), ("halving", {}), ("sv
         ("epsilon_greedy", {"iterations": 3}), ("evolution", {}), ("verifier_threshold", {}), ("tree", {}), ("tree", {"method": "dfs"}), ("tree", {"method": "dts"}),
         ("stages", {"stages": [{"use": "random", "options": {"candidates": 8}, "steps": 3}, {"use": "zero_order"}]}),
         ("stages", {"stages": [{"use": "halving", "steps": 4}, {"use": "svdd", "resume": 0.6}]}),
+        ("stages", {"stages": [{"use": "zero_order", "shrink": 2}, {"use": "random"}]}),
         ("analytic", {}), ("shapes", {}), ("ensemble", {}), ("retry", {}),
         (os.path.join(PLUGINS, "verifier-analytic.so"), {}),
         ("cache", {"folder": os.path.join(MODULES, "cache")}),

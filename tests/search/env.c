@@ -6,10 +6,11 @@
 
 #include <sqlite3.h>
 
-#define SPEC(what)                                                                                                     \
+#define SPEC(what) SPEC_OF("24", what)
+#define SPEC_OF(height, what)                                                                                          \
     "{ \"winnow\": 0, \"name\": \"env\", \"seed\": 5,"                                                                 \
     "  \"prompts\": { \"list\": [\"one\", \"two\"] },"                                                                 \
-    "  \"canvas\": { \"width\": 32, \"height\": 24, \"steps\": 6 },"                                                   \
+    "  \"canvas\": { \"width\": 32, \"height\": " height ", \"steps\": 6 },"                                           \
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"evals_per_velocity\": 2 } },"                            \
     "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" },"                   \
     "                   \"look\": { \"use\": \"probe_glimpse\" } },"                                                   \
@@ -21,8 +22,13 @@ static const struct {
     const char *name, *spec;
     bool peeks; /* which is not recorded */
 } cases[] = {
-    { "mixed", SPEC("mixed"), true },      { "peeks", SPEC("peeks"), true },  { "clones", SPEC("clones"), true },
-    { "family", SPEC("family"), false },   { "twins", SPEC("twins"), false }, { "resampled", SPEC("resampled"), false },
+    { "mixed", SPEC("mixed"), true },
+    { "peeks", SPEC("peeks"), true },
+    { "clones", SPEC("clones"), true },
+    { "family", SPEC("family"), false },
+    { "twins", SPEC("twins"), false },
+    { "resampled", SPEC("resampled"), false },
+    { "drafts", SPEC_OF("48", "drafts"), false },
     { "refused", SPEC("refused"), false },
 };
 

@@ -5,7 +5,7 @@
 #define SPEC(search)                                                                                                   \
     "{ \"winnow\": 0, \"name\": \"invariance\", \"seed\": 7,"                                                          \
     "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] },"                                                      \
-    "  \"canvas\": { \"width\": 32, \"height\": 24, \"steps\": 6 },"                                                   \
+    "  \"canvas\": { \"width\": 48, \"height\": 24, \"steps\": 6 },"                                                   \
     "  \"sampler\": { \"use\": \"analytic\" },"                                                                        \
     "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"far\": { \"use\": \"analytic\", \"options\": { "        \
     "\"target\": 90 } },"                                                                                              \
@@ -19,6 +19,15 @@ static const char *const zero_order_spec =
     SPEC("{ \"use\": \"zero_order\", \"guide\": \"near\", \"options\": { \"iterations\": 6, \"patience\": 2 } }");
 static const char *const walk_spec = SPEC("{ \"use\": \"probe_walk\", \"guide\": \"near\" }");
 static const char *const rank_spec = SPEC("{ \"use\": \"probe_walk\", \"guide\": \"rank\" }");
+
+/* Two canvases in one run; the second stage of one prompt meets the first of another. */
+#define DRAFTS(guide)                                                                                                  \
+    "{ \"use\": \"stages\", \"guide\": \"" guide                                                                       \
+    "\", \"options\": { \"stages\": [ { \"use\": \"random\", \"shrink\": 3, "                                          \
+    "\"options\": { \"candidates\": 9, \"wave\": 4 } }, { \"use\": \"zero_order\", \"shrink\": 3, \"steps\": 2, "      \
+    "\"options\": { \"iterations\": 2 } }, { \"use\": \"random\", \"options\": { \"candidates\": 3 } } ] } }"
+static const char *const drafts_spec = SPEC(DRAFTS("near"));
+static const char *const compared_drafts_spec = SPEC(DRAFTS("rank"));
 
 static char *digest_of(const char *spec, const char *name, const char *const *set)
 {
@@ -63,5 +72,8 @@ int main(void)
     check_same(walk_spec, "heun", heun_variants);
     check_same(walk_spec, "walk_few_pictures", few_pictures);
     check_same(rank_spec, "rank", variants);
+    check_same(drafts_spec, "drafts", variants);
+    check_same(drafts_spec, "drafts_heun", heun_variants);
+    check_same(compared_drafts_spec, "compared_drafts", variants);
     return CHECK_DONE();
 }

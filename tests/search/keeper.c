@@ -16,14 +16,16 @@ static struct keeper new_keeper(const char *directory)
 {
     const uint64_t each = solver_floats(&solver) * sizeof(float);
     return (struct keeper){
-        .solver = &solver, .source = &source, .directory = directory, .stats = &stats, .limit = ROOM * each
+        .largest = &solver, .source = &source, .directory = directory, .stats = &stats, .limit = ROOM * each
     };
 }
 
 /* State i: the noise of stream i; with `begun`, one that has gone on from there. */
 static void make(struct keeper *k, int i, bool begun)
 {
-    walks[i] = (struct walk){ .x = calloc(solver_floats(&solver), sizeof(float)), .done = begun, .point = begun };
+    walks[i] = (struct walk){
+        .solver = &solver, .x = calloc(solver_floats(&solver), sizeof(float)), .done = begun, .point = begun
+    };
     states[i] = (struct kept){ .walk = &walks[i], .has_stream = true, .stream = (uint64_t)i };
     noise_source_fill(&source, (uint64_t)i, walks[i].x, VALUES);
     if (begun)
@@ -101,7 +103,7 @@ static void check_move(void)
         make(&k, i, true);
     CHECK_OK(keeper_settle(&k, &err), err);
     for (int i = 0; i < STATES; i++) {
-        struct walk walk = { 0 };
+        struct walk walk = { .solver = &solver };
         struct kept kept = { .walk = &walk };
         keeper_move(&k, &kept, &states[i]);
         CHECK(!walks[i].x && !states[i].is_away && states[i].bytes == 0);

@@ -175,8 +175,42 @@ static void check_velocities(void)
     CHECK_INT(solver_velocities(&heun, 3, 1), 0);
 }
 
+/* A noise shrunk is standard normal, its values independent, and each has 1/factor of its blocks' values in it: within
+ * 5 standard errors. */
+static void check_shrink(void)
+{
+    enum { PLANES = 8, SIDE = 144 }; /* which every factor but 5 and 7 divides */
+    noise_normal_f32(1, 3, 0, eps, PLANES * SIDE * SIDE);
+    for (uint32_t factor = 2; factor <= WN_SHRINK_MAX; factor++) {
+        const uint64_t side = SIDE / factor;
+        const struct solver small = { .values = PLANES * side * side, .shrink = factor, .rows = side, .columns = side };
+        double squares = 0, beside = 0, shared = 0;
+        if (SIDE % factor)
+            continue;
+        CHECK_INT(solver_noise_values(&small), PLANES * SIDE * SIDE);
+        solver_begin(&small, eps, x);
+        for (uint64_t i = 0; i < small.values; i++) {
+            const uint64_t row = i / side, column = i % side;
+            double sum = 0;
+            for (uint64_t k = 0; k < factor * factor; k++)
+                sum += (double)eps[(row * factor + k / factor) * SIDE + column * factor + k % factor];
+            CHECK_NEAR((double)x[i], sum / factor, 1e-6);
+            squares += (double)x[i] * (double)x[i];
+            beside += (double)x[i] * (double)x[i ^ 1];
+            shared += (double)x[i] * (double)eps[row * factor * SIDE + column * factor];
+        }
+        const double n = (double)small.values;
+        fprintf(stderr, "shrunk by %u: variance %.4f, neighbours %.4f, with a value below %.4f (want %.4f)\n", factor,
+                squares / n, beside / n, shared / n, 1.0 / factor);
+        CHECK_NEAR(squares / n, 1, 5 * sqrt(2 / n));
+        CHECK_NEAR(beside / n, 0, 5 * sqrt(2 / n)); /* each pair counts twice */
+        CHECK_NEAR(shared / n, 1.0 / factor, 5 * sqrt(2 / n));
+    }
+}
+
 int main(void)
 {
+    check_shrink();
     check_kernels();
     check_kick_without_eta();
     check_pieces(SPEC_SOLVER_EULER, 8);

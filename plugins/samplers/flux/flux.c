@@ -296,7 +296,12 @@ static wn_status schedule(void *self, const wn_canvas *canvas, float *sigma, wn_
 
 static void cond_free(void *self, wn_cond *cond)
 {
-    (void)self;
+    struct flux *f = self;
+    for (wn_cond **at = &f->conds; *at; at = &(*at)->next)
+        if (*at == cond) {
+            *at = cond->next;
+            break;
+        }
     cond_end(cond);
 }
 
@@ -318,11 +323,14 @@ static wn_status encode(void *self, const wn_prompt *prompt, const wn_canvas *ca
         status = conditioning_schedule(f, c, canvas->steps, sigma, err);
     if (f->release_encoders)
         conditioning_release(f);
-    if (status != WN_OK)
+    if (status != WN_OK) {
         cond_end(c);
-    else
-        *cond = c;
-    return status;
+        return status;
+    }
+    c->next = f->conds;
+    f->conds = c;
+    *cond = c;
+    return WN_OK;
 }
 
 static wn_status velocity(void *self, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items,

@@ -124,6 +124,7 @@ struct flux {
     nn_program context_program;
     nn_program conditioning[2]; /* for a whole schedule, for one sigma */
     uint64_t conditioning_count;
+    wn_cond *conds; /* that are alive */
 
     /* velocity */
     struct runner runner[RUNNERS]; // [runner_count]; the first is `device`, which does all the rest
@@ -145,6 +146,8 @@ struct extra_row {
 };
 
 struct wn_cond {
+    struct wn_cond *next;
+    char *prompt;  /* its text */
     float *text;   // [text_length, D]
     float *pooled; // [pooled_width]
     float guidance;
@@ -174,7 +177,7 @@ void loras_close(struct flux_loras *l);
 /* key.c: what the model is, as a short text: weights, LoRAs, tokenizers, type and text length. */
 wn_status model_key(struct flux *f, wn_error *err);
 
-/* text.c */
+/* text.c: fills prompt, text and pooled; of a text that another canvas was encoded for, and is alive, by copying. */
 wn_status text_encode(struct flux *f, const wn_prompt *prompt, wn_cond *cond, wn_error *err);
 void text_release(struct flux *f);
 
