@@ -26,19 +26,31 @@ static wn_status make_room(struct maker *m, uint64_t values, wn_error *err)
     return spill_create(m->plan->directory, 2 * values * sizeof *m->floats + image_bytes(m), &m->spill, err);
 }
 
+enum { PARTS = 2 };
+
+/* What is set aside of a candidate: noise and latent, and its picture. */
+static void parts_of(const struct maker *m, struct spill_part parts[PARTS])
+{
+    parts[0] = (struct spill_part){ m->floats, 2 * m->values * sizeof *m->floats };
+    parts[1] = (struct spill_part){ m->rgb, image_bytes(m) };
+}
+
 static wn_status set_aside(struct maker *m, uint64_t pair, const struct replay_result *made, wn_error *err)
 {
+    struct spill_part parts[PARTS];
     WN_TRY(make_room(m, made->values, err));
     memcpy(m->floats, made->noise, m->values * sizeof *m->floats);
     memcpy(m->floats + m->values, made->latent, m->values * sizeof *m->floats);
-    return spill_put(m->spill, m->floats, 2 * m->values * sizeof *m->floats, made->image.rgb, image_bytes(m),
-                     &m->place[pair], err);
+    memcpy(m->rgb, made->image.rgb, image_bytes(m));
+    parts_of(m, parts);
+    return spill_put(m->spill, PARTS, parts, &m->place[pair], err);
 }
 
 static wn_status fetch(const struct maker *m, uint64_t pair, wn_error *err)
 {
-    return spill_get(m->spill, m->place[pair], m->floats, 2 * m->values * sizeof *m->floats, m->rgb, image_bytes(m),
-                     err);
+    struct spill_part parts[PARTS];
+    parts_of(m, parts);
+    return spill_get(m->spill, m->place[pair], PARTS, parts, err);
 }
 
 static void compare_latents(const struct maker *m, struct drift_pair *p, const float *b)

@@ -8,6 +8,7 @@
 #include "engine/lineage.h"
 #include "engine/start.h"
 #include "engine/trial.h"
+#include "engine/velocity.h"
 #include "spec/bounds.h"
 
 #include <stdlib.h>
@@ -40,7 +41,9 @@ struct together {
     uint64_t shrink;         /* of the canvas at hand */
     struct made *made;       // [count]
     struct made **wanting;   // [count]: of the round at hand
+    struct walk **walks;     // [count]: theirs
     wn_velocity_item *items; // [count]
+    struct velocities *velocities;
     wn_cond *cond;
 };
 
@@ -198,7 +201,8 @@ static wn_status ask(const struct together *t, uint64_t first, uint64_t count, w
     if (atomic_load(&m->r->process->cancelled))
         return wn_fail(err, WN_E_CANCELLED, "interrupted at point %u of %u; nothing was written", m->walk.point,
                        m->solver.steps);
-    const wn_status status = m->sampler->velocity(m->self, &m->ground->spec.canvas, count, t->items + first, err);
+    const wn_status status = velocities_ask(t->velocities, &m->ground->spec.canvas, (uint32_t)count, t->items + first,
+                                            t->walks + first, NULL, err);
     return status == WN_OK || status == WN_E_CANCELLED ? status : name_error(m, "velocity", err);
 }
 
@@ -216,6 +220,7 @@ static uint64_t list_wanting(struct together *t)
         if (!is_at_hand(t, m) || !solver_wants(&m->solver, &m->source, &m->walk, want_velocity, m->z, &m->at))
             continue;
         t->items[n] = (wn_velocity_item){ .x = m->walk.x, .v = m->v, .cond = t->cond, .sigma = m->at };
+        t->walks[n] = &m->walk;
         t->wanting[n++] = m;
     }
     return n;
@@ -339,13 +344,22 @@ static void run_canvas(struct together *t, const struct made *first)
 
 static void run(struct together *t)
 {
-    for (uint64_t i = 0; i < t->count; i++)
-        t->made[i].status = begin(&t->made[i], t->made[i].err);
+    const struct made *any = t->made;
+    wn_error no_room = { 0 };
+    struct velocities velocities;
+    const wn_status room = velocities_open(any->sampler, any->self, (uint32_t)t->count, &velocities, &no_room);
+    t->velocities = &velocities;
+    for (uint64_t i = 0; i < t->count; i++) {
+        struct made *m = &t->made[i];
+        *m->err = no_room;
+        m->status = room == WN_OK ? begin(m, m->err) : room;
+    }
     for (uint64_t i = 0; i < t->count; i++)
         if (t->made[i].status == WN_OK && !t->made[i].is_done)
             run_canvas(t, &t->made[i]);
     for (uint64_t i = 0; i < t->count; i++)
         end(&t->made[i]);
+    velocities_close(&velocities);
 }
 
 void replay_run_all(uint64_t count, const struct replay *r, struct replay_result *results, wn_error *errors)
@@ -353,8 +367,9 @@ void replay_run_all(uint64_t count, const struct replay *r, struct replay_result
     struct together t = { .count = count,
                           .made = calloc(count, sizeof *t.made),
                           .wanting = calloc(count, sizeof(struct made *)),
+                          .walks = calloc(count, sizeof(struct walk *)),
                           .items = calloc(count, sizeof *t.items) };
-    const bool has_memory = t.made && t.wanting && t.items;
+    const bool has_memory = t.made && t.wanting && t.walks && t.items;
     for (uint64_t i = 0; i < count; i++) {
         results[i] = (struct replay_result){ 0 };
         errors[i] = (wn_error){ 0 };
@@ -372,6 +387,7 @@ void replay_run_all(uint64_t count, const struct replay *r, struct replay_result
         run(&t);
     free(t.made);
     free(t.wanting);
+    free(t.walks);
     free(t.items);
 }
 

@@ -199,12 +199,21 @@ static void test_refusals(struct parity *p, void *self)
         CHECK_CONTAINS(p->err.message, "no guidance embedding");
 }
 
+static void run_vae(struct parity *p, nn_graph *g, const char *const *names, const float *in, float *out)
+{
+    nn_program program;
+    CHECK_OK(nn_program_make(g, &p->host.device, WN_F32, 1, names, &program, &p->err), p->err);
+    CHECK_OK(nn_program_run(&program, 1, (void *[]){ (void *)in, out }, &p->err), p->err);
+    nn_program_end(&program);
+}
+
 /* ---- the models alone --------------------------------------------------------------------------------------- */
 
 static void test_autoencoder(struct parity *p, const char *component, int is_bfl)
 {
     static const char *const decode_names[] = { "z", "image", NULL };
     static const char *const encode_names[] = { "image", "moments", NULL };
+    static const nn_vae_bands bands[] = { { .positions = 300 }, { .positions = 300, .is_tiled = 1 } };
     const char *path = in_folder(p, component);
     uint64_t n_image, n_moments;
     const float *z = tiny_golden(p->golden, "vae.z", NULL);
@@ -213,28 +222,27 @@ static void test_autoencoder(struct parity *p, const char *component, int is_bfl
     const float *moments = tiny_golden(p->golden, "vae.moments", &n_moments);
     nn_weights *w;
     nn_vae vae;
-    nn_program decoder, encoder;
     CHECK_OK(nn_weights_open(path, &w, &p->err), p->err);
     CHECK_OK(nn_vae_read(path, w, &vae, &p->err), p->err);
     CHECK_INT(vae.is_bfl, is_bfl);
     const uint64_t h = p->canvas.height_px / nn_vae_stride(&vae), width = p->canvas.width_px / nn_vae_stride(&vae);
     float *rows = tiny_alloc(vae.latent_channels * h * width, sizeof *rows);
     float *image = tiny_alloc(n_image, sizeof *image), *m = tiny_alloc(n_moments, sizeof *m);
+    float *other = tiny_alloc(n_image + n_moments, sizeof *other);
     for (uint64_t c = 0; c < vae.latent_channels; c++)
         for (uint64_t i = 0; i < h * width; i++)
             rows[i * vae.latent_channels + c] = z[c * h * width + i];
-    CHECK_OK(nn_program_make(nn_vae_decoder_graph(&vae, w, h, width), &p->host.device, WN_F32, 1, decode_names,
-                             &decoder, &p->err),
-             p->err);
-    CHECK_OK(nn_program_run(&decoder, 1, (void *[]){ rows, image }, &p->err), p->err);
+    run_vae(p, nn_vae_decoder_graph(&vae, w, h, width, NULL), decode_names, rows, image);
     report("autoencoder, decoding", relative_l2(image, want, n_image), 1e-4);
-    CHECK_OK(nn_program_make(nn_vae_encoder_graph(&vae, w, p->canvas.height_px, p->canvas.width_px), &p->host.device,
-                             WN_F32, 1, encode_names, &encoder, &p->err),
-             p->err);
-    CHECK_OK(nn_program_run(&encoder, 1, (void *[]){ (void *)input, m }, &p->err), p->err);
+    run_vae(p, nn_vae_encoder_graph(&vae, w, p->canvas.height_px, p->canvas.width_px, NULL), encode_names, input, m);
     report("autoencoder, encoding", relative_l2(m, moments, n_moments), 1e-4);
-    nn_program_end(&decoder);
-    nn_program_end(&encoder);
+    for (size_t i = 0; i < sizeof bands / sizeof *bands; i++) {
+        run_vae(p, nn_vae_decoder_graph(&vae, w, h, width, &bands[i]), decode_names, rows, other);
+        CHECK(memcmp(other, image, n_image * sizeof *image) == 0);
+        run_vae(p, nn_vae_encoder_graph(&vae, w, p->canvas.height_px, p->canvas.width_px, &bands[i]), encode_names,
+                input, other);
+        CHECK(memcmp(other, m, n_moments * sizeof *m) == 0);
+    }
     nn_weights_close(w);
 }
 
@@ -410,7 +418,8 @@ static void test_single_file(struct parity *p)
     test_autoencoder(p, "all.safetensors", 1);
     test_transformer(p, "all.safetensors");
     const char *const pairs[] = {
-        "model", all, "tokenizer", in_folder(p, "tokenizer"), "tokenizer_2", in_folder(p, "tokenizer_2"), NULL
+        "model",  all,     "tokenizer", in_folder(p, "tokenizer"), "tokenizer_2", in_folder(p, "tokenizer_2"),
+        "decode", "tiles", NULL
     };
     void *self = open_sampler(p, pairs);
     float *v = tiny_alloc(2 * p->latent, sizeof *v);

@@ -39,6 +39,8 @@ static const char *const many[] = { "engine.batch=32", "engine.live=2", NULL };
 static const char *const few[] = { "engine.batch=3", "canvas.solver=heun", NULL };
 static const char *const compared[] = { "search.guide=rank", "engine.batch=2", NULL };
 static const char *const compared_wide[] = { "search.guide=rank", "engine.batch=64", NULL };
+static const char *const reusing[] = { "engine.batch=1", "sampler.options.memory=0.4", NULL };
+static const char *const reusing_wide[] = { "engine.batch=32", "sampler.options.memory=0.4", NULL };
 static const char *const all[] = { "engine.batch=32", "canvas.solver=heun", NULL };
 
 /* How many states were put away for want of memory, on disk or to be drawn again. */
@@ -147,8 +149,9 @@ int main(void)
         check_same(c, few, all);
         check_same(c, compared, compared_wide);
         check_same(c, tight, roomy);
-        for (int i = 0; i < 3 && !cases[c].peeks; i++) {
-            static const char *const *const sets[] = { one, all, tight };
+        check_same(c, reusing, reusing_wide);
+        for (int i = 0; i < 4 && !cases[c].peeks; i++) {
+            static const char *const *const sets[] = { one, all, tight, reusing };
             check_lost(c, "finished", sets[i]);
             check_lost(c, "ordinal % 2", sets[i]);
             check_lost(c, "1", sets[i]);

@@ -8,12 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPEC(use, guide, options) WITH("euler", "2048", use, guide, options)
-#define WITH(solver, memory, use, guide, options)                                                                      \
+#define SPEC(use, guide, options) WITH("0", "euler", "2048", use, guide, options)
+#define WITH(remembered, solver, memory, use, guide, options)                                                          \
     "{ \"winnow\": 0, \"name\": \"resume\", \"seed\": 3,"                                                              \
     "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] },"                                                      \
     "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5, \"solver\": \"" solver "\" },"                       \
-    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000 } },"                                   \
+    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000, \"memory\": " remembered " } },"       \
     "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" },"                   \
     "                   \"look\": { \"use\": \"probe_glimpse\" },"                                                     \
     "                   \"far\": { \"use\": \"analytic\", \"options\": { \"target\": 90, \"delay_us\": 2000 } },"      \
@@ -53,17 +53,20 @@ static const char *const specs[] = {
          "{ \"rounds\": 2, \"stages\": [ { \"use\": \"zero_order\", \"options\": { \"iterations\": 2 }, \"shrink\": 4, "
          "\"keep\": 2 }, { \"use\": \"halving\", \"options\": { \"candidates\": 5 }, \"shrink\": 2, \"keep\": 2 }, "
          "{ \"use\": \"svdd\", \"options\": { \"children\": 2 } } ] }"),
-    WITH("euler", "1e-6", "stages", "both",
+    WITH("0.4", "euler", "1e-6", "stages", "both",
          "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 8, \"wave\": 4 }, \"shrink\": 2 },"
          " { \"use\": \"random\" } ] }"),
 #ifdef WINNOW_HAVE_LAPACKE
     SPEC("bayesian", "near", "{ \"evaluations\": 16 }"),
 #endif
+    WITH("0.4", "euler", "2048", "halving", "near", "{}"),
+    WITH("0.4", "heun", "1e-6", "svdd", "near", "{ \"children\": 4, \"temperature\": 0.01 }"),
     SPEC("probe_walk", "near", "{ \"rounds\": 4 }"),
     SPEC("probe_walk", "rank", "{ \"rounds\": 4 }"),
-    WITH("heun", "1e-6", "probe_walk", "near", "{ \"rounds\": 4 }"),
+    WITH("0", "heun", "1e-6", "probe_walk", "near", "{ \"rounds\": 4 }"),
+    WITH("0.4", "heun", "1e-6", "probe_walk", "near", "{ \"rounds\": 4 }"),
 };
-enum { SPECS = sizeof specs / sizeof specs[0], PEEKING = 3, TRIES = 200 };
+enum { SPECS = sizeof specs / sizeof specs[0], PEEKING = 4, TRIES = 200 };
 
 static unsigned long random_state = 1;
 

@@ -135,7 +135,7 @@ static nn_graph *graph_of(const wn_workload *w, uint64_t job)
     case JOB_VELOCITY:
         return nn_flux_velocity_graph(&f->flux, weights[PART_TRANSFORMER], w->height / 2, w->width / 2, f->text_length);
     default:
-        return nn_vae_decoder_graph(&f->vae, weights[PART_VAE], w->height, w->width);
+        return decoder_graph(f, w->height, w->width);
     }
 }
 
@@ -193,26 +193,17 @@ static wn_status count_weights(const wn_graph *g, wn_workload_part *part, wn_err
     return WN_OK;
 }
 
-static wn_status plan_activations(const wn_graph *g, wn_workload_part *part, wn_error *err)
+static wn_status plan_floats(const wn_graph *g, wn_workload_part *part, wn_error *err)
 {
     uint64_t *workspace = calloc(g->op_count + 1, sizeof *workspace);
     struct plan plan = { 0 };
     if (!workspace)
         return wn_fail(err, WN_E_MEMORY, "out of memory while memory was planned");
     const wn_status status = plan_memory(g, part->max_items, NULL, workspace, &plan, err);
-    part->activation_bytes = plan.memory_bytes + plan.constant_bytes;
+    part->activation_bytes += plan.memory_bytes + plan.constant_bytes;
     plan_free(&plan);
     free(workspace);
     return status;
-}
-
-static wn_status describe(const wn_graph *g, wn_workload_part *part, wn_error *err)
-{
-    WN_TRY(count_weights(g, part, err));
-    WN_TRY(plan_activations(g, part, err));
-    for (uint64_t i = 0; i < g->op_count; i++)
-        part->flops += work_flops(g, &g->ops[i]);
-    return WN_OK;
 }
 
 static int64_t dtype_of(const wn_workload *w, uint64_t job)
@@ -221,14 +212,47 @@ static int64_t dtype_of(const wn_workload *w, uint64_t job)
 }
 
 /* A device that keeps some activations in 16 bits says so itself; where it is not here they count as float32. */
-static void ask_device(wn_workload *w, uint64_t job, const wn_graph *g, wn_workload_part *part)
+static wn_status plan_activations(const wn_workload *w, uint64_t job, const wn_graph *g, wn_workload_part *part,
+                                  wn_error *err)
 {
-    wn_error ignored;
     const nn_device *d = &w->f.device;
     const wn_compile_options options = { sizeof options, dtype_of(w, job), part->max_items };
+    wn_error ignored;
     uint64_t bytes;
-    if (d->api && d->api->plan && d->api->plan(d->device, g, &options, &bytes, &ignored) == WN_OK)
-        part->activation_bytes = bytes;
+    if (!d->api || !d->api->plan || d->api->plan(d->device, g, &options, &bytes, &ignored) != WN_OK)
+        return plan_floats(g, part, err);
+    part->activation_bytes += bytes;
+    return WN_OK;
+}
+
+static wn_status describe(const wn_workload *w, uint64_t job, const wn_graph *g, wn_workload_part *part, wn_error *err)
+{
+    WN_TRY(count_weights(g, part, err));
+    WN_TRY(plan_activations(w, job, g, part, err));
+    for (uint64_t i = 0; i < g->op_count; i++)
+        part->flops += work_flops(g, &g->ops[i]);
+    return WN_OK;
+}
+
+/* Where steps are reused, a velocity is three programs that lie on the device together. */
+static wn_status plan_reuse(const wn_workload *w, wn_workload_part *part, wn_error *err)
+{
+    const struct flux *f = &w->f;
+    const nn_weights *weights = f->parts.weights[PART_TRANSFORMER];
+    const uint64_t rows = w->height / 2, cols = w->width / 2;
+    nn_graph *const graphs[] = { nn_flux_head_graph(&f->flux, weights, rows, cols, f->text_length),
+                                 nn_flux_rest_graph(&f->flux, weights, rows, cols, f->text_length),
+                                 nn_flux_tail_graph(&f->flux, weights, rows * cols) };
+    wn_status status = WN_OK;
+    part->activation_bytes = 0;
+    for (int i = 0; i < 3; i++) {
+        if (status == WN_OK)
+            status = nn_graph_status(graphs[i], err);
+        if (status == WN_OK)
+            status = plan_activations(w, JOB_VELOCITY, nn_graph_get(graphs[i]), part, err);
+        nn_graph_free(graphs[i]);
+    }
+    return status;
 }
 
 static wn_status workload_part(wn_workload *w, uint64_t index, wn_workload_part *part, wn_error *err)
@@ -239,13 +263,14 @@ static wn_status workload_part(wn_workload *w, uint64_t index, wn_workload_part 
                                 .transient = jobs[index].transient,
                                 .gives_way = jobs[index].gives_way,
                                 .per_prompt = jobs[index].per_prompt,
-                                .max_items = items_of(w, index) };
+                                .max_items = items_of(w, index),
+                                .sample_bytes = index == JOB_VELOCITY ? reuse_bytes(&w->f, w->height, w->width) : 0 };
     wn_status status = nn_graph_status(g, err);
     if (status == WN_OK)
-        status = describe(nn_graph_get(g), part, err);
-    if (status == WN_OK)
-        ask_device(w, index, nn_graph_get(g), part);
+        status = describe(w, index, nn_graph_get(g), part, err);
     nn_graph_free(g);
+    if (status == WN_OK && part->sample_bytes > 0)
+        status = plan_reuse(w, part, err);
     return status;
 }
 
@@ -303,7 +328,7 @@ static wn_status name_ops(struct job *j, const wn_graph *g, wn_error *err)
     for (; j->names && j->op_count < g->op_count; j->op_count++) {
         const wn_op *op = &g->ops[j->op_count];
         const char *weight = op->weight[0] != WN_NONE && op->kind != WN_OP_HEAD_NORM_ROPE && op->kind != WN_OP_NORM &&
-                                     op->kind != WN_OP_GROUP_NORM
+                                     op->kind != WN_OP_GROUP_NORM && op->kind != WN_OP_GROUP_TABLE
                                  ? g->weights[op->weight[0]].name
                                  : NULL;
         if (!(j->names[j->op_count] = strdup(weight ? weight : check_op_name(op->kind))))
@@ -404,6 +429,8 @@ static wn_status workload_open(const wn_workload_request *request, wn_workload *
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     w->options = *(const struct flux_options *)request->options;
     w->options.batch = request->batch ? (int64_t)smaller(request->batch, 256) : w->options.batch;
+    if (WN_HAS(wn_workload_request, request, tiles) && request->tiles)
+        w->options.decode = "tiles";
     w->f.host = request->host;
     w->f.options = &w->options;
     const wn_status status = prepare(w, request, err);
