@@ -52,7 +52,8 @@ static void write_text(struct buffer *out, const struct spec *s, const struct es
                   s->canvas.height_px, s->canvas.steps);
     for (uint32_t factor = 2; factor <= WN_SHRINK_MAX; factor++)
         if (spec_shrinks(s) >> factor & 1)
-            buffer_printf(out, "  drafts on    %u x %u px\n", s->canvas.width_px / factor, s->canvas.height_px / factor);
+            buffer_printf(out, "  drafts on    %u x %u px\n", s->canvas.width_px / factor,
+                          s->canvas.height_px / factor);
     if (s->start_image)
         buffer_printf(out, "  start        %s with noise over it: the last %u of %u steps\n", s->start_image,
                       s->canvas.steps, s->canvas.steps + s->skipped_steps);

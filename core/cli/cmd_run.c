@@ -202,11 +202,13 @@ static wn_status write_report(const struct run *r, wn_error *err)
 /* Where the pictures came from, in evaluations. */
 static void tell_sources(const struct run *r, const struct experiment_status *s)
 {
-    char line[300];
+    char line[300], reused[100] = "";
     if (cli_flag(r->c, "quiet"))
         return;
-    snprintf(line, sizeof line, "evaluations: %llu sampled, %llu from the ledger, %llu from the cache",
-             (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
+    if (s->nfe_reused)
+        snprintf(reused, sizeof reused, " (%llu of them reused an earlier step)", (unsigned long long)s->nfe_reused);
+    snprintf(line, sizeof line, "evaluations: %llu sampled%s, %llu from the ledger, %llu from the cache",
+             (unsigned long long)s->nfe_sampled, reused, (unsigned long long)s->nfe_replayed,
              (unsigned long long)s->nfe_cached);
     terminal_message(line);
 }

@@ -162,6 +162,15 @@ static void write_parts(const struct memory_plan *p, struct buffer *out)
     }
 }
 
+static void write_samples(const struct memory_plan *p, struct buffer *out)
+{
+    char text[32];
+    for (uint32_t i = 0; i < p->now.count; i++)
+        if (p->now.parts[i].sample_bytes)
+            buffer_printf(out, "    %-24s %10s  of the host's memory; engine.state_memory counts it\n",
+                          "each sample remembers", size((double)p->now.parts[i].sample_bytes, text));
+}
+
 static void write_peaks(const struct memory_plan *p, struct buffer *out)
 {
     static const char *const names[] = { "the most, encoders keep", "the most, release", "the most, swap" };
@@ -225,6 +234,7 @@ void memory_plan_text(const struct memory_plan *p, struct buffer *out)
     write_parts(p, out);
     write_peaks(p, out);
     write_devices(p, out);
+    write_samples(p, out);
     write_notes(p, out);
 }
 
@@ -250,6 +260,7 @@ static void write_part(struct json_text *j, const wn_workload_part *part)
     json_key_u64(j, "activation_bytes", part->activation_bytes);
     json_key_u64(j, "items", part->max_items);
     json_key_number(j, "flops", part->flops);
+    json_key_u64(j, "sample_bytes", part->sample_bytes);
     json_key(j, "stays"), json_bool(j, part->transient == 0);
     json_end(j);
 }

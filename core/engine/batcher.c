@@ -1,13 +1,16 @@
 /* The problem: searches hand in samples at any moment, a few at a time, and a sampler earns its keep only when its
  * batches are full. So one thread owns the sampler. It keeps a queue of waves from which samples are admitted, and an
  * array of active slots; every round is one velocity call over the slots of one canvas, one solver step for each of
- * them, and one report of those that have arrived. Locks are taken once in a round, memory never.
+ * them, and one report of those that have arrived. Locks are taken once in a round, memory only for what samplers
+ * remember.
  *
  * The oldest wave goes first: it is finished soonest, and is decoded and scored while the next is sampled. A search has
  * one wave at a time, so none can starve another.
  *
  * Encoding is [serial] with velocity, so it happens here too, between rounds. */
 #include "engine/batcher.h"
+
+#include "engine/velocity.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -46,8 +49,10 @@ struct batcher {
     struct slot *aside;      /* as large: scratch */
     struct task **ended;     /* [batch] */
     wn_velocity_item *items; /* [batch] */
-    float *velocity;         /* [batch][values] */
-    float *z;                /* [values] */
+    struct walk **walks;     /* [batch]: theirs */
+    struct velocities velocities;
+    float *velocity; /* [batch][values] */
+    float *z;        /* [values] */
 };
 
 /* ---- the queue ------------------------------------------------------------------------------------------------ */
@@ -200,6 +205,7 @@ static void prepare_items(struct batcher *b, uint32_t n)
         b->items[i].v = solver_keeps(t->walk->solver, t->walk) ? t->walk->v : slab;
         b->items[i].cond = t->conditioning->cond;
         b->items[i].sigma = b->active[i].sigma;
+        b->walks[i] = t->walk;
     }
 }
 
@@ -209,7 +215,9 @@ static wn_status call(struct batcher *b, uint32_t first, uint32_t n, wn_error *e
     const struct batcher_setup *s = &b->setup;
     const double start = clock_seconds();
     const wn_canvas *canvas = b->active[first].task->conditioning->canvas;
-    const wn_status status = s->sampler->velocity(s->self, canvas, n, b->items + first, err);
+    uint32_t reused;
+    const wn_status status =
+        velocities_ask(&b->velocities, canvas, n, b->items + first, b->walks + first, &reused, err);
     const double end = clock_seconds();
     const double share = (end - start) / n;
     timeline_add(s->timeline, TIMELINE_SAMPLE, start, end, n);
@@ -219,6 +227,7 @@ static wn_status call(struct batcher *b, uint32_t first, uint32_t n, wn_error *e
         return name_error(b, status, "velocity", err);
     stats_add(&s->stats->velocity_calls, 1);
     stats_add(&s->stats->velocity_items, n);
+    stats_add(&s->stats->velocities_reused, reused);
     return WN_OK;
 }
 
@@ -276,7 +285,7 @@ static void round_of(struct batcher *b)
             to = step(b, i, to);
         close_gap(b, n, to);
     }
-    if (b->active_count > others)
+    if (others > 0 && b->active_count > others)
         pass_turn(b, b->active_count - others);
     report_arrived(b);
 }
@@ -340,14 +349,18 @@ static void *engine_main(void *arg)
 
 static bool allocate(struct batcher *b)
 {
+    const struct batcher_setup *s = &b->setup;
     const uint64_t n = b->limit;
+    wn_error ignored;
     b->active = calloc(CANVASES * n, sizeof *b->active);
     b->aside = calloc(CANVASES * n, sizeof *b->aside);
     b->ended = calloc(n, sizeof(struct task *));
     b->items = calloc(n, sizeof *b->items);
-    b->velocity = calloc(n * b->setup.values, sizeof *b->velocity);
-    b->z = calloc(b->setup.values, sizeof *b->z);
-    return b->active && b->aside && b->ended && b->items && b->velocity && b->z;
+    b->walks = calloc(n, sizeof(struct walk *));
+    b->velocity = calloc(n * s->values, sizeof *b->velocity);
+    b->z = calloc(s->values, sizeof *b->z);
+    return b->active && b->aside && b->ended && b->items && b->walks && b->velocity && b->z &&
+           velocities_open(s->sampler, s->self, b->limit, &b->velocities, &ignored) == WN_OK;
 }
 
 static void free_all(struct batcher *b)
@@ -356,6 +369,8 @@ static void free_all(struct batcher *b)
     free(b->aside);
     free(b->ended);
     free(b->items);
+    free(b->walks);
+    velocities_close(&b->velocities);
     free(b->velocity);
     free(b->z);
     pthread_mutex_destroy(&b->mutex);

@@ -2,7 +2,8 @@
  *
  * Batching is continuous: after each call, samples that have arrived leave and waiting ones take their places, so a
  * batch holds samples of different prompts at different noise levels, all of one canvas; where there are several, they
- * take turns. The oldest wave goes first; a search has one at a time, so none starves another. What a sample becomes does not depend on who shares its batches.
+ * take turns. The oldest wave goes first; a search has one at a time, so none starves another. What a sample becomes
+ * does not depend on who shares its batches.
  */
 #ifndef WINNOW_ENGINE_BATCHER_H
 #define WINNOW_ENGINE_BATCHER_H
@@ -49,7 +50,7 @@ struct batcher_setup {
     const wn_sampler *sampler;
     void *self;
     const char *name; /* of the sampler instance, for errors */
-    uint64_t values; /* of the largest latent */
+    uint64_t values;  /* of the largest latent */
     uint32_t batch;
     struct stats *stats;
     struct timeline *timeline; /* NULL = nobody looks */

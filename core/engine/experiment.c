@@ -10,6 +10,7 @@
 #include "engine/scoring.h"
 #include "engine/start.h"
 #include "engine/trial.h"
+#include "engine/velocity.h"
 #include "spec/bounds.h"
 
 #include <errno.h>
@@ -122,6 +123,7 @@ static wn_status make_schedule(struct experiment *x, wn_error *err)
                                  .sigma = x->sigma,
                                  .steps = steps,
                                  .values = values,
+                                 .memory_bytes = velocity_memory_bytes(e->sampler, e->sampler_self, &e->spec->canvas),
                                  .start = x->start };
     return WN_OK;
 }
@@ -267,6 +269,7 @@ static void fill_status(struct experiment *x, struct experiment_status *out)
         .candidates_done = atomic_load(&s->candidates_done),
         .candidates_planned = x->planned,
         .nfe_sampled = items * e->info.evals_per_velocity,
+        .nfe_reused = atomic_load(&s->velocities_reused) * e->info.evals_per_velocity,
         .nfe_replayed = atomic_load(&s->nfe_replayed),
         .nfe_cached = atomic_load(&s->nfe_cached),
         .candidates_replayed = atomic_load(&s->candidates_replayed),
@@ -344,14 +347,16 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
     const struct experiment_status *s = &result->status;
     engine_event(&x->engine, "stop",
                  "%u prompts done, %u failed of %u%s: %llu candidates, %llu of them recorded before; %llu evaluations "
-                 "sampled, %llu recorded before, %llu from the cache (%llu pictures, %llu scores); %llu prompts "
+                 "sampled, %llu of them reused an earlier step, %llu recorded before, %llu from the cache (%llu "
+                 "pictures, %llu scores); %llu prompts "
                  "encoded; %llu states on disk, %llu drawn again; batches "
                  "%.0f %% full; %.1f s",
                  s->prompts_done, s->prompts_failed, s->prompt_count, result->interrupted ? ", interrupted" : "",
                  (unsigned long long)s->candidates_done, (unsigned long long)s->candidates_replayed,
-                 (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
-                 (unsigned long long)s->nfe_cached, (unsigned long long)s->pictures_cached,
-                 (unsigned long long)s->scores_cached, (unsigned long long)atomic_load(&x->engine.stats.encodes),
+                 (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_reused,
+                 (unsigned long long)s->nfe_replayed, (unsigned long long)s->nfe_cached,
+                 (unsigned long long)s->pictures_cached, (unsigned long long)s->scores_cached,
+                 (unsigned long long)atomic_load(&x->engine.stats.encodes),
                  (unsigned long long)atomic_load(&x->engine.stats.states_spilled),
                  (unsigned long long)atomic_load(&x->engine.stats.states_dropped),
                  s->nfe_sampled ? 100 * s->batch_fill : 0.0, s->seconds);

@@ -1,6 +1,7 @@
 #include "engine/ground.h"
 
 #include "engine/start.h"
+#include "engine/velocity.h"
 
 #include <stdlib.h>
 
@@ -31,6 +32,7 @@ wn_status ground_make(const struct spec *spec, void *sampler, const wn_sampler_i
     g->spec.canvas.height_px /= factor;
     g->sigma = sigma;
     measure(g, info, factor);
+    g->solver.memory_bytes = velocity_memory_bytes(spec->sampler.plugin->vtable, sampler, &g->spec.canvas);
     const wn_status status = start_schedule(&g->spec, sampler, sigma, err);
     if (status == WN_OK)
         *out = g;

@@ -28,11 +28,16 @@ static uint64_t v_bytes(const struct solver *solver)
     return solver->values * sizeof(float);
 }
 
+static uint64_t record_bytes(const struct solver *solver)
+{
+    return x_bytes(solver) + v_bytes(solver) + solver->memory_bytes;
+}
+
 void keeper_touch(struct keeper *k, struct kept *s)
 {
     unlink_state(k, s);
     const struct solver *solver = s->walk->solver;
-    s->bytes = x_bytes(solver) + (s->walk->v ? v_bytes(solver) : 0);
+    s->bytes = x_bytes(solver) + (s->walk->v ? v_bytes(solver) : 0) + (s->walk->memory ? solver->memory_bytes : 0);
     s->newer = NULL;
     s->older = k->newest;
     *(s->older ? &s->older->newer : &k->oldest) = s;
@@ -46,18 +51,36 @@ void keeper_touch(struct keeper *k, struct kept *s)
 static bool is_drawn(const struct kept *s)
 {
     const struct walk *w = s->walk;
-    return s->has_stream && w->done == 0 && w->point == 0 && !w->is_halfway && !w->has_velocity;
+    return s->has_stream && w->done == 0 && w->point == 0 && !w->is_halfway && !w->has_velocity && !w->has_memory;
+}
+
+enum { STATE_PARTS = 3 };
+
+static void parts_of(const struct walk *w, struct spill_part parts[STATE_PARTS])
+{
+    parts[0] = (struct spill_part){ w->x, x_bytes(w->solver) };
+    parts[1] = (struct spill_part){ w->v, w->has_velocity ? v_bytes(w->solver) : 0 };
+    parts[2] = (struct spill_part){ w->memory, w->has_memory ? w->solver->memory_bytes : 0 };
 }
 
 static wn_status write_state(struct keeper *k, struct kept *s, wn_error *err)
 {
-    const struct walk *w = s->walk;
+    struct spill_part parts[STATE_PARTS];
     if (!k->file)
-        WN_TRY(spill_create(k->directory, x_bytes(k->largest) + v_bytes(k->largest), &k->file, err));
-    WN_TRY(spill_put(k->file, w->x, x_bytes(w->solver), w->v, w->has_velocity ? v_bytes(w->solver) : 0, &s->place,
-                     err));
+        WN_TRY(spill_create(k->directory, record_bytes(k->largest), &k->file, err));
+    parts_of(s->walk, parts);
+    WN_TRY(spill_put(k->file, STATE_PARTS, parts, &s->place, err));
     s->is_on_disk = true;
     return WN_OK;
+}
+
+static void free_state(struct walk *w)
+{
+    free(w->x);
+    free(w->v);
+    free(w->memory);
+    w->x = w->v = NULL;
+    w->memory = NULL;
 }
 
 static wn_status put_away(struct keeper *k, struct kept *s, wn_error *err)
@@ -68,9 +91,7 @@ static wn_status put_away(struct keeper *k, struct kept *s, wn_error *err)
         WN_TRY(write_state(k, s, err));
     stats_add(&k->stats->states_spilled, s->is_on_disk);
     unlink_state(k, s);
-    free(s->walk->x);
-    free(s->walk->v);
-    s->walk->x = s->walk->v = NULL;
+    free_state(s->walk);
     s->is_away = true;
     return WN_OK;
 }
@@ -100,9 +121,11 @@ static wn_status draw(struct keeper *k, struct kept *s, wn_error *err)
 static wn_status fill(struct keeper *k, struct kept *s, wn_error *err)
 {
     struct walk *w = s->walk;
+    struct spill_part parts[STATE_PARTS];
     if (!s->is_on_disk)
         return draw(k, s, err);
-    WN_TRY(spill_get(k->file, s->place, w->x, x_bytes(w->solver), w->v, w->has_velocity ? v_bytes(w->solver) : 0, err));
+    parts_of(w, parts);
+    WN_TRY(spill_get(k->file, s->place, STATE_PARTS, parts, err));
     spill_free(k->file, s->place);
     s->is_on_disk = false;
     return WN_OK;
@@ -113,17 +136,16 @@ static wn_status bring_back(struct keeper *k, struct kept *s, wn_error *err)
     struct walk *w = s->walk;
     w->x = calloc(1, x_bytes(w->solver));
     w->v = w->has_velocity ? malloc(v_bytes(w->solver)) : NULL;
-    const bool has_memory = w->x && (w->v || !w->has_velocity);
-    const wn_status status =
-        has_memory ? fill(k, s, err)
-                   : wn_fail(err, WN_E_MEMORY, "no memory for a state of %llu bytes", (unsigned long long)x_bytes(w->solver));
+    w->memory = w->has_memory ? malloc(w->solver->memory_bytes) : NULL;
+    const bool has_room = w->x && (w->v || !w->has_velocity) && (w->memory || !w->has_memory);
+    const wn_status status = has_room ? fill(k, s, err)
+                                      : wn_fail(err, WN_E_MEMORY, "no memory for a state of up to %llu bytes",
+                                                (unsigned long long)record_bytes(w->solver));
     if (status == WN_OK) {
         s->is_away = false;
         return WN_OK;
     }
-    free(w->x);
-    free(w->v);
-    w->x = w->v = NULL;
+    free_state(w);
     return status;
 }
 

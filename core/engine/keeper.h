@@ -18,7 +18,7 @@ struct spill;
 struct kept {
     struct walk *walk;
     bool has_stream;
-    bool is_away; /* the walk's x and v are NULL; has_velocity stays */
+    bool is_away; /* the walk's x, v and memory are NULL; has_velocity and has_memory stay */
     bool is_on_disk;
     uint64_t stream; /* of the noise that the walk began with, when has_stream */
     uint64_t place;  /* on disk */

@@ -8,6 +8,7 @@
 #include "engine/lineage.h"
 #include "engine/start.h"
 #include "engine/trial.h"
+#include "engine/velocity.h"
 #include "spec/bounds.h"
 
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct made {
     struct noise_source source;
     struct lineage lineage;
     struct walk walk;
+    struct velocities velocities;
     float *v; /* as the sampler gives it; the walk keeps a copy where it needs one */
     float *z; /* scratch */
     struct replay_result *result;
@@ -96,6 +98,7 @@ static wn_status make_ground(struct made *m, wn_error *err)
     if (!m->walk.x || !m->walk.v || !m->v || !m->z)
         return no_memory(m, err);
     WN_TRY(start_latent(spec, m->self, m->solver.values, &m->start, err));
+    WN_TRY(velocities_open(m->sampler, m->self, 1, &m->velocities, err));
     m->solver.start = m->start;
     return WN_OK;
 }
@@ -178,13 +181,14 @@ static wn_status name_error(const struct made *m, const char *what, wn_error *er
     return wn_fail(err, inner.code, "%s: %s: %.900s", m->r->spec->sampler.plugin->name, what, inner.message);
 }
 
-static wn_status ask(const struct made *m, const wn_cond *cond, float sigma, wn_error *err)
+static wn_status ask(struct made *m, const wn_cond *cond, float sigma, wn_error *err)
 {
     const wn_velocity_item item = { .x = m->walk.x, .v = m->v, .cond = cond, .sigma = sigma };
     if (atomic_load(&m->r->process->cancelled))
         return wn_fail(err, WN_E_CANCELLED, "interrupted at point %u of %u; nothing was written", m->walk.point,
                        m->solver.steps);
-    const wn_status status = m->sampler->velocity(m->self, &m->ground->spec.canvas, 1, &item, err);
+    const wn_status status = velocities_ask(&m->velocities, &m->ground->spec.canvas, 1, &item,
+                                            (struct walk *[]){ &m->walk }, NULL, err);
     return status == WN_OK || status == WN_E_CANCELLED ? status : name_error(m, "velocity", err);
 }
 
@@ -282,6 +286,7 @@ wn_status replay_run(const struct replay *r, struct replay_result *result, wn_er
         replay_result_finish(result);
     }
     walk_finish(&m.walk);
+    velocities_close(&m.velocities);
     lineage_finish(&m.lineage);
     ground_free(m.ground);
     free(m.start);

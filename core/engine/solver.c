@@ -78,20 +78,31 @@ void walk_move_state(struct walk *to, struct walk *from)
 {
     to->x = from->x;
     to->v = from->v;
+    to->memory = from->memory;
     to->has_velocity = from->has_velocity;
+    to->has_memory = from->has_memory;
     to->is_halfway = from->is_halfway;
     to->point = from->point;
     to->done = from->done;
     from->x = NULL;
     from->v = NULL;
-    from->has_velocity = from->is_halfway = false;
+    from->memory = NULL;
+    from->has_velocity = from->has_memory = from->is_halfway = false;
     from->point = from->done = 0;
+}
+
+void walk_forget(struct walk *w)
+{
+    free(w->memory);
+    w->memory = NULL;
+    w->has_memory = false;
 }
 
 void walk_finish(struct walk *w)
 {
     free(w->x);
     free(w->v);
+    free(w->memory);
     free(w->moves);
     memset(w, 0, sizeof *w);
 }
@@ -218,6 +229,8 @@ static void step(const struct solver *s, const struct noise_source *source, stru
     else
         advance(s, w, v);
     w->has_velocity = false;
+    if (w->point == s->steps)
+        walk_forget(w);
 }
 
 static void jump_back(const struct solver *s, const struct noise_source *source, struct walk *w, float *z)
@@ -226,6 +239,7 @@ static void jump_back(const struct solver *s, const struct noise_source *source,
     noise_source_fill(source, m->stream, z, s->values);
     solver_renoise(s->values, w->x, z, s->sigma[w->point], s->sigma[m->point]);
     w->has_velocity = false;
+    walk_forget(w);
     end_move(w, m);
 }
 

@@ -28,9 +28,11 @@ struct move {
 
 struct walk {
     const struct solver *solver; /* of the canvas that it is on */
-    float *x; /* [values] where the first `done` moves (and a part of the next) led; the glimpses behind it */
-    float *v; /* [values] or NULL: the velocity at x when has_velocity */
+    float *x;     /* [values] where the first `done` moves (and a part of the next) led; the glimpses behind it */
+    float *v;     /* [values] or NULL: the velocity at x when has_velocity */
+    void *memory; /* [memory_bytes] or NULL: what the sampler remembers of its last velocity, when has_memory */
     bool has_velocity;
+    bool has_memory;
     bool is_halfway; /* through a step of Heun: x is where Euler's would lead, v the velocity where it began */
     uint32_t point;  /* of x on the schedule */
     uint32_t done;
@@ -54,7 +56,8 @@ struct solver {
     const float *sigma; /* [steps + 1]; falls to 0, from 1 where start is NULL */
     uint32_t steps;
     uint64_t values;
-    const float *start; /* [values] of a picture to begin at, with noise over it; NULL: noise alone */
+    uint64_t memory_bytes; /* that a walk remembers between two velocities; 0 = none */
+    const float *start;    /* [values] of a picture to begin at, with noise over it; NULL: noise alone */
     /* Of a canvas with sides of 1/shrink: it begins with the run's noise, of shrink^2 times as many values. */
     uint32_t shrink;        /* 0 and 1: the run's own canvas */
     uint64_t rows, columns; /* where it is not: of one channel's latent */
@@ -81,9 +84,11 @@ void noise_source_fill(const struct noise_source *source, uint64_t stream, float
 
 /* Appends a move; an advance that follows an advance extends it. WN_E_MEMORY. */
 wn_status walk_append(struct walk *w, struct move move, wn_error *err);
-/* Takes x, v and how far they were carried over; the moves stay where they are. */
+/* Takes x, v, memory and how far they were carried over; the moves stay where they are. */
 void walk_move_state(struct walk *to, struct walk *from);
-void walk_finish(struct walk *w); /* frees x, v and moves */
+/* What the walk remembers is of no more use: it is at its end, or was noised anew. */
+void walk_forget(struct walk *w);
+void walk_finish(struct walk *w); /* frees x, v, memory and moves */
 
 /* Carries out all moves that need no new velocity. True: the walk waits for one at *sigma; false: it has arrived, and
  * has its velocity where want_velocity asks for it. z: scratch [values]. */

@@ -152,6 +152,8 @@ void state_drop(struct trial *t, struct sample *s);
  * step needs it. Blocks while stems are carried, once each. */
 wn_status state_own(struct trial *t, uint32_t count, struct sample *const *samples, const bool *wants_velocity,
                     wn_error *err);
+/* The sample was sampled: what it remembers counts from now on, or no longer. */
+void state_weigh(struct trial *t, struct sample *s);
 /* Puts away what has no room; to be called when the work on states is over. */
 wn_status state_settle(struct trial *t, wn_error *err);
 /* What a failure below means to the search: the end. The trial remembers it, should the search not. */

@@ -400,8 +400,10 @@ static wn_status env_offer(void *ctx, wn_sample sample, wn_error *err)
     if (!s)
         return err->code;
     if (s->footing->shrink > 1)
-        return wn_fail(err, WN_E_ARG, "the search offers a sample on a canvas shrunk by %u, which is no result; bring its "
-                       "noise to the end on the whole one", s->footing->shrink);
+        return wn_fail(err, WN_E_ARG,
+                       "the search offers a sample on a canvas shrunk by %u, which is no result; bring its "
+                       "noise to the end on the whole one",
+                       s->footing->shrink);
     if (!sample_is_finished(s) || !s->is_scored)
         return wn_fail(err, WN_E_ARG, "the search offers a sample that is at point %u of %u and %s scored", s->point,
                        t->engine->solver.steps, s->is_scored ? "is" : "is not");

@@ -422,6 +422,8 @@ static wn_status run_call(struct call *c, const wn_sample *samples, double *scor
     ask_cache(c);
     WN_TRY(sample_and_score(c, err));
     hand_out(c, scores);
+    for (uint32_t i = 0; i < c->count; i++)
+        state_weigh(t, c->asked[i].sample);
     return state_settle(t, err);
 }
 

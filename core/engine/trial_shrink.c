@@ -13,8 +13,7 @@ static void take_footing(struct trial *t, struct footing *f, const struct spec *
     f->conditioning = (struct conditioning){
         .prompt = t->prompt, .canvas = &spec->canvas, .sigma = solver->sigma, .noise = &t->noise
     };
-    f->context =
-        identity_context(spec, e->info.model_key, e->sampler->canvas_options, solver->sigma, t->prompt->text);
+    f->context = identity_context(spec, e->info.model_key, e->sampler->canvas_options, solver->sigma, t->prompt->text);
 }
 
 void trial_stand(struct trial *t)

@@ -33,6 +33,20 @@ static wn_status make_v(struct walk *w, bool is_wanted, wn_error *err)
                           (unsigned long long)(solver->values * sizeof *w->v));
 }
 
+static wn_status copy_memory(struct walk *to, const struct walk *from, wn_error *err)
+{
+    const uint64_t bytes = from->solver->memory_bytes;
+    if (!from->has_memory)
+        return WN_OK;
+    to->memory = malloc(bytes);
+    if (!to->memory)
+        return wn_fail(err, WN_E_MEMORY, "no memory for what a sample remembers, %llu bytes",
+                       (unsigned long long)bytes);
+    memcpy(to->memory, from->memory, bytes);
+    to->has_memory = true;
+    return WN_OK;
+}
+
 wn_status state_create(struct trial *t, struct sample *s, const float *x, wn_error *err)
 {
     WN_TRY(make_x(&s->walk, err));
@@ -120,6 +134,7 @@ static wn_status copy_state(struct kept *state, const struct kept *from, wn_erro
     if (w->has_velocity)
         memcpy(to->v, w->v, solver->values * sizeof *to->v);
     to->has_velocity = w->has_velocity;
+    WN_TRY(copy_memory(to, w, err));
     to->point = w->point;
     to->done = w->done;
     state->has_stream = from->has_stream;
@@ -223,8 +238,10 @@ static wn_status carry(struct trial *t, uint32_t count, struct look *looks, stru
 /* The payer is on the walk's canvas. */
 static struct look look_of(struct walk *w, bool wants_velocity, struct sample *payer)
 {
-    return (struct look){ .task = { .conditioning = &payer->footing->conditioning, .walk = w, .want_velocity = wants_velocity },
-                          .payer = payer };
+    return (struct look){
+        .task = { .conditioning = &payer->footing->conditioning, .walk = w, .want_velocity = wants_velocity },
+        .payer = payer
+    };
 }
 
 static bool is_carried(const struct stem *stem)
@@ -285,6 +302,12 @@ wn_status state_own(struct trial *t, uint32_t count, struct sample *const *sampl
     return WN_OK;
 }
 
+void state_weigh(struct trial *t, struct sample *s)
+{
+    if (s->walk.solver->memory_bytes > 0 && s->walk.x)
+        keeper_touch(&t->keeper, &s->kept);
+}
+
 wn_status state_settle(struct trial *t, wn_error *err)
 {
     wn_error fault;
@@ -331,5 +354,6 @@ wn_status trial_peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error 
         memcpy(x, s->walk.x, solver->values * sizeof *x);
     if (x0)
         solver_x0(solver, &s->walk, x0);
+    state_weigh(t, s);
     return state_settle(t, err);
 }

@@ -112,8 +112,8 @@ void recipe_parameters(const struct recipe *r, struct buffer *out)
     buffer_printf(out, "%s\nSteps: %u, Sampler: %s", r->prompt->text,
                   canvas->steps + r->spec->skipped_steps, solver);
     put_guidance(r, out);
-    buffer_printf(out, ", Seed: %llu, Size: %ux%u", (unsigned long long)shown_seed(r),
-                  canvas->width_px / shrink_of(r), canvas->height_px / shrink_of(r));
+    buffer_printf(out, ", Seed: %llu, Size: %ux%u", (unsigned long long)shown_seed(r), canvas->width_px / shrink_of(r),
+                  canvas->height_px / shrink_of(r));
     if (r->spec->start_image)
         buffer_printf(out, ", Denoising strength: %g", r->spec->strength);
     put_model(r, out);

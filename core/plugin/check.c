@@ -41,8 +41,8 @@ static wn_status check_shrinks(const struct spec *spec, const wn_sampler_info *i
         if (status == WN_OK)
             status = check_side("height", spec->canvas.height_px / factor, info, spec->sampler.plugin->name, &why);
         if (status != WN_OK)
-            return wn_fail(err, status, "/search: %s shrinks the canvas by %u: %.800s", spec->search.plugin->name, factor,
-                           why.message);
+            return wn_fail(err, status, "/search: %s shrinks the canvas by %u: %.800s", spec->search.plugin->name,
+                           factor, why.message);
     }
     return WN_OK;
 }

@@ -272,13 +272,15 @@ static void check_shrinks(struct loader *l)
         if (!(shrinks >> factor & 1))
             continue;
         if (factor > WN_SHRINK_MAX || !divides(factor, &s->canvas))
-            problems_add(&l->problems, WN_E_ARG, l->root, "search", "search \"%s\" shrinks the canvas by %llu, which does "
-                         "not divide %u x %u px; take another factor up to %d, or another canvas", name,
-                         (unsigned long long)factor, s->canvas.width_px, s->canvas.height_px, WN_SHRINK_MAX);
+            problems_add(&l->problems, WN_E_ARG, l->root, "search",
+                         "search \"%s\" shrinks the canvas by %llu, which does "
+                         "not divide %u x %u px; take another factor up to %d, or another canvas",
+                         name, (unsigned long long)factor, s->canvas.width_px, s->canvas.height_px, WN_SHRINK_MAX);
         else if (s->start_image)
-            problems_add(&l->problems, WN_E_ARG, l->root, "search", "search \"%s\" shrinks the canvas by %llu, but the "
-                         "picture of /canvas/image is only there at its full size; take one of them away", name,
-                         (unsigned long long)factor);
+            problems_add(&l->problems, WN_E_ARG, l->root, "search",
+                         "search \"%s\" shrinks the canvas by %llu, but the "
+                         "picture of /canvas/image is only there at its full size; take one of them away",
+                         name, (unsigned long long)factor);
     }
 }
 

@@ -2,6 +2,7 @@
  * interface is broken, which sdk/doc/abi.md forbids within a major; members may be added behind the last. */
 #include <winnow/choice.h>
 #include <winnow/device.h>
+#include <winnow/memory.h>
 #include <winnow/sampler.h>
 #include <winnow/search.h>
 #include <winnow/verifier.h>
@@ -93,6 +94,16 @@ AT(wn_sampler_info, model_key, 80);
 AT(wn_sampler_info, usual_size_px, 152);
 AT(wn_sampler_info, usual_steps, 160);
 AT(wn_sampler_info, reserved, 168);
+
+SIZE(wn_memory_item, 24);
+AT(wn_memory_item, before, 0);
+AT(wn_memory_item, after, 8);
+AT(wn_memory_item, has_after, 16);
+AT(wn_memory_item, is_reused, 20);
+
+AT(wn_memory, struct_size, 0);
+AT(wn_memory, bytes, 8);
+AT(wn_memory, velocity, 16);
 
 SIZE(wn_velocity_item, 32);
 AT(wn_velocity_item, x, 0);
@@ -305,7 +316,7 @@ AT(wn_op_profile, seconds, 8);
 AT(wn_op_profile, flops, 16);
 AT(wn_op_profile, bytes, 24);
 
-SIZE(wn_device_api, 80);
+SIZE(wn_device_api, 88);
 AT(wn_device_api, struct_size, 0);
 AT(wn_device_api, count, 8);
 AT(wn_device_api, info, 16);
@@ -316,6 +327,7 @@ AT(wn_device_api, free_program, 48);
 AT(wn_device_api, run, 56);
 AT(wn_device_api, memory, 64);
 AT(wn_device_api, profile, 72);
+AT(wn_device_api, choose_way, 80);
 
 SIZE(wn_workload_request, 96);
 AT(wn_workload_request, host, 8);
@@ -341,7 +353,8 @@ AT(wn_workload_part, other_values, 64);
 AT(wn_workload_part, vector_values, 72);
 AT(wn_workload_part, activation_bytes, 80);
 AT(wn_workload_part, flops, 88);
-AT(wn_workload_part, reserved, 96);
+AT(wn_workload_part, sample_bytes, 96);
+AT(wn_workload_part, reserved, 104);
 
 SIZE(wn_workload_api, 88);
 AT(wn_workload_api, synthetic, 8);

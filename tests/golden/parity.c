@@ -60,37 +60,43 @@ static void *open_sampler(struct parity *p, const char *const *pairs)
     return self;
 }
 
-static wn_cond *encode(struct parity *p, void *self, int prompt, const float *sigma)
+static wn_cond *encode(struct parity *p, void *self, const wn_canvas *canvas, int prompt)
 {
     const wn_prompt text = { prompts[prompt], "p", "", "{}" };
     wn_cond *cond = NULL;
-    CHECK_OK(p->sampler->encode(self, &text, &p->canvas, sigma, &cond, &p->err), p->err);
+    float sigma[9];
+    CHECK_OK(p->sampler->schedule(self, canvas, sigma, &p->err), p->err);
+    CHECK_OK(p->sampler->encode(self, &text, canvas, sigma, &cond, &p->err), p->err);
     if (!cond)
         exit(1);
     return cond;
 }
 
-enum { TOGETHER, REVERSED, ALONE };
+enum { TOGETHER, REVERSED, ALONE, BESIDE };
 
-/* Both prompts' velocities, the second at a sigma that is not of the schedule. v: [2, latent] */
+/* Both prompts' velocities, the second at a sigma that is not of the schedule. BESIDE: they were encoded for another
+ * canvas before. v: [2, latent] */
 static void velocities(struct parity *p, void *self, int how, float *v)
 {
     const float *x = tiny_golden(p->golden, "velocity.x", NULL);
     const float *at = tiny_golden(p->golden, "velocity.sigma", NULL);
-    float sigma[9];
-    wn_cond *cond[2];
+    wn_canvas wide = p->canvas;
+    wn_cond *cond[2], *beside[2] = { NULL };
     wn_velocity_item items[2];
-    CHECK_OK(p->sampler->schedule(self, &p->canvas, sigma, &p->err), p->err);
+    wide.width_px *= 2;
     for (int i = 0; i < 2; i++) {
-        cond[i] = encode(p, self, i, sigma);
+        beside[i] = how == BESIDE ? encode(p, self, &wide, i) : NULL;
+        cond[i] = encode(p, self, &p->canvas, i);
         items[how == REVERSED ? 1 - i : i] =
             (wn_velocity_item){ x + (uint64_t)i * p->latent, v + (uint64_t)i * p->latent, cond[i], at[i], 0 };
     }
     const uint64_t count = how == ALONE ? 1 : 2;
     for (uint64_t first = 0; first < 2; first += count)
         CHECK_OK(p->sampler->velocity(self, &p->canvas, count, items + first, &p->err), p->err);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         p->sampler->cond_free(self, cond[i]);
+        p->sampler->cond_free(self, beside[i]);
+    }
 }
 
 static void test_velocity(struct parity *p, void *self, float *v)
@@ -101,9 +107,9 @@ static void test_velocity(struct parity *p, void *self, float *v)
     velocities(p, self, TOGETHER, v);
     report("velocity", relative_l2(v, want, count), 2e-5); /* measured 1e-6 .. 3e-6 */
     float *again = tiny_alloc(count, sizeof *again);
-    for (int how = REVERSED; how <= ALONE; how++) {
+    for (int how = REVERSED; how <= BESIDE; how++) {
         velocities(p, self, how, again);
-        CHECK(memcmp(v, again, count * sizeof *v) == 0); /* batch mates do not matter */
+        CHECK(memcmp(v, again, count * sizeof *v) == 0); /* batch mates and other canvases do not matter */
     }
 }
 
@@ -161,7 +167,7 @@ static void test_picture(struct parity *p, void *self)
     for (int i = 0; i < 9; i++)
         if (sigma[i] != sigmas[i])
             CHECK_FAIL("sigma %d is %.9g, want %.9g", i, (double)sigma[i], (double)sigmas[i]);
-    wn_cond *cond = encode(p, self, 0, sigma);
+    wn_cond *cond = encode(p, self, &p->canvas, 0);
     memcpy(x, noise, count * sizeof *x);
     for (int step = 0; step < 8; step++) {
         const wn_velocity_item item = { x, v, cond, sigma[step], 0 };

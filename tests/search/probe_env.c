@@ -295,8 +295,8 @@ static wn_status check_sigmas(struct probe *p, wn_error *err)
     return refuses(env->shrunk_sigma(env->ctx, 3, p->x0, err), "the schedule of a canvas that was not planned", err);
 }
 
-/* Drafts on a canvas of half the sides, in one set with whole samples: they are scored and charged as these are, and are
- * nothing that is finished. */
+/* Drafts on a canvas of half the sides, in one set with whole samples: they are scored and charged as these are, and
+ * are nothing that is finished. */
 static wn_status drafts(struct probe *p, wn_error *err)
 {
     const wn_env *env = p->env;
@@ -393,9 +393,9 @@ static wn_status run_case(struct probe *p, const char *what, wn_error *err)
     static const struct {
         const char *name;
         wn_status (*run)(struct probe *p, wn_error *err);
-    } cases[] = { { "mixed", mixed }, { "peeks", peeks },         { "clones", clones },   { "family", family },
-                  { "twins", twins }, { "resampled", resampled }, { "drafts", drafts },   { "refused", refused },
-                  { "endless", endless } };
+    } cases[] = { { "mixed", mixed },   { "peeks", peeks },     { "clones", clones },
+                  { "family", family }, { "twins", twins },     { "resampled", resampled },
+                  { "drafts", drafts }, { "refused", refused }, { "endless", endless } };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
         if (strcmp(what, cases[i].name) == 0)
             return cases[i].run(p, err);

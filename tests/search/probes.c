@@ -119,7 +119,7 @@ static wn_status fail_encode(void *self, const wn_prompt *prompt, const wn_canva
     if (!*cond)
         return wn_fail(err, WN_E_MEMORY, "no memory");
     **cond = (wn_cond){ names(prompt->text, o->velocity), names(prompt->text, o->nan), names(prompt->text, o->decode),
-                         canvas->width_px, canvas->height_px };
+                        canvas->width_px, canvas->height_px };
     return WN_OK;
 }
 

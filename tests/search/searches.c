@@ -59,7 +59,8 @@ static const struct known searches[] = {
       " { \"use\": \"zero_order\", \"options\": { \"iterations\": 5 } } ] }",
       11, 6 * 174, 6 * 27, 174, 0.95 },
     { "stages",
-      "{ \"rounds\": 2, \"stages\": [ { \"use\": \"halving\", \"options\": { \"candidates\": 12, \"keep\": 0.7 }, \"steps\": 5 },"
+      "{ \"rounds\": 2, \"stages\": [ { \"use\": \"halving\", \"options\": { \"candidates\": 12, \"keep\": 0.7 }, "
+      "\"steps\": 5 },"
       " { \"use\": \"svdd\", \"options\": { \"children\": 3 }, \"resume\": 0.5 } ] }",
       2, 6 * 134, 6 * 88, 136, 0.97 },
     { "stages",

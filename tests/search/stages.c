@@ -99,8 +99,9 @@ static void test_shrunk(void)
                                             "\"shrink\": 2, \"keep\": 3 }, { \"use\": \"random\", \"options\": "
                                             "{ \"candidates\": 3 } }"));
     CHECK_INT(run.plan.shrinks, 1 << 2);
-    CHECK_INT(COUNT(run, "NOT finished AND lineage LIKE '%\"shrink\":2,\"moves\":[%{\"kick\":8,\"kernel\":\"cps\",%]}'"),
-              PROMPTS * 16);
+    CHECK_INT(
+        COUNT(run, "NOT finished AND lineage LIKE '%\"shrink\":2,\"moves\":[%{\"kick\":8,\"kernel\":\"cps\",%]}'"),
+        PROMPTS * 16);
     CHECK_INT(COUNT(run, "finished AND lineage LIKE '%,\"moves\":[{\"advance\":10}]}' AND lineage NOT LIKE '%shrink%'"),
               PROMPTS * 3);
     CHECK_INT(COUNT(run, "finished AND EXISTS (SELECT 1 FROM candidates p WHERE p.trial = c.trial AND p.id = c.parent"
@@ -117,7 +118,8 @@ static void test_shrunk(void)
                          "\"keep\": 2 }, { \"use\": \"svdd\", \"options\": { \"children\": 2 } }"));
     CHECK_INT(run.plan.shrinks, 1 << 2 | 1 << 4);
     CHECK_INT(COUNT(run, "lineage LIKE '%\"shrink\":4,\"moves\":[{\"kick\":1,%' AND NOT finished"), PROMPTS * 5);
-    CHECK_INT(COUNT(run, "lineage LIKE '%\"shrink\":4,%' AND lineage NOT LIKE '%\"stream\":_,\"shrink\"%'"), PROMPTS * 4);
+    CHECK_INT(COUNT(run, "lineage LIKE '%\"shrink\":4,%' AND lineage NOT LIKE '%\"stream\":_,\"shrink\"%'"),
+              PROMPTS * 4);
     CHECK(COUNT(run, "lineage LIKE '%\"shrink\":2,%' AND NOT finished") >= PROMPTS * 4);
     CHECK_INT(COUNT(run, "finished AND lineage NOT LIKE '%shrink%'"), PROMPTS * 1);
     CHECK_INT(COUNT(run, "finished"), PROMPTS * 1);
@@ -132,17 +134,19 @@ static void test_canvases(void)
     for (int i = 0; i < 3; i++) {
         const char *const set[] = { "sampler={\"use\":\"probe_sampler\",\"options\":{\"is_strict\":true}}",
                                     "prompts.list=[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\"]", batches[i], NULL };
-        struct harness_run run = run_of("euler", "stages", "near",
-                                        STAGES("{ \"use\": \"halving\", \"options\": { \"candidates\": 6 }, \"shrink\": 4, "
-                                               "\"keep\": 4 }, { \"use\": \"random\", \"options\": { \"candidates\": 4 }, "
-                                               "\"steps\": 4, \"shrink\": 2, \"keep\": 2 }, { \"use\": \"random\", "
-                                               "\"options\": { \"candidates\": 2 } }"));
+        struct harness_run run =
+            run_of("euler", "stages", "near",
+                   STAGES("{ \"use\": \"halving\", \"options\": { \"candidates\": 6 }, \"shrink\": 4, "
+                          "\"keep\": 4 }, { \"use\": \"random\", \"options\": { \"candidates\": 4 }, "
+                          "\"steps\": 4, \"shrink\": 2, \"keep\": 2 }, { \"use\": \"random\", "
+                          "\"options\": { \"candidates\": 2 } }"));
         run.set = set;
         CHECK_OK(harness_execute(&run), run.err);
         CHECK_INT(run.result.done, 6);
         CHECK_INT(harness_number(run.directory, "SELECT sum(nfe) FROM trials"), run.result.status.nfe_sampled);
         CHECK_INT(harness_number(run.directory, "SELECT count(DISTINCT s.value) FROM candidates c JOIN scores s ON"
-                                                " s.trial = c.trial AND s.candidate = c.id WHERE NOT c.finished"), 1);
+                                                " s.trial = c.trial AND s.candidate = c.id WHERE NOT c.finished"),
+                  1);
         CHECK(harness_number(run.directory, "SELECT count(DISTINCT s.value) FROM candidates c JOIN scores s ON"
                                             " s.trial = c.trial AND s.candidate = c.id WHERE c.finished") > 6);
         char *got = harness_digest(run.directory);

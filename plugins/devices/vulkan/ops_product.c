@@ -159,7 +159,9 @@ static wn_status lower(struct compiler *c, const struct product *p)
 {
     if (c->device->caps->is_software)
         return lower_software(c, p);
-    return product_fits_matrix(c, p->op) ? product_lower_matrix(c, p) : lower_tile(c, p);
+    if (!product_fits_matrix(c, p->op))
+        return lower_tile(c, p);
+    return product_fits_matrix2(c, p) ? product_lower_matrix2(c, p) : product_lower_matrix(c, p);
 }
 
 wn_status lower_linear(struct compiler *c, const wn_op *op)

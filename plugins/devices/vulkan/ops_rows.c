@@ -29,6 +29,13 @@ struct norm_push {
 };
 _Static_assert(sizeof(struct norm_push) <= PUSH_BYTES, "push constants");
 
+static int is_norm_aligned(const struct norm_push *p, enum element to)
+{
+    const uint64_t addresses = p->x | p->scale | p->shift | (to == ELEMENT_F32 ? p->to : 2 * p->to);
+    const uint32_t strides = p->cols | p->x_ld | p->x_item | p->to_ld | p->to_item | p->scale_item | p->shift_item;
+    return addresses % 16 == 0 && strides % 4 == 0;
+}
+
 wn_status lower_norm(struct compiler *c, const wn_op *op)
 {
     const struct operand x = operand_of(c, op->in[0]), scale = operand_of(c, op->in[1]);
@@ -55,6 +62,7 @@ wn_status lower_norm(struct compiler *c, const wn_op *op)
     command_constant(k, op->i[0] == 2);
     command_constant(k, scale.address != 0);
     command_constant(k, to.type);
+    command_constant(k, (uint32_t)is_norm_aligned(&push, to.type));
     k->rows = x.rows;
     k->rows_per_group = 1;
     command_reads(k, &x);

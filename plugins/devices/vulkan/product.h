@@ -36,4 +36,12 @@ int product_fits_matrix(const struct compiler *c, const wn_op *op);
 int product_is_out_aligned(const wn_graph *g, const wn_op *op);
 wn_status product_lower_matrix(struct compiler *c, const struct product *p);
 
+/* product_matrix2.c: on matrices of whole groups, of what product_matrix.c takes. 0 where the device has none, or
+ * operands do not suit them. */
+int product_fits_matrix2(const struct compiler *c, const struct product *p);
+/* The tile for such a product: the largest that the device has and the item fills a few of; the smallest takes any
+ * shape. 0: there is none. */
+int product_tile2(const struct caps *caps, int32_t type, uint64_t rows, uint64_t cols, struct group_shape *tile);
+wn_status product_lower_matrix2(struct compiler *c, const struct product *p);
+
 #endif

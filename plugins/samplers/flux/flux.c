@@ -40,6 +40,15 @@ static const wn_option options[] = {
     WN_INT(struct flux_options, text_length, "0", 0, MAX_TEXT,
            "Tokens of T5, padding included; 0 = the tokenizer's model_max_length. Another length, another image."),
     WN_INT(struct flux_options, batch, "16", 1, 256, "Most images in one network evaluation."),
+    WN_ENUM(struct flux_options, reuse, "\"off\"", "off|first_block|steps",
+            "Skip all blocks but the first and add what they added at an earlier step of the sample: where the first "
+            "block does nearly the same as then (first_block), or at every step but each n-th (steps). Approximate."),
+    WN_NUMBER(struct flux_options, reuse_threshold, "0.1", 0, 10,
+              "first_block: the relative difference of the first block's residuals below which the rest is skipped."),
+    WN_INT(struct flux_options, reuse_every, "2", 1, 1000, "steps: each so many-th step is computed in full."),
+    WN_NUMBER(struct flux_options, reuse_from, "1", 0, 1,
+              "The highest noise level sigma at which anything is skipped."),
+    WN_NUMBER(struct flux_options, reuse_to, "0", 0, 1, "The lowest."),
     WN_OPTIONS_END
 };
 
@@ -192,6 +201,7 @@ wn_status models_open(struct flux *f, wn_error *err)
     parts_tell_tokenizers(f);
     WN_TRY(check_fit(f, err));
     WN_TRY(check_tensors(f, err));
+    WN_TRY(reuse_check(f, err));
     f->text_length = (uint64_t)f->options->text_length;
     if (f->text_length == 0)
         f->text_length = nn_t5_spm_max_length(f->t5_tokenizer);
@@ -339,7 +349,20 @@ static wn_status encode(void *self, const wn_prompt *prompt, const wn_canvas *ca
 static wn_status velocity(void *self, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items,
                           wn_error *err)
 {
-    return velocity_run(self, canvas, count, items, err);
+    return velocity_run(self, canvas, count, items, NULL, err);
+}
+
+static wn_status velocity_remembering(void *self, const wn_canvas *canvas, uint64_t count,
+                                      const wn_velocity_item *items, wn_memory_item *memory, wn_error *err)
+{
+    return velocity_run(self, canvas, count, items, memory, err);
+}
+
+static uint64_t memory_bytes(void *self, const wn_canvas *canvas)
+{
+    const struct flux *f = self;
+    const uint64_t stride = nn_vae_stride(&f->vae);
+    return reuse_bytes(f, canvas->height_px / stride, canvas->width_px / stride);
 }
 
 static wn_status decode(void *self, const wn_canvas *canvas, uint64_t count, const float *const *x0, int32_t quality,
@@ -351,9 +374,14 @@ static wn_status decode(void *self, const wn_canvas *canvas, uint64_t count, con
 static const void *extension(void *self, const char *id)
 {
     static const wn_image_to_latent image_to_latent = { .struct_size = sizeof image_to_latent, .encode = encode_image };
+    static const wn_memory memory = { .struct_size = sizeof memory,
+                                      .bytes = memory_bytes,
+                                      .velocity = velocity_remembering };
     (void)self;
     if (strcmp(id, WN_WORKLOAD_1) == 0)
         return &workload;
+    if (strcmp(id, WN_MEMORY) == 0)
+        return &memory;
     return strcmp(id, WN_IMAGE_TO_LATENT) == 0 ? &image_to_latent : NULL;
 }
 

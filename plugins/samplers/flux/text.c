@@ -103,7 +103,8 @@ wn_status text_encode(struct flux *f, const wn_prompt *prompt, wn_cond *cond, wn
     cond->text = calloc(text, sizeof *cond->text);
     cond->pooled = calloc(pooled, sizeof *cond->pooled);
     if (!cond->prompt || !cond->text || !cond->pooled)
-        return wn_fail(err, WN_E_MEMORY, "out of memory for a prompt of %llu tokens", (unsigned long long)f->text_length);
+        return wn_fail(err, WN_E_MEMORY, "out of memory for a prompt of %llu tokens",
+                       (unsigned long long)f->text_length);
     if (!known)
         return run_encoders(f, prompt, cond, err);
     memcpy(cond->text, known->text, text * sizeof *cond->text);

@@ -189,7 +189,7 @@ static wn_status plan_activations(const wn_graph *g, wn_workload_part *part, wn_
     if (!workspace)
         return wn_fail(err, WN_E_MEMORY, "out of memory while memory was planned");
     const wn_status status = plan_memory(g, part->max_items, NULL, workspace, &plan, err);
-    part->activation_bytes = plan.memory_bytes + plan.constant_bytes;
+    part->activation_bytes += plan.memory_bytes + plan.constant_bytes;
     plan_free(&plan);
     free(workspace);
     return status;
@@ -204,6 +204,27 @@ static wn_status describe(const wn_graph *g, wn_workload_part *part, wn_error *e
     return WN_OK;
 }
 
+/* Where steps are reused, a velocity is three programs that lie on the device together. */
+static wn_status plan_reuse(const wn_workload *w, wn_workload_part *part, wn_error *err)
+{
+    const struct flux *f = &w->f;
+    const nn_weights *weights = f->parts.weights[PART_TRANSFORMER];
+    const uint64_t rows = w->height / 2, cols = w->width / 2;
+    nn_graph *const graphs[] = { nn_flux_head_graph(&f->flux, weights, rows, cols, f->text_length),
+                                 nn_flux_rest_graph(&f->flux, weights, rows, cols, f->text_length),
+                                 nn_flux_tail_graph(&f->flux, weights, rows * cols) };
+    wn_status status = WN_OK;
+    part->activation_bytes = 0;
+    for (int i = 0; i < 3; i++) {
+        if (status == WN_OK)
+            status = nn_graph_status(graphs[i], err);
+        if (status == WN_OK)
+            status = plan_activations(nn_graph_get(graphs[i]), part, err);
+        nn_graph_free(graphs[i]);
+    }
+    return status;
+}
+
 static wn_status workload_part(wn_workload *w, uint64_t index, wn_workload_part *part, wn_error *err)
 {
     nn_graph *g = graph_of(w, index);
@@ -212,11 +233,14 @@ static wn_status workload_part(wn_workload *w, uint64_t index, wn_workload_part 
                                 .transient = jobs[index].transient,
                                 .gives_way = jobs[index].gives_way,
                                 .per_prompt = jobs[index].per_prompt,
-                                .max_items = items_of(w, index) };
+                                .max_items = items_of(w, index),
+                                .sample_bytes = index == JOB_VELOCITY ? reuse_bytes(&w->f, w->height, w->width) : 0 };
     wn_status status = nn_graph_status(g, err);
     if (status == WN_OK)
         status = describe(nn_graph_get(g), part, err);
     nn_graph_free(g);
+    if (status == WN_OK && part->sample_bytes > 0)
+        status = plan_reuse(w, part, err);
     return status;
 }
 

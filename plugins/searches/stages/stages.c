@@ -9,8 +9,8 @@
  *             the survivors are the `keep` best of what it offered
  *
  * The paper drafts by leaving out layers and steps of one model, and refines from 70 % of the schedule. No layers can
- * be left out here, so a draft is one with fewer steps, or of a smaller picture; `resume` 0.7 goes on from there, 0 (default) starts again from
- * the noises, which also undoes what coarse steps did wrong. 4 are kept, as in the paper.
+ * be left out here, so a draft is one with fewer steps, or of a smaller picture; `resume` 0.7 goes on from there, 0
+ * (default) starts again from the noises, which also undoes what coarse steps did wrong. 4 are kept, as in the paper.
  *
  * Budgets: each stage may spend of what is left the part that its plan is of the plans still to come, or its `share`,
  * and leaves what one sample needs to get through the stages behind it. */
@@ -43,8 +43,9 @@ static const wn_option options[] = {
 static const wn_option stage_options[] = {
     WN_INT(struct stage_options, steps, "0", 0, 1e6,
            "steps of a draft, over the same schedule; 0 = the schedule's own, and what it finds is finished"),
-    WN_INT(struct stage_options, shrink, "1", 1, WN_SHRINK_MAX,
-           "drafts on a canvas whose sides are shorter by this factor, from the noises shrunk to it; 1 = the whole one"),
+    WN_INT(
+        struct stage_options, shrink, "1", 1, WN_SHRINK_MAX,
+        "drafts on a canvas whose sides are shorter by this factor, from the noises shrunk to it; 1 = the whole one"),
     WN_INT(struct stage_options, keep, "4", 1, 4096, "how many of what it offers the next stage begins with"),
     WN_NUMBER(struct stage_options, resume, "0", 0, 1,
               "share of the schedule from where it goes on with the survivors; 0 = it starts again from their noises"),
@@ -312,12 +313,13 @@ static wn_status check_shrunk(const struct options *o, wn_error *err)
     for (uint64_t i = 1; i < o->stages->count; i++) {
         const bool is_shrunk = own_of(o, i)->shrink > 1;
         if (own_of(o, i)->resume > 0 && (is_shrunk || own_of(o, i - 1)->shrink > 1))
-            return wn_fail(err, WN_E_ARG,
-                           "stages/%llu/resume: %g, but %s on a canvas shrunk by %lld; a picture of one size does not go "
-                           "on at another, so leave it out to start again from the noises",
-                           (unsigned long long)i, own_of(o, i)->resume,
-                           is_shrunk ? "this stage drafts" : "the stage before drafts",
-                           (long long)own_of(o, is_shrunk ? i : i - 1)->shrink);
+            return wn_fail(
+                err, WN_E_ARG,
+                "stages/%llu/resume: %g, but %s on a canvas shrunk by %lld; a picture of one size does not go "
+                "on at another, so leave it out to start again from the noises",
+                (unsigned long long)i, own_of(o, i)->resume,
+                is_shrunk ? "this stage drafts" : "the stage before drafts",
+                (long long)own_of(o, is_shrunk ? i : i - 1)->shrink);
     }
     return WN_OK;
 }

@@ -332,7 +332,8 @@ static wn_status view_offer(void *ctx, wn_sample sample, wn_error *err)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-/* The levels of the stage's canvas at the points of its track, which are in their order, each at or behind its place. */
+/* The levels of the stage's canvas at the points of its track, which are in their order, each at or behind its place.
+ */
 static wn_status read_schedule(struct view *v, wn_error *err)
 {
     const wn_env *env = v->real;

@@ -268,6 +268,12 @@ typedef struct wn_device_api {
     void (*memory)(const wn_program *program, uint64_t *activation_bytes, uint64_t *weight_bytes);
     /* Sums since compile, one row for each op; returns the op count. Measuring is on when out was non-NULL once. [serial] */
     uint64_t (*profile)(wn_program *program, wn_op_profile *out, uint64_t capacity);
+
+    /* Since 0.4, for measurements: the way in which programs that are compiled from now on multiply in this type. 0 is the
+     * one that a device takes unasked, larger numbers are what it would fall back to. Returns the way's name ("matrices
+     * of whole groups"), static; NULL where there are not so many, and nothing changes. May be NULL: there is one way.
+     * [setup], while the device has no programs */
+    const char *(*choose_way)(wn_device *device, int64_t dtype, uint64_t way);
 } wn_device_api;
 
 #ifdef __cplusplus

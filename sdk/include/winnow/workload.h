@@ -49,7 +49,8 @@ typedef struct wn_workload_part {
     uint64_t vector_values;      /* biases, norms: float32 */
     uint64_t activation_bytes;   /* as the toolkit's planner places them, for max_items; with constants */
     double flops;                /* of one item */
-    uint64_t reserved[8];
+    uint64_t sample_bytes;       /* that each sample remembers of its last run, in the host's memory (memory.h) */
+    uint64_t reserved[7];
 } wn_workload_part;
 
 typedef struct wn_workload wn_workload;
