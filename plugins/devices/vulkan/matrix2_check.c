@@ -117,8 +117,8 @@ wn_status matrix2_check(wn_device *device, wn_error *err)
     for (int i = 0; i < 2 && status == WN_OK; i++) {
         if (!product_tile2(device->caps, components[i], MOST, MOST, &tile))
             continue;
-        c->rows = 4 * tile.shape.m + MORE;
-        c->cols = 4 * tile.shape.n + MORE;
+        c->rows = (uint32_t)smaller(4 * tile.shape.m + MORE, MOST); /* a tile that was asked for may be larger */
+        c->cols = (uint32_t)smaller(4 * tile.shape.n + MORE, MOST);
         fill(c);
         status = multiply(device, types[i], c, err);
     }
