@@ -169,23 +169,26 @@ static void device_close(wn_device *device)
     free(device);
 }
 
-/* What is wrong is not used, and not listed any more. */
-static void try_matrix2(struct driver *driver, uint64_t index, wn_device *device)
+/* What is wrong is not used, and not listed any more. Fails only when it was interrupted, which says nothing of it. */
+static wn_status try_matrix2(struct driver *driver, uint64_t index, wn_device *device, wn_error *err)
 {
-    wn_error err = { 0 };
+    wn_error why = { 0 };
     char line[700];
     struct caps *caps = &driver->devices[index];
     if (!caps->has_coopmat2 || caps->is_software)
-        return;
-    const wn_status status = matrix2_check(device, &err);
+        return WN_OK;
+    const wn_status status = matrix2_check(device, &why);
     device->work_per_s = 0; /* so small a product says nothing of it */
     if (status == WN_OK)
-        return;
+        return WN_OK;
+    if (status == WN_E_CANCELLED)
+        return wn_fail(err, status, "%s", why.message);
     caps->has_coopmat2 = 0;
     snprintf(line, sizeof line,
              "vulkan: %.200s: a product with VK_NV_cooperative_matrix2 went wrong (%.400s): it is not used",
-             caps->properties.deviceName, err.message);
+             caps->properties.deviceName, why.message);
     driver->host->log(driver->host->ctx, WN_LOG_WARN, line);
+    return WN_OK;
 }
 
 static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_error *err)
@@ -207,13 +210,14 @@ static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_
     pthread_mutex_init(&d->pipeline_mutex, NULL);
     pthread_mutex_init(&d->weights_mutex, NULL);
     pthread_mutex_init(&d->programs_mutex, NULL);
-    const wn_status status = device_start(d, err);
+    wn_status status = device_start(d, err);
+    if (status == WN_OK)
+        status = try_matrix2(driver, index, d, err);
     if (status != WN_OK) {
         device_close(d);
         return status == WN_E_DEVICE ? (err->code = WN_E_MISSING)
                                      : status; /* it never worked: trying again is no help */
     }
-    try_matrix2(driver, index, d);
     *device = d;
     return WN_OK;
 }
