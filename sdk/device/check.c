@@ -289,6 +289,9 @@ static wn_status check_group_table(const struct check *c)
     WN_TRY(need_chunks(c));
     WN_TRY(need_divides(c, out(c)->cols, c->op->i[0], "groups"));
     WN_TRY(need_shape(c, in(c, 0), "moments", in(c, 0)->rows, 2 * (uint64_t)c->op->i[0]));
+    if (in(c, 0)->rows > (uint64_t)(INT32_MAX / c->op->i[1]))
+        return FAIL(c, "%llu chunks of %lld rows, a picture has at most 2^31-1", U(in(c, 0)->rows),
+                    (long long)c->op->i[1]);
     WN_TRY(need_shape(c, out(c), "out", 3, out(c)->cols));
     WN_TRY(need_vector(c, 0, out(c)->cols));
     return need_vector(c, 1, out(c)->cols);

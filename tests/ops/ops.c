@@ -426,6 +426,12 @@ static void test_refusals(void)
     op = maker_op(&m, WN_OP_UNARY, x, x);
     harness_refuses(&m, WN_E_ARG, "shared input", "");
     maker_end(&m);
+    maker_begin(&m, "wrong", 1);
+    op = maker_op(&m, WN_OP_GROUP_TABLE, maker_input(&m, "moments", 4, 2, 0), maker_output(&m, "table", 3, 8));
+    op->i[0] = 1;
+    op->i[1] = 1 << 29;
+    harness_refuses(&m, WN_E_ARG, "4 chunks of 536870912 rows", "at most 2^31-1");
+    maker_end(&m);
 }
 
 int main(int argc, char **argv)
