@@ -113,6 +113,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL wrap_CreateDevice(VkPhysicalDevice physica
     const char *names[16];
     VkDeviceCreateInfo mine = *info;
     struct cooperative_matrix2_features *matrix2 = find_in((void *)info->pNext, TYPE_COOPERATIVE_MATRIX2_FEATURES);
+    VkPhysicalDeviceFeatures2 *base = find_in((void *)info->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2);
     mine.enabledExtensionCount = 0;
     mine.ppEnabledExtensionNames = names;
     for (uint32_t i = 0; i < info->enabledExtensionCount && i < 16; i++)
@@ -120,6 +121,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL wrap_CreateDevice(VkPhysicalDevice physica
             names[mine.enabledExtensionCount++] = info->ppEnabledExtensionNames[i];
     if (matrix2)
         matrix2->cooperativeMatrixWorkgroupScope = matrix2->cooperativeMatrixTensorAddressing = VK_FALSE;
+    if (base)
+        base->features.shaderInt16 = VK_TRUE; /* emulated kernels count in it */
     for (VkBaseOutStructure *s = (void *)info->pNext; s; s = s->pNext)
         while (s->pNext && (int32_t)s->pNext->sType == TYPE_BFLOAT16_FEATURES)
             s->pNext = s->pNext->pNext;
