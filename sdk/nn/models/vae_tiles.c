@@ -13,10 +13,14 @@ static nn_t normed(const nn_scope *s, nn_t x, nn_t table)
 
 /* ---- after upsampling ----------------------------------------------------------------------------------------- */
 
+/* In float32, as the whole picture is: a device may multiply what it keeps in 16 bits in another way. */
 static nn_t upsampled_rows(const nn_scope *s, const struct upsampled *u, struct rows wanted)
 {
     const struct rows read = vae_reads(&u->from, wanted, 2);
-    return vae_conv_rows(s, u->layer, &u->from, vae_window(s, &u->from, u->from.x, read), read, wanted, 2, NULL);
+    const uint64_t positions = wanted.count * 2 * u->from.width;
+    const nn_t out = nn_temp(s->g, "upsampled", positions, nn_cols(s->g, u->from.x), WN_TENSOR_KEEP_F32);
+    return vae_conv_rows(s, u->layer, &u->from, vae_window(s, &u->from, u->from.x, read), read, wanted, 2,
+                         &(nn_epilogue){ .into = out });
 }
 
 static nn_t upsampled_table(const nn_scope *s, const nn_vae *c, const struct upsampled *u, const struct picture *p,
