@@ -5,7 +5,7 @@
 set -eu
 
 build="gcc g++ cmake ninja-build pkg-config libcjson-dev libopenblas-dev libsqlite3-dev libpng-dev zlib1g-dev libjpeg-dev
-       libsentencepiece-dev libutf8proc-dev libwebp-dev libcurl4-openssl-dev liblapacke-dev
+       libdeflate-dev libsentencepiece-dev libutf8proc-dev libwebp-dev libcurl4-openssl-dev liblapacke-dev
        libmicrohttpd-dev libvulkan-dev glslc"
 tests="python3 clang pngcheck openssl mesa-vulkan-drivers vulkan-validationlayers"
 

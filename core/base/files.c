@@ -43,7 +43,7 @@ static wn_status fail_part(wn_error *err, int fd, const char *what, const char *
     return fail(err, what, part);
 }
 
-static wn_status place(const char *path, const void *data, uint64_t bytes, bool syncs, wn_error *err)
+wn_status file_place(const char *path, const void *data, uint64_t bytes, wn_error *err)
 {
     char part[FILE_PATH_SIZE];
     int length = snprintf(part, sizeof part, "%s.part", path);
@@ -54,7 +54,7 @@ static wn_status place(const char *path, const void *data, uint64_t bytes, bool 
         return fail(err, "create", part);
     if (!write_all(fd, data, bytes))
         return fail_part(err, fd, "write", part);
-    if (syncs && fsync(fd) != 0)
+    if (fsync(fd) != 0)
         return fail_part(err, fd, "sync", part);
     if (close(fd) != 0)
         return fail_part(err, -1, "close", part);
@@ -63,14 +63,16 @@ static wn_status place(const char *path, const void *data, uint64_t bytes, bool 
     return WN_OK;
 }
 
-wn_status file_place(const char *path, const void *data, uint64_t bytes, wn_error *err)
-{
-    return place(path, data, bytes, true, err);
-}
-
 wn_status file_lay(const char *path, const void *data, uint64_t bytes, wn_error *err)
 {
-    return place(path, data, bytes, false, err);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == EEXIST)
+        return file_place(path, data, bytes, err);
+    if (fd < 0)
+        return fail(err, "create", path);
+    if (!write_all(fd, data, bytes))
+        return fail_part(err, fd, "write", path);
+    return close(fd) == 0 ? WN_OK : fail_part(err, -1, "close", path);
 }
 
 wn_status dir_sync(const char *path, wn_error *err)

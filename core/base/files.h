@@ -15,8 +15,8 @@ enum { FILE_PATH_SIZE = 4096 };
 
 /* Writes PATH.part, syncs it and renames it to path; then, with file_write, syncs the directory. file_place leaves that
  * to the caller, who places many files and syncs their directory once. Whatever fails or dies, path is old or new.
- * file_lay syncs nothing: the process may die, but until the caller has synced the file system a crash may leave path
- * empty. */
+ * file_lay is for many new files that nobody knows until the caller has synced the file system, since whatever dies
+ * before may leave one cut: it writes to path at once. Where there is a file already, it does as file_place. */
 wn_status file_write(const char *path, const void *data, uint64_t bytes, wn_error *err);
 wn_status file_place(const char *path, const void *data, uint64_t bytes, wn_error *err);
 /* directory/name becomes what is in the buffer; a buffer that failed is its own error. */

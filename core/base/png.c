@@ -1,10 +1,9 @@
-/* libpng reports errors by a long jump. Each use of it here is one struct that owns everything, one function that sets
- * the jump and calls the steps, and one that frees: no local variable is needed after a jump.
+/* Reading, by libpng (writing: png_write.c), which reports errors by a long jump. Each use of it here is one struct
+ * that owns everything, one function that sets the jump and calls the steps, and one that frees: no local variable is
+ * needed after a jump.
  *
  * Files come from strangers: sides, chunk sizes and chunk counts are limited before libpng allocates. */
 #include "base/png.h"
-
-#include "base/utf8.h"
 
 #include <png.h>
 #include <stdlib.h>
@@ -16,12 +15,7 @@ struct job {
     png_structp png;
     png_infop info;
 
-    struct buffer *out; /* writing */
-    const wn_image *image;
-    png_textp texts; // [text_count]
-    uint64_t text_count;
-
-    const uint8_t *data; /* reading */
+    const uint8_t *data;
     uint64_t bytes, at;
     uint8_t *rgb; // [height][width][3]
     uint32_t width_px, height_px;
@@ -30,116 +24,13 @@ struct job {
 static void on_error(png_structp png, png_const_charp message)
 {
     struct job *job = png_get_error_ptr(png);
-    wn_fail(job->err, WN_E_FORMAT, "%s: not a PNG that can be read or written: %s", job->name, message);
+    wn_fail(job->err, WN_E_FORMAT, "%s: not a PNG that can be read: %s", job->name, message);
     png_longjmp(png, 1);
 }
 
 static void on_warning(png_structp png, png_const_charp message)
 {
     (void)png, (void)message; /* warnings are about chunks that nobody here looks at */
-}
-
-/* ---- writing ---- */
-
-static void on_write(png_structp png, png_bytep data, size_t bytes)
-{
-    struct job *job = png_get_io_ptr(png);
-    buffer_append(job->out, data, bytes);
-}
-
-static void on_flush(png_structp png)
-{
-    (void)png;
-}
-
-/* One well-formed character of 1 or 2 bytes below U+0100 that tEXt may hold, or -1. */
-static int latin1(const char *text, uint64_t length)
-{
-    unsigned char a = (unsigned char)text[0], b = (unsigned char)text[1];
-    if (length == 1 && (a == '\n' || (a >= 32 && a < 127)))
-        return a;
-    int value = (a & 0x1f) << 6 | (b & 0x3f);
-    return length == 2 && value >= 0xa0 && value < 0x100 ? value : -1;
-}
-
-/* The value in the encoding its chunk will have: Latin-1 if possible and wanted, else UTF-8 with bad bytes as U+FFFD.
- */
-static char *encode_text(const struct png_text *t, bool *is_latin1)
-{
-    uint64_t bytes = strlen(t->value), n = 0, m = 0;
-    char *narrow = malloc((size_t)bytes + 1), *wide = malloc((size_t)bytes * 3 + 1);
-    *is_latin1 = !t->is_utf8;
-    for (uint64_t i = 0, length; narrow && wide && i < bytes; i += length ? length : 1) {
-        length = utf8_length(t->value + i, bytes - i);
-        int c = latin1(t->value + i, length);
-        *is_latin1 = *is_latin1 && c >= 0;
-        if (c >= 0)
-            narrow[n++] = (char)c;
-        memcpy(wide + m, length ? t->value + i : "\xef\xbf\xbd", (size_t)(length ? length : 3));
-        m += length ? length : 3;
-    }
-    if (narrow && wide)
-        narrow[n] = wide[m] = 0;
-    char *kept = *is_latin1 ? narrow : wide;
-    free(*is_latin1 ? wide : narrow);
-    return kept;
-}
-
-static wn_status prepare_texts(struct job *job, const struct png_text *texts, uint64_t count)
-{
-    job->texts = calloc((size_t)count + 1, sizeof *job->texts);
-    if (!job->texts)
-        return wn_fail(job->err, WN_E_MEMORY, "no memory for the texts of a PNG");
-    for (uint64_t i = 0; i < count; i++) {
-        bool is_latin1;
-        png_textp t = &job->texts[job->text_count++];
-        t->key = (png_charp)(uintptr_t)texts[i].key; /* libpng forgot the const and copies it */
-        t->text = encode_text(&texts[i], &is_latin1);
-        t->compression = is_latin1 ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE;
-        if (!t->text)
-            return wn_fail(job->err, WN_E_MEMORY, "no memory for the texts of a PNG");
-    }
-    return WN_OK;
-}
-
-static void write_steps(struct job *job)
-{
-    const wn_image *image = job->image;
-    png_set_user_limits(job->png, PNG_MAX_SIDE_PX, PNG_MAX_SIDE_PX);
-    png_set_write_fn(job->png, job, on_write, on_flush);
-    png_set_IHDR(job->png, job->info, image->width_px, image->height_px, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_set_text(job->png, job->info, job->texts, (int)job->text_count);
-    png_write_info(job->png, job->info);
-    for (uint32_t y = 0; y < image->height_px; y++)
-        png_write_row(job->png, image->rgb + (size_t)y * image->width_px * 3);
-    png_write_end(job->png, NULL);
-}
-
-static wn_status write_jump(struct job *job)
-{
-    job->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
-    job->info = job->png ? png_create_info_struct(job->png) : NULL;
-    if (!job->info)
-        return wn_fail(job->err, WN_E_MEMORY, "no memory to encode a PNG");
-    if (setjmp(png_jmpbuf(job->png)))
-        return job->err->code;
-    write_steps(job);
-    return buffer_status(job->out, "a PNG", job->err);
-}
-
-wn_status png_encode(const wn_image *image, const struct png_text *texts, uint64_t text_count, struct buffer *out,
-                     wn_error *err)
-{
-    struct job job = { .name = "picture", .err = err, .out = out, .image = image };
-    wn_status status = prepare_texts(&job, texts, text_count);
-    if (status == WN_OK)
-        status = write_jump(&job);
-    png_destroy_write_struct(&job.png, &job.info);
-    for (uint64_t i = 0; i < job.text_count; i++)
-        free(job.texts[i].text);
-    free(job.texts);
-    return status;
 }
 
 /* ---- reading ---- */

@@ -1,6 +1,6 @@
 /* png.h - PNG pictures with text in them, to and from memory.
  *
- * Equal input gives equal bytes (with the same libpng and zlib): no time stamps. [any] throughout. */
+ * Equal input gives equal bytes (with the same libdeflate): no time stamps. [any] throughout. */
 #ifndef WINNOW_BASE_PNG_H
 #define WINNOW_BASE_PNG_H
 

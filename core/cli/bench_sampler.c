@@ -159,7 +159,7 @@ static wn_status note_device(struct sampler_bench *b, const struct device_sessio
 static wn_status find_peaks(struct sampler_bench *b, wn_error *err)
 {
     struct device_session d = { 0 };
-    const int64_t dtype = strcmp(b->dtype, "bf16") == 0 ? WN_BF16 : WN_F32;
+    const int64_t dtype = strcmp(b->dtype, "bf16") == 0 ? WN_BF16 : strcmp(b->dtype, "f16") == 0 ? WN_F16 : WN_F32;
     terminal_progress("what the device reaches at best");
     wn_status status = device_open(&b->c->process, b->device, &d, err);
     if (status == WN_OK)
@@ -349,11 +349,20 @@ static void write_ops(const struct sampler_bench *b, const struct measured *m, s
     }
 }
 
+static void write_peaks(const struct bench_peaks *p, struct buffer *out)
+{
+    buffer_printf(out, "at best: product %llu x %llu x %llu", (unsigned long long)p->rows, (unsigned long long)p->depth,
+                  (unsigned long long)p->columns);
+    for (uint32_t i = 0; i < p->way_count; i++)
+        buffer_printf(out, "%s %.1f GFLOP/s%s%s", i ? "," : "", p->ways[i].flops * 1e-9, p->ways[i].name ? " by " : "",
+                      p->ways[i].name ? p->ways[i].name : "");
+    buffer_printf(out, "; copy %.1f GB/s\n\n", p->copy * 1e-9);
+}
+
 static void write_table(const struct sampler_bench *b, struct buffer *out)
 {
     buffer_printf(out, "%s, %s, on %s, %s\n", b->plugin, cli_value(b->c, "model", b->size), b->device_name, b->dtype);
-    buffer_printf(out, "at best: product %.1f GFLOP/s, copy %.1f GB/s\n\n", b->peaks.product * 1e-9,
-                  b->peaks.copy * 1e-9);
+    write_peaks(&b->peaks, out);
     write_parts(b, out);
     for (uint32_t i = 0; i < b->count; i++)
         write_ops(b, &b->rows[i], out);
@@ -394,6 +403,24 @@ static void write_row_json(const struct sampler_bench *b, struct json_text *j, c
     json_end(j);
 }
 
+static void write_ways_json(struct json_text *j, const struct bench_peaks *p)
+{
+    const uint64_t shape[3] = { p->rows, p->depth, p->columns };
+    json_key(j, "product_shape"), json_array(j);
+    for (int i = 0; i < 3; i++)
+        json_u64(j, shape[i]);
+    json_end(j);
+    json_key(j, "product_ways"), json_array(j);
+    for (uint32_t i = 0; i < p->way_count; i++) {
+        json_object(j);
+        if (p->ways[i].name)
+            json_key_string(j, "way", p->ways[i].name);
+        json_key_number(j, "flops_per_s", p->ways[i].flops);
+        json_end(j);
+    }
+    json_end(j);
+}
+
 static void write_json(const struct sampler_bench *b, struct buffer *out)
 {
     struct json_text j = json_begin(out, 2);
@@ -404,6 +431,7 @@ static void write_json(const struct sampler_bench *b, struct buffer *out)
     json_key_string(&j, "device", b->device_name);
     json_key_string(&j, "dtype", b->dtype);
     json_key_number(&j, "product_flops_per_s", b->peaks.product);
+    write_ways_json(&j, &b->peaks);
     json_key_number(&j, "copy_bytes_per_s", b->peaks.copy);
     json_key(&j, "parts");
     json_array(&j);

@@ -50,6 +50,10 @@ static void write_text(struct buffer *out, const struct spec *s, const struct es
     buffer_printf(out, "  experiment   %s, seed %llu, output %s\n", s->name, (unsigned long long)s->seed, s->output);
     buffer_printf(out, "  sampler      %s, %u x %u px, %u steps\n", s->sampler.plugin->name, s->canvas.width_px,
                   s->canvas.height_px, s->canvas.steps);
+    for (uint32_t factor = 2; factor <= WN_SHRINK_MAX; factor++)
+        if (spec_shrinks(s) >> factor & 1)
+            buffer_printf(out, "  drafts on    %u x %u px\n", s->canvas.width_px / factor,
+                          s->canvas.height_px / factor);
     if (s->start_image)
         buffer_printf(out, "  start        %s with noise over it: the last %u of %u steps\n", s->start_image,
                       s->canvas.steps, s->canvas.steps + s->skipped_steps);
@@ -78,6 +82,11 @@ static void write_json(struct buffer *out, const struct spec *s, const struct es
     json_key(&j, "spec_hash"), json_string(&j, s->hash);
     json_key(&j, "name"), json_string(&j, s->name);
     json_key(&j, "output"), json_string(&j, s->output);
+    json_key(&j, "shrinks"), json_array(&j);
+    for (uint32_t factor = 2; factor <= WN_SHRINK_MAX; factor++)
+        if (spec_shrinks(s) >> factor & 1)
+            json_u64(&j, factor);
+    json_end(&j);
     json_key(&j, "prompts"), json_u64(&j, s->prompt_count);
     json_key(&j, "candidates_per_prompt"), json_number(&j, e->candidates);
     json_key(&j, "nfe_per_prompt"), json_number(&j, e->nfe);

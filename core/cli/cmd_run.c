@@ -30,7 +30,7 @@ enum { MAX_DEVICES = 16 };
 struct run {
     struct cli *c;
     struct spec *spec;
-    struct instances *instances;
+    struct run_models models; /* spec: NULL while it is the run's own */
     struct ledger *ledger;
     const struct run_watch *watch; /* of a sweep; NULL: this run is all there is */
     struct choice *choice;
@@ -105,9 +105,9 @@ static wn_status write_manifest(struct run *r, struct process *process, wn_error
     wn_device_info devices[MAX_DEVICES];
     struct manifest_start start = {
         .spec = r->spec,
-        .instances = r->instances,
+        .instances = r->models.instances,
         .devices = devices,
-        .device_count = instances_devices(r->instances, devices, MAX_DEVICES),
+        .device_count = instances_devices(r->models.instances, devices, MAX_DEVICES),
         .threads = pool_threads(process->pool),
         .hash_weights = cli_flag(r->c, "hash-weights"),
         .process = process,
@@ -134,23 +134,56 @@ static void warn_of_disk(const struct run *r)
                    cli_bytes(bytes, need), r->spec->output, cli_bytes((double)room, have));
 }
 
+void run_models_free(struct run_models *m)
+{
+    instances_destroy(m->instances);
+    spec_free(m->spec);
+    *m = (struct run_models){ 0 };
+}
+
+/* Those of the point before where they are the same, else new ones, when those are gone. */
+static wn_status make_instances(struct run *r, struct process *process, wn_error *err)
+{
+    struct run_models *before = r->watch ? r->watch->models : NULL;
+    if (before && before->instances && instances_fit(before->instances, r->spec)) {
+        r->models = *before;
+        *before = (struct run_models){ 0 };
+        return instances_serve(r->models.instances, r->spec, err);
+    }
+    if (before)
+        run_models_free(before);
+    return instances_create(r->spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH,
+                            &r->models.instances, err);
+}
+
 static wn_status execute(struct run *r, struct process *process, struct experiment_result *result, wn_error *err)
 {
     WN_TRY(take_directory(r, err));
     warn_of_disk(r);
     WN_TRY(choice_begin(process, r->spec->output, cli_value(r->c, "pictures", "auto"), &r->choice, err));
-    WN_TRY(instances_create(r->spec, process, INSTANCES_SAMPLER | INSTANCES_VERIFIERS | INSTANCES_SEARCH,
-                            &r->instances, err));
+    WN_TRY(make_instances(r, process, err));
     WN_TRY(write_manifest(r, process, err));
-    return experiment_run(r->spec, r->instances, process, r->ledger, r->watch ? r->watch->status : show_status,
+    return experiment_run(r->spec, r->models.instances, process, r->ledger, r->watch ? r->watch->status : show_status,
                           r->watch ? r->watch->arg : NULL, result, err);
+}
+
+/* To the next point of a sweep. */
+static void leave_models(struct run *r)
+{
+    if (!r->watch)
+        return;
+    instances_rest(r->models.instances);
+    if (!r->models.spec)
+        r->models.spec = r->spec;
+    *r->watch->models = r->models;
+    r->models = (struct run_models){ 0 };
 }
 
 /* Before the report, so that what plugins say at their end does not follow it. Returns the first failure of all. */
 static wn_status let_go(struct run *r, wn_status status, wn_error *err)
 {
     wn_error second;
-    instances_destroy(r->instances);
+    run_models_free(&r->models);
     choice_end(r->choice);
     wn_status closed = ledger_close(r->ledger, status ? &second : err);
     return status ? status : closed;
@@ -169,11 +202,13 @@ static wn_status write_report(const struct run *r, wn_error *err)
 /* Where the pictures came from, in evaluations. */
 static void tell_sources(const struct run *r, const struct experiment_status *s)
 {
-    char line[300];
+    char line[300], reused[100] = "";
     if (cli_flag(r->c, "quiet"))
         return;
-    snprintf(line, sizeof line, "evaluations: %llu sampled, %llu from the ledger, %llu from the cache",
-             (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
+    if (s->nfe_reused)
+        snprintf(reused, sizeof reused, " (%llu of them reused an earlier step)", (unsigned long long)s->nfe_reused);
+    snprintf(line, sizeof line, "evaluations: %llu sampled%s, %llu from the ledger, %llu from the cache",
+             (unsigned long long)s->nfe_sampled, reused, (unsigned long long)s->nfe_replayed,
              (unsigned long long)s->nfe_cached);
     terminal_message(line);
 }
@@ -205,23 +240,31 @@ static int finish(const struct run *r, const struct experiment_result *result)
     return EXIT_FAILED;
 }
 
-int run_experiment(struct cli *c, struct spec *spec, const struct run_watch *watch)
+static int run_with(struct run *r, struct process *process)
 {
-    struct run one = { .c = c, .spec = spec, .watch = watch }, *r = &one;
     wn_error err = { 0 };
     struct experiment_result result = { 0 };
-    struct process *process = cli_process(c, spec->engine.threads);
-    if (!process)
-        return EXIT_FAILED;
     wn_status status = execute(r, process, &result, &err);
     terminal_stop();
+    if (status == WN_OK && result.done == r->spec->prompt_count)
+        leave_models(r);
     status = let_go(r, status, &err);
     if (status == WN_OK && result.timeline)
         status = timeline_write(r->spec->output, result.timeline, &err);
     timeline_destroy(result.timeline);
-    int code = status ? cli_fail(c, status, &err) : finish(r, &result);
+    int code = status ? cli_fail(r->c, status, &err) : finish(r, &result);
     wn_error ignored;
     (void)log_set_file(NULL, &ignored);
+    return code;
+}
+
+int run_experiment(struct cli *c, struct spec *spec, const struct run_watch *watch)
+{
+    struct run r = { .c = c, .spec = spec, .watch = watch };
+    struct process *process = cli_process(c, spec->engine.threads);
+    const int code = process ? run_with(&r, process) : EXIT_FAILED;
+    if (!watch || watch->models->spec != spec)
+        spec_free(spec);
     return code;
 }
 
@@ -231,8 +274,10 @@ static int run_loaded(struct cli *c, const struct sweep *sweep)
     if (sweep->points)
         return cli_flag(c, "dry-run") ? sweep_plan(c, sweep) : sweep_run(c, sweep);
     int code = cli_load_spec(c, &sweep->request, &spec);
+    if (code == EXIT_FINE && !cli_flag(c, "dry-run"))
+        return run_experiment(c, spec, NULL);
     if (code == EXIT_FINE)
-        code = cli_flag(c, "dry-run") ? run_plan(c, spec) : run_experiment(c, spec, NULL);
+        code = run_plan(c, spec);
     spec_free(spec);
     return code;
 }

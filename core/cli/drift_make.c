@@ -228,14 +228,15 @@ static wn_status set_aside(struct maker *m, uint64_t pair, const struct replay_r
     WN_TRY(make_room(m, made->values, err));
     memcpy(m->floats, made->noise, m->values * sizeof *m->floats);
     memcpy(m->floats + m->values, made->latent, m->values * sizeof *m->floats);
-    return spill_put(m->spill, m->floats, 2 * m->values * sizeof *m->floats, made->image.rgb, image_bytes(m),
-                     &m->place[pair], err);
+    memcpy(m->rgb, made->image.rgb, image_bytes(m));
+    const struct spill_part parts[] = { { m->floats, 2 * m->values * sizeof *m->floats }, { m->rgb, image_bytes(m) } };
+    return spill_put(m->spill, 2, parts, &m->place[pair], err);
 }
 
 static wn_status fetch(const struct maker *m, uint64_t pair, wn_error *err)
 {
-    return spill_get(m->spill, m->place[pair], m->floats, 2 * m->values * sizeof *m->floats, m->rgb, image_bytes(m),
-                     err);
+    const struct spill_part parts[] = { { m->floats, 2 * m->values * sizeof *m->floats }, { m->rgb, image_bytes(m) } };
+    return spill_get(m->spill, m->place[pair], 2, parts, err);
 }
 
 static void compare_latents(const struct maker *m, struct drift_pair *p, const float *b)

@@ -2,6 +2,8 @@
  * places them; both from the graphs that the sampler runs. */
 #include "cli/memory_plan.h"
 
+#include "spec/bounds.h"
+
 #include <string.h>
 
 enum { TYPES = 4 };
@@ -43,14 +45,29 @@ static bool is_known(const wn_workload_api *api, const char *synthetic)
     return false;
 }
 
-static wn_status open_both(struct cli *c, const struct spec *spec, const char *synthetic, struct memory_plan *plan,
-                           wn_error *err)
+/* The whole canvas and those that the search drafts on are there together. */
+static wn_status open_one(struct process *process, const struct spec *spec, const wn_workload_request *request,
+                          struct workload *w, wn_error *err)
+{
+    const uint64_t shrinks = spec_shrinks(spec);
+    WN_TRY(workload_open(process, spec, request, w, err));
+    for (uint32_t factor = 2; factor <= WN_SHRINK_MAX; factor++)
+        if (shrinks >> factor & 1)
+            WN_TRY(workload_add_canvas(w, spec->canvas.width_px / factor, spec->canvas.height_px / factor, err));
+    return WN_OK;
+}
+
+static wn_status open_all(struct cli *c, const struct spec *spec, const char *synthetic, struct memory_plan *plan,
+                          wn_error *err)
 {
     const wn_workload_request as_it_is = { .synthetic = synthetic, .blocks = { UINT64_MAX, UINT64_MAX } };
-    wn_workload_request single = as_it_is;
+    wn_workload_request tiled = as_it_is;
+    tiled.tiles = 1;
+    wn_workload_request single = tiled;
     single.batch = 1;
-    WN_TRY(workload_open(&c->process, spec, &as_it_is, &plan->now, err));
-    return workload_open(&c->process, spec, &single, &plan->single, err);
+    WN_TRY(open_one(&c->process, spec, &as_it_is, &plan->now, err));
+    WN_TRY(open_one(&c->process, spec, &tiled, &plan->tiled, err));
+    return open_one(&c->process, spec, &single, &plan->single, err);
 }
 
 int memory_plan_make(struct cli *c, const struct spec *spec, struct memory_plan *plan, bool *is_there)
@@ -69,29 +86,47 @@ int memory_plan_make(struct cli *c, const struct spec *spec, struct memory_plan 
         return code;
     plan->model = synthetic ? synthetic : text_option(&spec->sampler, "model");
     plan->dtype = text_option(&spec->sampler, "dtype");
-    open_both(c, spec, synthetic, plan, &plan->why);
+    open_all(c, spec, synthetic, plan, &plan->why);
     return EXIT_FINE;
 }
 
 void memory_plan_end(struct memory_plan *plan)
 {
     workload_close(&plan->now);
+    workload_close(&plan->tiled);
     workload_close(&plan->single);
 }
 
 /* ---- what fits ------------------------------------------------------------------------------------------------- */
 
-/* How a device can hold it, the least change first. */
-enum fit { FIT_KEPT, FIT_RELEASED, FIT_SWAPPED, FIT_SINGLE, FIT_NOT };
+/* How a device can hold it, what costs least time first: a picture decoded in tiles takes a hundredth more at
+ * most, a prompt whose weights are loaded anew some seconds. */
+enum fit { FIT_KEPT, FIT_TILED, FIT_RELEASED, FIT_RELEASED_TILED, FIT_SWAPPED, FIT_SWAPPED_TILED, FIT_SINGLE, FIT_NOT };
+
+#define IN_TILES "\"decode\": \"tiles\""
+#define RELEASED "\"encoders\": \"release\""
+#define SWAPPED  "\"encoders\": \"swap\""
+
+static const struct {
+    enum workload_mode mode;
+    int is_tiled;
+    const char *word, *key, *options;
+} fits[] = {
+    [FIT_KEPT] = { WORKLOAD_KEEP, 0, "fits", "keep", NULL },
+    [FIT_TILED] = { WORKLOAD_KEEP, 1, "tiles", "keep, tiles", IN_TILES },
+    [FIT_RELEASED] = { WORKLOAD_RELEASE, 0, "release", "release", RELEASED },
+    [FIT_RELEASED_TILED] = { WORKLOAD_RELEASE, 1, "rel.+tiles", "release, tiles", RELEASED " and " IN_TILES },
+    [FIT_SWAPPED] = { WORKLOAD_SWAP, 0, "swap", "swap", SWAPPED },
+    [FIT_SWAPPED_TILED] = { WORKLOAD_SWAP, 1, "swap+tiles", "swap, tiles", SWAPPED " and " IN_TILES },
+    [FIT_SINGLE] = { WORKLOAD_SWAP, 1, "batch 1", "swap, tiles, batch 1", SWAPPED ", " IN_TILES " and \"batch\": 1" },
+    [FIT_NOT] = { WORKLOAD_SWAP, 1, NULL, "too large", NULL },
+};
 
 static enum fit fit_of(const struct memory_plan *p, const struct workload_type *type, double device)
 {
-    static const enum fit fits[] = {
-        [WORKLOAD_KEEP] = FIT_KEPT, [WORKLOAD_RELEASE] = FIT_RELEASED, [WORKLOAD_SWAP] = FIT_SWAPPED
-    };
-    for (int mode = WORKLOAD_KEEP; mode <= WORKLOAD_SWAP; mode++)
-        if (workload_peak(&p->now, type, (enum workload_mode)mode) <= usable * device)
-            return fits[mode];
+    for (int fit = FIT_KEPT; fit < FIT_SINGLE; fit++)
+        if (workload_peak(fits[fit].is_tiled ? &p->tiled : &p->now, type, fits[fit].mode) <= usable * device)
+            return (enum fit)fit;
     return workload_peak(&p->single, type, WORKLOAD_SWAP) <= usable * device ? FIT_SINGLE : FIT_NOT;
 }
 
@@ -127,6 +162,15 @@ static void write_parts(const struct memory_plan *p, struct buffer *out)
     }
 }
 
+static void write_samples(const struct memory_plan *p, struct buffer *out)
+{
+    char text[32];
+    for (uint32_t i = 0; i < p->now.count; i++)
+        if (p->now.parts[i].sample_bytes)
+            buffer_printf(out, "    %-24s %10s  of the host's memory; engine.state_memory counts it\n",
+                          "each sample remembers", size((double)p->now.parts[i].sample_bytes, text));
+}
+
 static void write_peaks(const struct memory_plan *p, struct buffer *out)
 {
     static const char *const names[] = { "the most, encoders keep", "the most, release", "the most, swap" };
@@ -142,15 +186,12 @@ static void write_peaks(const struct memory_plan *p, struct buffer *out)
 
 static void write_fit(const struct memory_plan *p, const struct workload_type *type, double device, struct buffer *out)
 {
-    static const char *const words[] = {
-        [FIT_KEPT] = "fits", [FIT_RELEASED] = "release", [FIT_SWAPPED] = "swap", [FIT_SINGLE] = "batch 1"
-    };
     const enum fit fit = fit_of(p, type, device);
     char bytes[32], text[48];
     if (fit == FIT_NOT)
         snprintf(text, sizeof text, "-%s", size(missing(p, type, device), bytes));
     else
-        snprintf(text, sizeof text, "%s", words[fit]);
+        snprintf(text, sizeof text, "%s", fits[fit].word);
     buffer_printf(out, " %10s", text);
 }
 
@@ -161,15 +202,12 @@ static void write_notes(const struct memory_plan *p, struct buffer *out)
     for (uint32_t d = 0; d < p->device_count; d++)
         for (int t = 0; t < TYPES; t++)
             used[fit_of(p, &workload_types[t], p->devices[d])] = true;
-    if (used[FIT_RELEASED])
-        buffer_text(out, "    release: fits with \"encoders\": \"release\"\n");
-    if (used[FIT_SWAPPED])
-        buffer_text(out, "    swap: fits with \"encoders\": \"swap\"\n");
-    if (used[FIT_SINGLE])
-        buffer_text(out, "    batch 1: fits with \"encoders\": \"swap\" and \"batch\": 1\n");
+    for (int fit = FIT_KEPT; fit < FIT_NOT; fit++)
+        if (used[fit] && fits[fit].options)
+            buffer_printf(out, "    %s: fits with %s\n", fits[fit].word, fits[fit].options);
     if (used[FIT_NOT])
-        buffer_text(
-            out, "    -N: too large by N with both; so much of the weights is streamed from the host in each step\n");
+        buffer_text(out, "    -N: too large by N with swap, tiles and batch 1; so much of the weights is streamed from "
+                         "the host in each step\n");
 }
 
 static void write_devices(const struct memory_plan *p, struct buffer *out)
@@ -196,6 +234,7 @@ void memory_plan_text(const struct memory_plan *p, struct buffer *out)
     write_parts(p, out);
     write_peaks(p, out);
     write_devices(p, out);
+    write_samples(p, out);
     write_notes(p, out);
 }
 
@@ -221,19 +260,19 @@ static void write_part(struct json_text *j, const wn_workload_part *part)
     json_key_u64(j, "activation_bytes", part->activation_bytes);
     json_key_u64(j, "items", part->max_items);
     json_key_number(j, "flops", part->flops);
+    json_key_u64(j, "sample_bytes", part->sample_bytes);
     json_key(j, "stays"), json_bool(j, part->transient == 0);
     json_end(j);
 }
 
 static void write_device(struct json_text *j, const struct memory_plan *p, double device)
 {
-    static const char *const words[] = { "keep", "release", "swap", "swap, batch 1", "too large" };
     json_object(j);
     json_key_number(j, "memory_bytes", device);
     json_key(j, "fit");
     json_object(j);
     for (int t = 0; t < TYPES; t++)
-        json_key_string(j, workload_types[t].name, words[fit_of(p, &workload_types[t], device)]);
+        json_key_string(j, workload_types[t].name, fits[fit_of(p, &workload_types[t], device)].key);
     json_end(j);
     double streamed[TYPES];
     for (int t = 0; t < TYPES; t++)

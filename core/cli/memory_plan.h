@@ -5,9 +5,9 @@
 #include "cli/workload.h"
 
 struct memory_plan {
-    struct workload now, single; /* as the options say, and one picture at a time */
-    const char *model;           /* its name for people */
-    const char *dtype;           /* the sampler's option, or NULL */
+    struct workload now, tiled, single; /* as the options say, decoded in tiles, and one picture at a time too */
+    const char *model;                  /* its name for people */
+    const char *dtype;                  /* the sampler's option, or NULL */
     double devices[WORKLOAD_DEVICES];
     uint32_t device_count;
     wn_error why; /* code WN_OK: there is a plan; else the reason why not */

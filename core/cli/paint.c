@@ -57,6 +57,7 @@ wn_status paint_begin(struct paint *p, wn_error *err)
     p->rgb = calloc((size_t)canvas->height_px * canvas->width_px, 3);
     if (!p->sigma || !p->noise || !p->x || !p->velocity || !p->rgb)
         return wn_fail(err, WN_E_MEMORY, "no memory for a picture of %u x %u px", canvas->width_px, canvas->height_px);
+    WN_TRY(velocities_open(vtable(p), p->instance->self, 1, &p->velocities, err));
     WN_TRY(start_schedule(p->spec, p->instance->self, p->sigma, err));
     return start_latent(p->spec, p->instance->self, p->values, &p->start, err);
 }
@@ -69,6 +70,7 @@ void paint_end(struct paint *p)
     free(p->x);
     free(p->velocity);
     free(p->rgb);
+    velocities_close(&p->velocities);
 }
 
 /* ---- noise ---- */
@@ -131,14 +133,13 @@ static void show(const struct paint *p, uint32_t done, double seconds)
         p->process->progress(p->process->progress_arg, done, steps, what);
 }
 
-static wn_status ask(const struct paint *p, const wn_cond *cond, const struct walk *w, float sigma, float *v,
-                     wn_error *err)
+static wn_status ask(struct paint *p, const wn_cond *cond, struct walk *w, float sigma, float *v, wn_error *err)
 {
     const wn_velocity_item item = { .x = w->x, .v = v, .cond = cond, .sigma = sigma };
     if (atomic_load(&p->process->cancelled))
         return wn_fail(err, WN_E_CANCELLED, "interrupted at step %u of %u; nothing was written", w->point,
                        p->spec->canvas.steps);
-    return vtable(p)->velocity(p->instance->self, &p->spec->canvas, 1, &item, err);
+    return velocities_ask(&p->velocities, &p->spec->canvas, 1, &item, &w, NULL, err);
 }
 
 static wn_status advance(struct paint *p, const wn_cond *cond, struct walk *w, wn_error *err)

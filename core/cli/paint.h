@@ -4,6 +4,7 @@
 #define WINNOW_CLI_PAINT_H
 
 #include "base/buffer.h"
+#include "engine/velocity.h"
 #include "plugin/instance.h"
 
 struct paint {
@@ -21,7 +22,8 @@ struct paint {
     float *x;               // [C, h, w]: noise at first, the clean latent at last
     bool keep_velocity;     /* for --save-velocity; set before paint_begin */
     float *velocity;        // [calls, C, h, w] when kept, else [C, h, w]
-    uint8_t *rgb;           // [height_px, width_px, 3]
+    struct velocities velocities;
+    uint8_t *rgb; // [height_px, width_px, 3]
 };
 
 /* Asks the sampler what it is and makes room. */

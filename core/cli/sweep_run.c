@@ -1,6 +1,7 @@
 /* sweep_run.c - points one after the other, each loaded when its turn comes. SWEEP/sweep.json says which are done; a
  * point that is not is run as any run is, so whatever ends a sweep, the same command goes on where it ended. The lock
- * in the sweep's folder keeps a second process out.
+ * in the sweep's folder keeps a second process out. What a point's sampler and verifiers are made of is loaded once for
+ * all points that follow it and want the same.
  */
 #include "cli/sweep.h"
 
@@ -25,6 +26,7 @@ struct runner {
     uint32_t point;
     double nfe_before, seconds_before; /* of the points that this process ran already */
     struct experiment_status last;     /* of the current point */
+    struct run_models models;          /* that points leave to one another */
 };
 
 /* ---- progress -------------------------------------------------------------------------------------------------- */
@@ -105,7 +107,7 @@ static int fail_load(struct runner *r, wn_status status, char *report, wn_error 
 static int run_point(struct runner *r)
 {
     char output[FILE_PATH_SIZE];
-    const struct run_watch watch = { show_status, r };
+    const struct run_watch watch = { show_status, r, &r->models };
     struct spec *spec = NULL;
     char *report = NULL;
     wn_error err = { 0 };
@@ -118,7 +120,6 @@ static int run_point(struct runner *r)
     const int code = run_experiment(r->c, spec, &watch);
     r->nfe_before += (double)r->last.nfe_sampled;
     r->seconds_before += r->last.seconds;
-    spec_free(spec);
     return code;
 }
 
@@ -207,7 +208,9 @@ int sweep_run(struct cli *c, const struct sweep *s)
         status = lock_take(s->output, &lock, &err);
     if (status == WN_OK)
         status = list_points(&r, &err);
-    const int code = status ? cli_fail(c, status, &err) : finish(&r, run_points(&r));
+    const int ran = status ? cli_fail(c, status, &err) : run_points(&r);
+    run_models_free(&r.models);
+    const int code = status ? ran : finish(&r, ran);
     lock_release(lock);
     arena_destroy(r.memory);
     return code;

@@ -50,6 +50,19 @@ wn_status workload_open(struct process *process, const struct spec *spec, const 
     return ask(w, &request, err);
 }
 
+wn_status workload_add_canvas(struct workload *w, uint64_t width_px, uint64_t height_px, wn_error *err)
+{
+    WN_TRY(w->api->resize(w->self, width_px, height_px, err));
+    for (uint32_t i = 0; i < w->count; i++) {
+        wn_workload_part part = { .struct_size = sizeof part };
+        if (w->parts[i].per_prompt)
+            continue;
+        WN_TRY(w->api->part(w->self, i, &part, err));
+        w->parts[i].activation_bytes += part.activation_bytes;
+    }
+    return WN_OK;
+}
+
 void workload_close(struct workload *w)
 {
     if (w->self)

@@ -26,6 +26,8 @@ const wn_workload_api *workload_of(const wn_plugin *sampler);
  * WN_E_ARG where synthetic is no size that the sampler knows. workload_close, also after a failure, ends it. */
 wn_status workload_open(struct process *process, const struct spec *spec, const wn_workload_request *change,
                         struct workload *w, wn_error *err);
+/* What is compiled for a canvas of another size too adds to activation_bytes: of pictures, not of prompts. */
+wn_status workload_add_canvas(struct workload *w, uint64_t width_px, uint64_t height_px, wn_error *err);
 void workload_close(struct workload *w); /* a zeroed one is fine */
 
 /* ---- memory ---- */

@@ -1,7 +1,8 @@
 /* The problem: searches hand in samples at any moment, a few at a time, and a sampler earns its keep only when its
  * batches are full. So one thread owns the sampler. It keeps a queue of waves from which samples are admitted, and an
- * array of active slots; every round is one velocity call over the slots, one solver step for each of them, and one
- * report of those that have arrived. Locks are taken once in a round, memory never.
+ * array of active slots; every round is one velocity call over the slots of one canvas, one solver step for each of
+ * them, and one report of those that have arrived. Locks are taken once in a round, memory only for what samplers
+ * remember.
  *
  * The oldest wave goes first: it is finished soonest, and is decoded and scored while the next is sampled. A search has
  * one wave at a time, so none can starve another.
@@ -9,14 +10,23 @@
  * Encoding is [serial] with velocity, so it happens here too, between rounds. */
 #include "engine/batcher.h"
 
+#include "engine/velocity.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { CANVASES = WN_SHRINK_MAX }; /* the run's and those that searches shrink it to */
 
 struct slot {
     struct task *task;
     float sigma;
 };
+
+static const wn_canvas *canvas_of(const struct slot *s)
+{
+    return s->task->conditioning->canvas;
+}
 
 struct batcher {
     struct batcher_setup setup;
@@ -35,22 +45,31 @@ struct batcher {
     uint32_t limit; /* batch, halved whenever memory runs out */
     uint32_t active_count;
     uint32_t ended_count;
-    struct slot *active;     /* [batch] */
+    struct slot *active;     /* [CANVASES][batch]: as many of each canvas */
+    struct slot *aside;      /* as large: scratch */
     struct task **ended;     /* [batch] */
     wn_velocity_item *items; /* [batch] */
-    float *velocity;         /* [batch][values] */
-    float *z;                /* [values] */
+    struct walk **walks;     /* [batch]: theirs */
+    struct velocities velocities;
+    float *velocity; /* [batch][values] */
+    float *z;        /* [values] */
 };
 
 /* ---- the queue ------------------------------------------------------------------------------------------------ */
 
 /* The next task of the oldest wave; NULL when none is waiting. */
+static struct task *next_waiting(const struct batcher *b)
+{
+    return b->waiting ? b->waiting->tasks[b->waiting->next] : NULL;
+}
+
 static struct task *take_waiting(struct batcher *b)
 {
     struct wave *w = b->waiting;
-    if (!w)
+    struct task *t = next_waiting(b);
+    if (!t)
         return NULL;
-    struct task *t = w->tasks[w->next++];
+    w->next++;
     if (w->next == w->count) {
         b->waiting = w->link;
         if (!b->waiting)
@@ -101,7 +120,7 @@ static wn_status encode(struct batcher *b, struct conditioning *c, wn_error *err
     }
     const struct batcher_setup *s = &b->setup;
     const double start = clock_seconds();
-    const wn_status status = s->sampler->encode(s->self, c->prompt, s->canvas, s->solver->sigma, &c->cond, err);
+    const wn_status status = s->sampler->encode(s->self, c->prompt, c->canvas, c->sigma, &c->cond, err);
     timeline_add(s->timeline, TIMELINE_ENCODE, start, clock_seconds(), 1);
     if (status != WN_OK) {
         name_error(b, status, "encoding the prompt", err);
@@ -115,7 +134,7 @@ static wn_status encode(struct batcher *b, struct conditioning *c, wn_error *err
 /* Whether the task needs a velocity; when not, it has arrived and waits for the next report. */
 static bool settle(struct batcher *b, struct task *t, float *sigma)
 {
-    if (solver_wants(b->setup.solver, t->conditioning->noise, t->walk, t->want_velocity, b->z, sigma))
+    if (solver_wants(t->walk->solver, t->conditioning->noise, t->walk, t->want_velocity, b->z, sigma))
         return true;
     b->ended[b->ended_count++] = t;
     return false;
@@ -126,12 +145,19 @@ static wn_status blame(struct batcher *b, wn_status status, const wn_error *err)
     return b->setup.blame(b->setup.arg, status, err);
 }
 
+/* A batch for each canvas. */
+static bool has_room(const struct batcher *b, const struct task *t)
+{
+    uint32_t count = b->ended_count;
+    for (uint32_t i = 0; i < b->active_count; i++)
+        count += canvas_of(&b->active[i]) == t->conditioning->canvas;
+    return count < b->limit;
+}
+
 static void admit(struct batcher *b)
 {
-    while (b->active_count + b->ended_count < b->limit) {
+    while (next_waiting(b) && has_room(b, next_waiting(b))) {
         struct task *t = take_waiting(b);
-        if (!t)
-            break;
         wn_error err = { 0 };
         const wn_status status = blame(b, encode(b, t->conditioning, &err), &err);
         float sigma;
@@ -145,15 +171,41 @@ static void admit(struct batcher *b)
 
 /* ---- one round ------------------------------------------------------------------------------------------------- */
 
+/* The slots on the first one's canvas come to stand first, all in their order; how many they are. */
+static uint32_t gather(struct batcher *b)
+{
+    const wn_canvas *canvas = b->active_count > 0 ? canvas_of(&b->active[0]) : NULL;
+    uint32_t n = 0, others = 0;
+    for (uint32_t i = 0; i < b->active_count; i++) {
+        const struct slot s = b->active[i];
+        if (canvas_of(&s) == canvas)
+            b->active[n++] = s;
+        else
+            b->aside[others++] = s;
+    }
+    memcpy(b->active + n, b->aside, others * sizeof *b->aside);
+    return n;
+}
+
+/* The first n slots, which had their turn, come to stand behind those on other canvases. */
+static void pass_turn(struct batcher *b, uint32_t n)
+{
+    const uint32_t others = b->active_count - n;
+    memcpy(b->aside, b->active, n * sizeof *b->aside);
+    memmove(b->active, b->active + n, others * sizeof *b->active);
+    memcpy(b->active + others, b->aside, n * sizeof *b->aside);
+}
+
 static void prepare_items(struct batcher *b, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         const struct task *t = b->active[i].task;
-        float *slab = b->velocity + i * b->setup.solver->values;
+        float *slab = b->velocity + i * b->setup.values;
         b->items[i].x = t->walk->x;
-        b->items[i].v = solver_keeps(b->setup.solver, t->walk) ? t->walk->v : slab;
+        b->items[i].v = solver_keeps(t->walk->solver, t->walk) ? t->walk->v : slab;
         b->items[i].cond = t->conditioning->cond;
         b->items[i].sigma = b->active[i].sigma;
+        b->walks[i] = t->walk;
     }
 }
 
@@ -162,7 +214,10 @@ static wn_status call(struct batcher *b, uint32_t first, uint32_t n, wn_error *e
 {
     const struct batcher_setup *s = &b->setup;
     const double start = clock_seconds();
-    const wn_status status = s->sampler->velocity(s->self, s->canvas, n, b->items + first, err);
+    const wn_canvas *canvas = b->active[first].task->conditioning->canvas;
+    uint32_t reused;
+    const wn_status status =
+        velocities_ask(&b->velocities, canvas, n, b->items + first, b->walks + first, &reused, err);
     const double end = clock_seconds();
     const double share = (end - start) / n;
     timeline_add(s->timeline, TIMELINE_SAMPLE, start, end, n);
@@ -172,6 +227,7 @@ static wn_status call(struct batcher *b, uint32_t first, uint32_t n, wn_error *e
         return name_error(b, status, "velocity", err);
     stats_add(&s->stats->velocity_calls, 1);
     stats_add(&s->stats->velocity_items, n);
+    stats_add(&s->stats->velocities_reused, reused);
     return WN_OK;
 }
 
@@ -179,7 +235,7 @@ static wn_status call(struct batcher *b, uint32_t first, uint32_t n, wn_error *e
 static uint32_t step(struct batcher *b, uint32_t i, uint32_t to)
 {
     struct task *t = b->active[i].task;
-    solver_take(b->setup.solver, t->conditioning->noise, t->walk, b->items[i].v, b->z);
+    solver_take(t->walk->solver, t->conditioning->noise, t->walk, b->items[i].v, b->z);
     float sigma;
     if (settle(b, t, &sigma))
         b->active[to++] = (struct slot){ t, sigma };
@@ -209,7 +265,8 @@ static void step_alone(struct batcher *b, uint32_t n)
 
 static void round_of(struct batcher *b)
 {
-    const uint32_t n = b->active_count < b->limit ? b->active_count : b->limit;
+    const uint32_t mine = gather(b), others = b->active_count - mine;
+    const uint32_t n = mine < b->limit ? mine : b->limit;
     prepare_items(b, n);
     wn_error err = { 0 };
     const wn_status status = blame(b, call(b, 0, n, &err), &err);
@@ -228,6 +285,8 @@ static void round_of(struct batcher *b)
             to = step(b, i, to);
         close_gap(b, n, to);
     }
+    if (others > 0 && b->active_count > others)
+        pass_turn(b, b->active_count - others);
     report_arrived(b);
 }
 
@@ -290,20 +349,28 @@ static void *engine_main(void *arg)
 
 static bool allocate(struct batcher *b)
 {
+    const struct batcher_setup *s = &b->setup;
     const uint64_t n = b->limit;
-    b->active = calloc(n, sizeof *b->active);
+    wn_error ignored;
+    b->active = calloc(CANVASES * n, sizeof *b->active);
+    b->aside = calloc(CANVASES * n, sizeof *b->aside);
     b->ended = calloc(n, sizeof(struct task *));
     b->items = calloc(n, sizeof *b->items);
-    b->velocity = calloc(n * b->setup.solver->values, sizeof *b->velocity);
-    b->z = calloc(b->setup.solver->values, sizeof *b->z);
-    return b->active && b->ended && b->items && b->velocity && b->z;
+    b->walks = calloc(n, sizeof(struct walk *));
+    b->velocity = calloc(n * s->values, sizeof *b->velocity);
+    b->z = calloc(s->values, sizeof *b->z);
+    return b->active && b->aside && b->ended && b->items && b->walks && b->velocity && b->z &&
+           velocities_open(s->sampler, s->self, b->limit, &b->velocities, &ignored) == WN_OK;
 }
 
 static void free_all(struct batcher *b)
 {
     free(b->active);
+    free(b->aside);
     free(b->ended);
     free(b->items);
+    free(b->walks);
+    velocities_close(&b->velocities);
     free(b->velocity);
     free(b->z);
     pthread_mutex_destroy(&b->mutex);
@@ -327,7 +394,7 @@ wn_status batcher_create(const struct batcher_setup *setup, struct batcher **out
     if (!allocate(b)) {
         free_all(b);
         return wn_fail(err, WN_E_MEMORY, "no memory for batches of %u samples of %llu values", setup->batch,
-                       (unsigned long long)setup->solver->values);
+                       (unsigned long long)setup->values);
     }
     if (pthread_create(&b->thread, NULL, engine_main, b) != 0) {
         free_all(b);

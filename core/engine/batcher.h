@@ -1,8 +1,9 @@
 /* batcher.h - the one thread that drives a sampler: tasks of all searches share its velocity calls.
  *
  * Batching is continuous: after each call, samples that have arrived leave and waiting ones take their places, so a
- * batch holds samples of different prompts at different noise levels. The oldest wave goes first; a search
- * has one at a time, so none starves another. What a sample becomes does not depend on who shares its batches.
+ * batch holds samples of different prompts at different noise levels, all of one canvas; where there are several, they
+ * take turns. The oldest wave goes first; a search has one at a time, so none starves another. What a sample becomes
+ * does not depend on who shares its batches.
  */
 #ifndef WINNOW_ENGINE_BATCHER_H
 #define WINNOW_ENGINE_BATCHER_H
@@ -15,9 +16,12 @@
 
 struct batcher;
 
-/* One prompt as the sampler wants it: encoded on the engine thread when the first of its samples is admitted. */
+/* One prompt on one canvas as the sampler wants it: encoded on the engine thread when the first of its samples is
+ * admitted. Samples share a call where they share a canvas, that is, this pointer. */
 struct conditioning {
     const wn_prompt *prompt;
+    const wn_canvas *canvas;
+    const float *sigma; /* of the schedule */
     const struct noise_source *noise;
     /* the batcher's */
     wn_cond *cond;  /* NULL until encoded */
@@ -46,8 +50,7 @@ struct batcher_setup {
     const wn_sampler *sampler;
     void *self;
     const char *name; /* of the sampler instance, for errors */
-    const wn_canvas *canvas;
-    const struct solver *solver;
+    uint64_t values;  /* of the largest latent */
     uint32_t batch;
     struct stats *stats;
     struct timeline *timeline; /* NULL = nobody looks */

@@ -17,6 +17,7 @@
 #define WINNOW_ENGINE_ENGINE_H
 
 #include "engine/batcher.h"
+#include "engine/ground.h"
 #include "engine/identity.h"
 #include "engine/timeline.h"
 #include "ledger/ledger.h"
@@ -47,6 +48,7 @@ struct engine {
     void *sampler_self;
     wn_sampler_info info;
     struct solver solver;
+    struct ground *smaller[WN_SHRINK_MAX + 1]; /* by factor: the canvases that the search's plan names; else NULL */
     uint32_t batch; /* samples in one velocity call */
     uint64_t latent_height;
     uint64_t latent_width;
@@ -91,6 +93,9 @@ const wn_verifier *engine_verifier(const struct engine *e, uint32_t index);
 uint32_t engine_glimpse(const struct engine *e, uint32_t verifier);
 /* Fills columns and solver.glimpse. [setup] */
 wn_status engine_make_columns(struct engine *e, wn_error *err);
+
+/* WN_E_ARG: none that the search's plan names. [any] */
+wn_status engine_shrink(const struct engine *e, uint64_t factor, const struct ground **ground, wn_error *err);
 
 /* Whether everybody should come to an end: the user interrupted, or the run failed. [any] */
 bool engine_is_stopping(const struct engine *e);

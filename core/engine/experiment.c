@@ -10,6 +10,7 @@
 #include "engine/scoring.h"
 #include "engine/start.h"
 #include "engine/trial.h"
+#include "engine/velocity.h"
 #include "spec/bounds.h"
 
 #include <errno.h>
@@ -44,6 +45,14 @@ const wn_verifier *engine_verifier(const struct engine *e, uint32_t index)
 bool engine_is_stopping(const struct engine *e)
 {
     return atomic_load_explicit(&e->process->cancelled, memory_order_relaxed) || atomic_load(&e->is_failed);
+}
+
+wn_status engine_shrink(const struct engine *e, uint64_t factor, const struct ground **ground, wn_error *err)
+{
+    *ground = factor <= WN_SHRINK_MAX ? e->smaller[factor] : NULL;
+    return *ground ? WN_OK
+                   : wn_fail(err, WN_E_ARG, "the search shrinks a canvas by %llu, which its plan does not say",
+                             (unsigned long long)factor);
 }
 
 void engine_fail(struct engine *e, const wn_error *err)
@@ -114,7 +123,18 @@ static wn_status make_schedule(struct experiment *x, wn_error *err)
                                  .sigma = x->sigma,
                                  .steps = steps,
                                  .values = values,
+                                 .memory_bytes = velocity_memory_bytes(e->sampler, e->sampler_self, &e->spec->canvas),
                                  .start = x->start };
+    return WN_OK;
+}
+
+/* Those that the search draws on, whose sizes were checked with the canvas. */
+static wn_status make_smaller(struct engine *e, wn_error *err)
+{
+    const uint64_t shrinks = spec_shrinks(e->spec);
+    for (uint32_t factor = 2; factor <= WN_SHRINK_MAX; factor++)
+        if (shrinks >> factor & 1)
+            WN_TRY(ground_make(e->spec, e->sampler_self, &e->info, factor, &e->smaller[factor], err));
     return WN_OK;
 }
 
@@ -134,8 +154,7 @@ static wn_status start_workers(struct engine *e, wn_error *err)
         .sampler = e->sampler,
         .self = e->sampler_self,
         .name = e->spec->sampler.plugin->name,
-        .canvas = &e->spec->canvas,
-        .solver = &e->solver,
+        .values = e->solver.values,
         .batch = e->batch,
         .stats = &e->stats,
         .timeline = e->timeline,
@@ -168,6 +187,7 @@ static wn_status set_up(struct experiment *x, wn_error *err)
     struct engine *e = &x->engine;
     WN_TRY(describe(x, err));
     WN_TRY(make_schedule(x, err));
+    WN_TRY(make_smaller(e, err));
     WN_TRY(engine_make_columns(e, err));
     WN_TRY(make_timeline(e, err));
     WN_TRY(allotment_create(&e->spec->run_budget, e->spec->prompt_count, e->spec->shares_budget, &e->allotment, err));
@@ -184,6 +204,8 @@ static void take_down(struct experiment *x)
     reuse_destroy(e->reuse);
     allotment_destroy(e->allotment);
     free(e->columns);
+    for (uint32_t i = 0; i <= WN_SHRINK_MAX; i++)
+        ground_free(e->smaller[i]);
     free(x->sigma);
     free(x->start);
     free(x->threads);
@@ -247,6 +269,7 @@ static void fill_status(struct experiment *x, struct experiment_status *out)
         .candidates_done = atomic_load(&s->candidates_done),
         .candidates_planned = x->planned,
         .nfe_sampled = items * e->info.evals_per_velocity,
+        .nfe_reused = atomic_load(&s->velocities_reused) * e->info.evals_per_velocity,
         .nfe_replayed = atomic_load(&s->nfe_replayed),
         .nfe_cached = atomic_load(&s->nfe_cached),
         .candidates_replayed = atomic_load(&s->candidates_replayed),
@@ -324,14 +347,16 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
     const struct experiment_status *s = &result->status;
     engine_event(&x->engine, "stop",
                  "%u prompts done, %u failed of %u%s: %llu candidates, %llu of them recorded before; %llu evaluations "
-                 "sampled, %llu recorded before, %llu from the cache (%llu pictures, %llu scores); %llu prompts "
+                 "sampled, %llu of them reused an earlier step, %llu recorded before, %llu from the cache (%llu "
+                 "pictures, %llu scores); %llu prompts "
                  "encoded; %llu states on disk, %llu drawn again; batches "
                  "%.0f %% full; %.1f s",
                  s->prompts_done, s->prompts_failed, s->prompt_count, result->interrupted ? ", interrupted" : "",
                  (unsigned long long)s->candidates_done, (unsigned long long)s->candidates_replayed,
-                 (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_replayed,
-                 (unsigned long long)s->nfe_cached, (unsigned long long)s->pictures_cached,
-                 (unsigned long long)s->scores_cached, (unsigned long long)atomic_load(&x->engine.stats.encodes),
+                 (unsigned long long)s->nfe_sampled, (unsigned long long)s->nfe_reused,
+                 (unsigned long long)s->nfe_replayed, (unsigned long long)s->nfe_cached,
+                 (unsigned long long)s->pictures_cached, (unsigned long long)s->scores_cached,
+                 (unsigned long long)atomic_load(&x->engine.stats.encodes),
                  (unsigned long long)atomic_load(&x->engine.stats.states_spilled),
                  (unsigned long long)atomic_load(&x->engine.stats.states_dropped),
                  s->nfe_sampled ? 100 * s->batch_fill : 0.0, s->seconds);

@@ -18,6 +18,7 @@ struct experiment_status {
     uint32_t prompts_done, prompts_failed, prompt_count;
     uint64_t candidates_done, candidates_planned;
     uint64_t nfe_sampled;  /* evaluations really made by this process */
+    uint64_t nfe_reused;   /* of those: cheaper ones, for what the sample remembered of the one before */
     uint64_t nfe_replayed; /* answered from the ledger */
     uint64_t nfe_cached;   /* answered from the cache that the spec names */
     uint64_t candidates_replayed;

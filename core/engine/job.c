@@ -1,6 +1,7 @@
 #include "engine/job.h"
 
 #include "engine/recorder.h"
+#include "engine/reuse.h"
 #include "engine/scoring.h"
 
 #include <math.h>
@@ -105,6 +106,7 @@ void job_free(struct job *job)
     struct trial *t = job->trial;
     if (job->has_room)
         scoring_image_gone(t->engine->scoring);
+    reuse_release(t->engine->reuse, job->claim);
     free((void *)(uintptr_t)job->image.rgb);
     free(job->lineage);
     free(job);

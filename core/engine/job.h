@@ -17,9 +17,10 @@ struct job {
     atomic_uint holders;
     atomic_bool is_discarded; /* failed or interrupted: not to be recorded */
     bool keeps_picture;
-    bool is_cached; /* its image came from the cache */
-    bool has_room;  /* its image counts as alive, or its place is reserved */
-    wn_image image; /* rgb is the job's own */
+    bool is_cached;      /* its image came from the cache */
+    struct claim *claim; /* of reuse.h: others wait for its image; NULL = none */
+    bool has_room;       /* its image counts as alive, or its place is reserved */
+    wn_image image;      /* rgb is the job's own */
     struct ledger_candidate record;
     char *lineage;
     uint32_t score_count;

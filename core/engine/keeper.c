@@ -18,20 +18,26 @@ static void unlink_state(struct keeper *k, struct kept *s)
     s->bytes = 0;
 }
 
-static uint64_t x_bytes(const struct keeper *k)
+static uint64_t x_bytes(const struct solver *solver)
 {
-    return solver_floats(k->solver) * sizeof(float);
+    return solver_floats(solver) * sizeof(float);
 }
 
-static uint64_t v_bytes(const struct keeper *k)
+static uint64_t v_bytes(const struct solver *solver)
 {
-    return k->solver->values * sizeof(float);
+    return solver->values * sizeof(float);
+}
+
+static uint64_t record_bytes(const struct solver *solver)
+{
+    return x_bytes(solver) + v_bytes(solver) + solver->memory_bytes;
 }
 
 void keeper_touch(struct keeper *k, struct kept *s)
 {
     unlink_state(k, s);
-    s->bytes = x_bytes(k) + (s->walk->v ? v_bytes(k) : 0);
+    const struct solver *solver = s->walk->solver;
+    s->bytes = x_bytes(solver) + (s->walk->v ? v_bytes(solver) : 0) + (s->walk->memory ? solver->memory_bytes : 0);
     s->newer = NULL;
     s->older = k->newest;
     *(s->older ? &s->older->newer : &k->oldest) = s;
@@ -45,17 +51,36 @@ void keeper_touch(struct keeper *k, struct kept *s)
 static bool is_drawn(const struct kept *s)
 {
     const struct walk *w = s->walk;
-    return s->has_stream && w->done == 0 && w->point == 0 && !w->is_halfway && !w->has_velocity;
+    return s->has_stream && w->done == 0 && w->point == 0 && !w->is_halfway && !w->has_velocity && !w->has_memory;
+}
+
+enum { STATE_PARTS = 3 };
+
+static void parts_of(const struct walk *w, struct spill_part parts[STATE_PARTS])
+{
+    parts[0] = (struct spill_part){ w->x, x_bytes(w->solver) };
+    parts[1] = (struct spill_part){ w->v, w->has_velocity ? v_bytes(w->solver) : 0 };
+    parts[2] = (struct spill_part){ w->memory, w->has_memory ? w->solver->memory_bytes : 0 };
 }
 
 static wn_status write_state(struct keeper *k, struct kept *s, wn_error *err)
 {
+    struct spill_part parts[STATE_PARTS];
     if (!k->file)
-        WN_TRY(spill_create(k->directory, x_bytes(k) + v_bytes(k), &k->file, err));
-    WN_TRY(
-        spill_put(k->file, s->walk->x, x_bytes(k), s->walk->v, s->walk->has_velocity ? v_bytes(k) : 0, &s->place, err));
+        WN_TRY(spill_create(k->directory, record_bytes(k->largest), &k->file, err));
+    parts_of(s->walk, parts);
+    WN_TRY(spill_put(k->file, STATE_PARTS, parts, &s->place, err));
     s->is_on_disk = true;
     return WN_OK;
+}
+
+static void free_state(struct walk *w)
+{
+    free(w->x);
+    free(w->v);
+    free(w->memory);
+    w->x = w->v = NULL;
+    w->memory = NULL;
 }
 
 static wn_status put_away(struct keeper *k, struct kept *s, wn_error *err)
@@ -66,9 +91,7 @@ static wn_status put_away(struct keeper *k, struct kept *s, wn_error *err)
         WN_TRY(write_state(k, s, err));
     stats_add(&k->stats->states_spilled, s->is_on_disk);
     unlink_state(k, s);
-    free(s->walk->x);
-    free(s->walk->v);
-    s->walk->x = s->walk->v = NULL;
+    free_state(s->walk);
     s->is_away = true;
     return WN_OK;
 }
@@ -82,15 +105,27 @@ wn_status keeper_settle(struct keeper *k, wn_error *err)
 
 /* ---- bringing back ----------------------------------------------------------------------------------------------- */
 
+static wn_status draw(struct keeper *k, struct kept *s, wn_error *err)
+{
+    const struct solver *solver = s->walk->solver;
+    const uint64_t values = solver_noise_values(solver);
+    float *noise = malloc(values * sizeof *noise);
+    if (!noise)
+        return wn_fail(err, WN_E_MEMORY, "no memory for a noise of %llu values", (unsigned long long)values);
+    noise_source_fill(k->source, s->stream, noise, values);
+    solver_begin(solver, noise, s->walk->x);
+    free(noise);
+    return WN_OK;
+}
+
 static wn_status fill(struct keeper *k, struct kept *s, wn_error *err)
 {
     struct walk *w = s->walk;
-    if (!s->is_on_disk) {
-        noise_source_fill(k->source, s->stream, w->x, k->solver->values);
-        solver_begin(k->solver, w->x, w->x);
-        return WN_OK;
-    }
-    WN_TRY(spill_get(k->file, s->place, w->x, x_bytes(k), w->v, w->has_velocity ? v_bytes(k) : 0, err));
+    struct spill_part parts[STATE_PARTS];
+    if (!s->is_on_disk)
+        return draw(k, s, err);
+    parts_of(w, parts);
+    WN_TRY(spill_get(k->file, s->place, STATE_PARTS, parts, err));
     spill_free(k->file, s->place);
     s->is_on_disk = false;
     return WN_OK;
@@ -99,19 +134,18 @@ static wn_status fill(struct keeper *k, struct kept *s, wn_error *err)
 static wn_status bring_back(struct keeper *k, struct kept *s, wn_error *err)
 {
     struct walk *w = s->walk;
-    w->x = calloc(1, x_bytes(k));
-    w->v = w->has_velocity ? malloc(v_bytes(k)) : NULL;
-    const bool has_memory = w->x && (w->v || !w->has_velocity);
-    const wn_status status =
-        has_memory ? fill(k, s, err)
-                   : wn_fail(err, WN_E_MEMORY, "no memory for a state of %llu bytes", (unsigned long long)x_bytes(k));
+    w->x = calloc(1, x_bytes(w->solver));
+    w->v = w->has_velocity ? malloc(v_bytes(w->solver)) : NULL;
+    w->memory = w->has_memory ? malloc(w->solver->memory_bytes) : NULL;
+    const bool has_room = w->x && (w->v || !w->has_velocity) && (w->memory || !w->has_memory);
+    const wn_status status = has_room ? fill(k, s, err)
+                                      : wn_fail(err, WN_E_MEMORY, "no memory for a state of up to %llu bytes",
+                                                (unsigned long long)record_bytes(w->solver));
     if (status == WN_OK) {
         s->is_away = false;
         return WN_OK;
     }
-    free(w->x);
-    free(w->v);
-    w->x = w->v = NULL;
+    free_state(w);
     return status;
 }
 

@@ -18,7 +18,7 @@ struct spill;
 struct kept {
     struct walk *walk;
     bool has_stream;
-    bool is_away; /* the walk's x and v are NULL; has_velocity stays */
+    bool is_away; /* the walk's x, v and memory are NULL; has_velocity and has_memory stay */
     bool is_on_disk;
     uint64_t stream; /* of the noise that the walk began with, when has_stream */
     uint64_t place;  /* on disk */
@@ -28,7 +28,7 @@ struct kept {
 };
 
 struct keeper {
-    const struct solver *solver;
+    const struct solver *largest; /* of the canvas whose states are */
     const struct noise_source *source;
     const char *directory; /* for the file */
     struct stats *stats;

@@ -118,6 +118,10 @@ static wn_status read_all(const struct tree_node *root, struct lineage *out, wn_
     out->has_stream = tree_get(root, "stream") != NULL;
     if (out->has_stream)
         WN_TRY(read_stream(&out->blends, root, &out->stream, err));
+    const struct tree_node *shrink = tree_get(root, "shrink");
+    out->shrink = 1;
+    if (shrink && (!is_u64(shrink, &out->shrink) || out->shrink < 2 || out->shrink > WN_SHRINK_MAX))
+        return bad(root, "shrink", "a factor of a smaller canvas", err);
     return read_moves(root, out, err);
 }
 

@@ -8,6 +8,7 @@ struct lineage {
     struct identity noise;
     bool has_stream; /* else the search made the noise itself */
     uint64_t stream; /* of the noise, when has_stream */
+    uint64_t shrink; /* of the canvas that the moves are on; 1: the run's own */
     uint32_t move_count;
     struct move *moves;
     struct blends blends; /* those that the streams name */

@@ -4,9 +4,12 @@
 
 #include "base/image_file.h"
 #include "engine/experiment.h"
+#include "engine/ground.h"
 #include "engine/lineage.h"
 #include "engine/start.h"
 #include "engine/trial.h"
+#include "engine/velocity.h"
+#include "spec/bounds.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +20,13 @@ struct made {
     void *self;
     const wn_prompt *prompt;
     wn_sampler_info info;
-    struct solver solver;
-    float *sigma;
+    struct ground *ground; /* the canvas that it is on */
+    struct solver solver;  /* the ground's, with the start */
     float *start; /* of the spec's picture, or NULL */
     struct noise_source source;
     struct lineage lineage;
     struct walk walk;
+    struct velocities velocities;
     float *v; /* as the sampler gives it; the walk keeps a copy where it needs one */
     float *z; /* scratch */
     struct replay_result *result;
@@ -51,18 +55,30 @@ wn_status replay_needs_search(const struct ledger_candidate *c, bool *needs, wn_
 
 static wn_status describe(struct made *m, wn_error *err)
 {
-    const struct spec *spec = m->r->spec;
-    uint64_t positions;
+    const wn_canvas *canvas = &m->r->spec->canvas;
+    uint64_t values;
     m->info.struct_size = sizeof m->info;
     WN_TRY(m->sampler->describe(m->self, &m->info, err));
     m->info.model_key[sizeof m->info.model_key - 1] = '\0';
     snprintf(m->result->model_key, sizeof m->result->model_key, "%s", m->info.model_key);
-    positions =
-        (spec->canvas.width_px / m->info.latent_stride_px) * (spec->canvas.height_px / m->info.latent_stride_px);
-    m->solver = (struct solver){ .method = (enum spec_solver)spec->solver, .steps = spec->canvas.steps };
-    if (__builtin_mul_overflow(positions, m->info.latent_channels, &m->solver.values) || m->solver.values > 1u << 28)
+    const uint64_t positions =
+        (canvas->width_px / m->info.latent_stride_px) * (canvas->height_px / m->info.latent_stride_px);
+    if (__builtin_mul_overflow(positions, m->info.latent_channels, &values) || values > 1u << 28)
         return wn_fail(err, WN_E_MEMORY, "a latent of %llu x %llu values is too large",
                        (unsigned long long)m->info.latent_channels, (unsigned long long)positions);
+    return WN_OK;
+}
+
+/* A size that the sampler makes: those of the search were checked with it. */
+static wn_status find_canvas(struct made *m, wn_error *err)
+{
+    const struct spec *spec = m->r->spec;
+    const uint64_t shrink = m->lineage.shrink;
+    if (shrink > 1 && !(spec_shrinks(spec) >> shrink & 1))
+        return wn_fail(err, WN_E_FORMAT, "lineage: /shrink is %llu, which is none of the run's search",
+                       (unsigned long long)shrink);
+    WN_TRY(ground_make(spec, m->self, &m->info, (uint32_t)shrink, &m->ground, err));
+    m->solver = m->ground->solver;
     return WN_OK;
 }
 
@@ -71,18 +87,18 @@ static wn_status make_ground(struct made *m, wn_error *err)
     const struct spec *spec = m->r->spec;
     WN_TRY(describe(m, err));
     WN_TRY(lineage_read(m->r->candidate->lineage, &m->lineage, err));
+    WN_TRY(find_canvas(m, err));
     m->source = trial_noise(spec, m->prompt);
     m->source.blends = &m->lineage.blends;
-    m->sigma = calloc((size_t)spec->canvas.steps + 1, sizeof *m->sigma);
+    m->walk.solver = &m->solver;
     m->walk.x = calloc(m->solver.values, sizeof *m->walk.x);
     m->walk.v = calloc(m->solver.values, sizeof *m->walk.v);
     m->v = calloc(m->solver.values, sizeof *m->v);
     m->z = calloc(m->solver.values, sizeof *m->z);
-    m->solver.sigma = m->sigma;
-    if (!m->sigma || !m->walk.x || !m->walk.v || !m->v || !m->z)
+    if (!m->walk.x || !m->walk.v || !m->v || !m->z)
         return no_memory(m, err);
-    WN_TRY(start_schedule(spec, m->self, m->sigma, err));
     WN_TRY(start_latent(spec, m->self, m->solver.values, &m->start, err));
+    WN_TRY(velocities_open(m->sampler, m->self, 1, &m->velocities, err));
     m->solver.start = m->start;
     return WN_OK;
 }
@@ -105,10 +121,9 @@ static wn_status take_moves(struct made *m, wn_error *err)
 
 static wn_status check_identity(const struct made *m, wn_error *err)
 {
-    const struct spec *spec = m->r->spec;
     const char *key = m->r->model_key ? m->r->model_key : m->info.model_key;
     const struct identity context =
-        identity_context(spec, key, m->sampler->canvas_options, m->sigma, m->prompt->text);
+        identity_context(&m->ground->spec, key, m->sampler->canvas_options, m->solver.sigma, m->prompt->text);
     const struct identity id =
         identity_candidate(&context, &m->lineage.noise, &m->source, m->lineage.move_count, m->lineage.moves);
     if (strcmp(id.text, id_of(m)) == 0)
@@ -128,15 +143,15 @@ static wn_status seek_noise(struct made *m, wn_error *err)
     m->result->was_sought = true;
     WN_TRY(experiment_seek(r->spec, r->instances, r->process, r->ledger, (uint32_t)r->candidate->trial, &quest, err));
     m->result->nfe += quest.nfe;
-    memcpy(m->walk.x, quest.found, m->solver.values * sizeof *m->walk.x);
-    free(quest.found);
+    m->result->noise = quest.found;
     return WN_OK;
 }
 
 static wn_status draw_noise(struct made *m, wn_error *err)
 {
-    noise_source_fill(&m->source, m->lineage.stream, m->walk.x, m->solver.values);
-    const struct identity noise = identity_noise(m->walk.x, m->solver.values);
+    const uint64_t values = solver_noise_values(&m->solver);
+    noise_source_fill(&m->source, m->lineage.stream, m->result->noise, values);
+    const struct identity noise = identity_noise(m->result->noise, values);
     if (strcmp(noise.text, m->lineage.noise.text) == 0)
         return WN_OK;
     return wn_fail(err, WN_E_ARG,
@@ -146,15 +161,15 @@ static wn_status draw_noise(struct made *m, wn_error *err)
 
 static wn_status find_noise(struct made *m, wn_error *err)
 {
-    struct replay_result *result = m->result;
-    if (m->r->noise)
-        memcpy(m->walk.x, m->r->noise, m->solver.values * sizeof *m->walk.x);
-    else
-        WN_TRY(m->lineage.has_stream ? draw_noise(m, err) : seek_noise(m, err));
-    result->noise = malloc(m->solver.values * sizeof *result->noise);
-    if (!result->noise)
+    const uint64_t bytes = solver_noise_values(&m->solver) * sizeof *m->result->noise;
+    if (!m->r->noise && !m->lineage.has_stream)
+        return seek_noise(m, err);
+    m->result->noise = malloc(bytes);
+    if (!m->result->noise)
         return no_memory(m, err);
-    memcpy(result->noise, m->walk.x, m->solver.values * sizeof *result->noise);
+    if (!m->r->noise)
+        return draw_noise(m, err);
+    memcpy(m->result->noise, m->r->noise, bytes);
     return WN_OK;
 }
 
@@ -166,13 +181,14 @@ static wn_status name_error(const struct made *m, const char *what, wn_error *er
     return wn_fail(err, inner.code, "%s: %s: %.900s", m->r->spec->sampler.plugin->name, what, inner.message);
 }
 
-static wn_status ask(const struct made *m, const wn_cond *cond, float sigma, wn_error *err)
+static wn_status ask(struct made *m, const wn_cond *cond, float sigma, wn_error *err)
 {
     const wn_velocity_item item = { .x = m->walk.x, .v = m->v, .cond = cond, .sigma = sigma };
     if (atomic_load(&m->r->process->cancelled))
         return wn_fail(err, WN_E_CANCELLED, "interrupted at point %u of %u; nothing was written", m->walk.point,
                        m->solver.steps);
-    const wn_status status = m->sampler->velocity(m->self, &m->r->spec->canvas, 1, &item, err);
+    const wn_status status = velocities_ask(&m->velocities, &m->ground->spec.canvas, 1, &item,
+                                            (struct walk *[]){ &m->walk }, NULL, err);
     return status == WN_OK || status == WN_E_CANCELLED ? status : name_error(m, "velocity", err);
 }
 
@@ -199,16 +215,16 @@ void replay_forget(const struct replay *r)
 static wn_status encode(struct made *m, wn_cond **cond, wn_error *err)
 {
     struct replay_prompt *kept = m->r->kept;
-    if (kept && kept->prompt == m->prompt && kept->cond) {
+    if (kept && kept->prompt == m->prompt && kept->shrink == m->lineage.shrink && kept->cond) {
         *cond = kept->cond;
         return WN_OK;
     }
     replay_forget(m->r);
     *cond = NULL;
-    if (m->sampler->encode(m->self, m->prompt, &m->r->spec->canvas, m->sigma, cond, err) != WN_OK)
+    if (m->sampler->encode(m->self, m->prompt, &m->ground->spec.canvas, m->solver.sigma, cond, err) != WN_OK)
         return name_error(m, "encoding the prompt", err);
     if (kept)
-        *kept = (struct replay_prompt){ m->prompt, *cond };
+        *kept = (struct replay_prompt){ m->prompt, m->lineage.shrink, *cond };
     return WN_OK;
 }
 
@@ -224,7 +240,7 @@ static wn_status walk(struct made *m, wn_error *err)
 
 static wn_status decode(struct made *m, wn_error *err)
 {
-    const wn_canvas *canvas = &m->r->spec->canvas;
+    const wn_canvas *canvas = &m->ground->spec.canvas;
     const bool is_finished = m->r->candidate->finished;
     const bool has_preview = (m->info.flags & WN_SAMPLER_PREVIEW) != 0;
     uint8_t *rgb = malloc((size_t)canvas->width_px * canvas->height_px * 3);
@@ -247,7 +263,7 @@ static wn_status make(struct made *m, wn_error *err)
     WN_TRY(take_moves(m, err));
     WN_TRY(check_identity(m, err));
     WN_TRY(find_noise(m, err));
-    solver_begin(&m->solver, m->walk.x, m->walk.x);
+    solver_begin(&m->solver, m->result->noise, m->walk.x);
     WN_TRY(walk(m, err));
     return decode(m, err);
 }
@@ -270,8 +286,9 @@ wn_status replay_run(const struct replay *r, struct replay_result *result, wn_er
         replay_result_finish(result);
     }
     walk_finish(&m.walk);
+    velocities_close(&m.velocities);
     lineage_finish(&m.lineage);
-    free(m.sigma);
+    ground_free(m.ground);
     free(m.start);
     free(m.v);
     free(m.z);

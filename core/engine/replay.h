@@ -13,6 +13,7 @@
 /* What the candidates of one prompt share, from call to call; zeroed at first, replay_forget ends it. */
 struct replay_prompt {
     const wn_prompt *prompt;
+    uint64_t shrink; /* of the canvas */
     struct wn_cond *cond;
 };
 
@@ -27,14 +28,14 @@ struct replay {
     /* Where the same noise and moves are wanted of the same model computed in another way (another dtype makes another
      * model_key): the key that it has as the run computed it. NULL: the sampler's own. */
     const char *model_key;
-    const float *noise; // [values]: the candidate's, found before; NULL: drawn or sought
+    const float *noise; // [values of a noise]: the candidate's, found before; NULL: drawn or sought
 };
 
 /* replay_result_finish ends it. */
 struct replay_result {
     wn_image image;  /* of an unfinished candidate the preview that was scored */
     uint64_t values; /* of a latent */
-    float *noise;    // [values]
+    float *noise;    // [values; more where it was shrunk]
     float *latent;   // [values]: clean, what the image is decoded from
     uint64_t nfe;    /* really spent */
     bool was_sought; /* the noise, by running the search */

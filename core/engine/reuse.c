@@ -13,12 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DEVICES = 16 };
+enum { MAX_DEVICES = 16, CLAIM_LISTS = 256 };
+
+/* A picture that is being made. */
+struct claim {
+    struct cache_key key;
+    struct claim *next;
+};
 
 struct reuse {
     struct engine *engine;
     struct cache *cache;
-    char maker[65]; /* hash of what makes pictures here */
+    char maker[65];        /* hash of what makes pictures here */
+    pthread_mutex_t mutex; /* guards the claims */
+    pthread_cond_t released;
+    struct claim *claims[CLAIM_LISTS]; /* by the first two digits of their keys */
 };
 
 /* Before the pixels. */
@@ -99,9 +108,10 @@ static struct cache_key score_key(const struct reuse *r, const struct cache_key 
     return key;
 }
 
-static uint64_t pixels_bytes(const struct reuse *r, bool is_finished)
+static uint64_t pixels_bytes(const struct reuse *r, const wn_canvas *canvas, bool is_finished)
 {
-    return scoring_image_bytes(r->engine) * (is_finished ? 1 + r->engine->solver.glimpse_count : 1);
+    const uint64_t bytes = (uint64_t)canvas->width_px * canvas->height_px * 3;
+    return bytes * (is_finished ? 1 + r->engine->solver.glimpse_count : 1);
 }
 
 /* ---- scores ---------------------------------------------------------------------------------------------------- */
@@ -146,19 +156,25 @@ static void keep_scores(struct reuse *r, const struct job *job, const struct cac
 
 /* ---- pictures -------------------------------------------------------------------------------------------------- */
 
-bool reuse_knows(struct reuse *r, const char *candidate, bool is_finished)
+static bool is_there(struct reuse *r, const struct cache_key *key, const wn_canvas *canvas, bool is_finished)
+{
+    return cache_has(r->cache, key, sizeof(struct picture_head) + pixels_bytes(r, canvas, is_finished));
+}
+
+bool reuse_knows(struct reuse *r, const char *candidate, const wn_canvas *canvas, bool is_finished)
 {
     if (!r)
         return false;
     const struct cache_key key = picture_key(r, candidate, is_finished);
-    return cache_has(r->cache, &key, sizeof(struct picture_head) + pixels_bytes(r, is_finished));
+    return is_there(r, &key, canvas, is_finished);
 }
 
 bool reuse_load(struct reuse *r, struct job *job)
 {
     struct picture_head head;
     const bool is_finished = job->record.finished;
-    const uint64_t bytes = pixels_bytes(r, is_finished);
+    const wn_canvas *canvas = job->task.conditioning->canvas;
+    const uint64_t bytes = pixels_bytes(r, canvas, is_finished);
     const struct cache_key key = picture_key(r, job->record.id, is_finished);
     uint8_t *record = malloc(sizeof head + bytes);
     if (!record || !cache_get(r->cache, &key, record, sizeof head + bytes)) {
@@ -167,7 +183,7 @@ bool reuse_load(struct reuse *r, struct job *job)
     }
     memcpy(&head, record, sizeof head);
     memmove(record, record + sizeof head, bytes);
-    job->image = (wn_image){ r->engine->spec->canvas.width_px, r->engine->spec->canvas.height_px, record };
+    job->image = (wn_image){ canvas->width_px, canvas->height_px, record };
     job->task.seconds += head.sample_seconds;
     job->record.sample_seconds = job->task.seconds;
     job->record.decode_seconds = head.decode_seconds;
@@ -186,10 +202,83 @@ void reuse_keep(struct reuse *r, const struct job *job)
     const struct cache_key key = picture_key(r, job->record.id, is_finished);
     const struct picture_head head = { job->record.sample_seconds, job->record.decode_seconds };
     if (!job->is_cached)
-        cache_put(r->cache, &key, &head, sizeof head, job->image.rgb, pixels_bytes(r, is_finished));
+        cache_put(r->cache, &key, &head, sizeof head, job->image.rgb,
+                  pixels_bytes(r, job->task.conditioning->canvas, is_finished));
     for (uint32_t c = 0, n; c < job->score_count; c += n ? n : 1)
         if ((n = columns_of(r, job, c)) > 0 && !job->is_known[c] && job->scores[c].metric)
             keep_scores(r, job, &key, c, n);
+}
+
+/* ---- claims ---------------------------------------------------------------------------------------------------- */
+
+static struct claim **claims_of(struct reuse *r, const struct cache_key *key)
+{
+    const char digits[3] = { key->hex[0], key->hex[1], 0 };
+    return &r->claims[strtoul(digits, NULL, 16)];
+}
+
+static bool is_claimed(struct reuse *r, const struct cache_key *key)
+{
+    const struct claim *c = *claims_of(r, key);
+    while (c && strcmp(c->key.hex, key->hex) != 0)
+        c = c->next;
+    return c != NULL;
+}
+
+static bool are_claimed(struct reuse *r, const struct wish *first)
+{
+    for (; first; first = first->next)
+        if (first->claim && is_claimed(r, &first->claim->key))
+            return true;
+    return false;
+}
+
+/* Under the lock, so that nothing is released unkept between looking and claiming. */
+static void look_or_claim(struct reuse *r, struct wish *w)
+{
+    struct claim *c = w->claim;
+    if (!c)
+        return;
+    w->is_known = is_there(r, &c->key, w->canvas, w->is_finished);
+    if (w->is_known) {
+        w->claim = NULL;
+        free(c);
+        return;
+    }
+    struct claim **list = claims_of(r, &c->key);
+    c->next = *list;
+    *list = c;
+}
+
+void reuse_ask(struct reuse *r, struct wish *first)
+{
+    for (struct wish *w = r ? first : NULL; w; w = w->next) {
+        w->claim = calloc(1, sizeof *w->claim);
+        if (w->claim)
+            w->claim->key = picture_key(r, w->candidate, w->is_finished);
+    }
+    if (!r || !first)
+        return;
+    pthread_mutex_lock(&r->mutex);
+    while (are_claimed(r, first))
+        pthread_cond_wait(&r->released, &r->mutex);
+    for (struct wish *w = first; w; w = w->next)
+        look_or_claim(r, w);
+    pthread_mutex_unlock(&r->mutex);
+}
+
+void reuse_release(struct reuse *r, struct claim *claim)
+{
+    if (!claim)
+        return;
+    pthread_mutex_lock(&r->mutex);
+    struct claim **at = claims_of(r, &claim->key);
+    while (*at != claim)
+        at = &(*at)->next;
+    *at = claim->next;
+    pthread_cond_broadcast(&r->released);
+    pthread_mutex_unlock(&r->mutex);
+    free(claim);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------ */
@@ -203,19 +292,24 @@ wn_status reuse_create(struct engine *e, struct reuse **out, wn_error *err)
     if (!r)
         return wn_fail(err, WN_E_MEMORY, "no memory for a cache");
     r->engine = e;
+    pthread_mutex_init(&r->mutex, NULL);
+    pthread_cond_init(&r->released, NULL);
     wn_status status = name_maker(r, err);
     if (status == WN_OK)
         status = cache_open(e->spec->engine.cache, e->spec->engine.cache_bytes, &r->cache, err);
     if (status == WN_OK)
         *out = r;
     else
-        free(r);
+        reuse_destroy(r);
     return status;
 }
 
 void reuse_destroy(struct reuse *r)
 {
-    if (r)
-        cache_close(r->cache);
+    if (!r)
+        return;
+    cache_close(r->cache);
+    pthread_mutex_destroy(&r->mutex);
+    pthread_cond_destroy(&r->released);
     free(r);
 }

@@ -35,6 +35,11 @@ struct scoring {
 
 /* ---- images ---------------------------------------------------------------------------------------------------- */
 
+static const wn_canvas *canvas_of(const struct job *job)
+{
+    return job->task.conditioning->canvas;
+}
+
 uint64_t scoring_image_bytes(const struct engine *e)
 {
     return (uint64_t)e->spec->canvas.width_px * e->spec->canvas.height_px * 3;
@@ -89,7 +94,7 @@ static uint8_t *add_image(struct scoring *s, struct job *job)
     if (!s->engine->has_comparative) /* else it has its room */
         wait_for_room(s, 1);
     job->has_room = true;
-    const wn_canvas *canvas = &s->engine->spec->canvas;
+    const wn_canvas *canvas = canvas_of(job);
     job->image = (wn_image){ canvas->width_px, canvas->height_px, rgb };
     return rgb;
 }
@@ -176,10 +181,10 @@ void scoring_fail(struct scoring *s, struct job *job, wn_status status, const wn
 
 /* ---- decoding -------------------------------------------------------------------------------------------------- */
 
-static wn_status check_finite(const struct engine *e, const float *x)
+static wn_status check_finite(uint64_t values, const float *x)
 {
     float worst = 0;
-    for (uint64_t i = 0; i < e->solver.values; i++)
+    for (uint64_t i = 0; i < values; i++)
         worst += x[i] * 0.0f; /* NaN once anything is not finite */
     return worst == 0 ? WN_OK : WN_E_INTERNAL;
 }
@@ -189,8 +194,8 @@ static const float *latent_of(struct scoring *s, const struct job *job, uint32_t
 {
     if (is_finished)
         return job->task.walk->x;
-    float *slot = s->latents + i * s->engine->solver.values;
-    solver_x0(&s->engine->solver, job->task.walk, slot);
+    float *slot = s->latents + i * s->engine->solver.values; /* of the largest canvas */
+    solver_x0(job->task.walk->solver, job->task.walk, slot);
     return slot;
 }
 
@@ -200,7 +205,7 @@ static wn_status prepare(struct scoring *s, struct job *job, uint32_t i, bool is
     if (engine_is_stopping(s->engine))
         return wn_fail(err, WN_E_CANCELLED, "the run was interrupted");
     *x0 = latent_of(s, job, i, is_finished);
-    if (check_finite(s->engine, *x0) != WN_OK)
+    if (check_finite(job->task.walk->solver->values, *x0) != WN_OK)
         return wn_fail(err, WN_E_INTERNAL, "%s: the latent of candidate %s has values that are not finite",
                        s->engine->spec->sampler.plugin->name, job->record.id);
     *rgb = add_image(s, job);
@@ -222,7 +227,7 @@ static wn_status decode_some(struct scoring *s, uint32_t count, struct job *cons
     const bool has_preview = (e->info.flags & WN_SAMPLER_PREVIEW) != 0;
     const int32_t quality = is_finished || !has_preview ? WN_QUALITY_FULL : WN_QUALITY_PREVIEW;
     const double start = clock_seconds();
-    const wn_status status = e->sampler->decode(e->sampler_self, &e->spec->canvas, count, x0, quality, rgb, err);
+    const wn_status status = e->sampler->decode(e->sampler_self, canvas_of(jobs[0]), count, x0, quality, rgb, err);
     const double end = clock_seconds();
     const double share = (end - start) / count;
     timeline_add(e->timeline, TIMELINE_DECODE, start, end, count);
@@ -257,7 +262,7 @@ static wn_status decode_all(struct scoring *s, uint32_t count, struct job *const
     return is_finished ? decode_glimpses(s, count, jobs, rgb, err) : WN_OK;
 }
 
-/* Jobs that are all finished, or none. When the sampler refuses them together they are tried alone. */
+/* Jobs of one canvas that are all finished, or none. When the sampler refuses them together they are tried alone. */
 static void decode_group(struct scoring *s, uint32_t count, struct job *const *jobs, bool is_finished)
 {
     struct job *ready[DECODE_BATCH];
@@ -291,12 +296,24 @@ static void decode_group(struct scoring *s, uint32_t count, struct job *const *j
     }
 }
 
-static uint32_t pick(uint32_t count, struct job *const *jobs, bool is_finished, struct job **out)
+static bool is_finished_job(const struct job *job)
 {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < count; i++)
-        if (jobs[i]->set->entries[jobs[i]->entry].is_finished == is_finished)
+    return job->set->entries[job->entry].is_finished;
+}
+
+/* Moves those that are decoded with the first one out of *count jobs. */
+static uint32_t pick(uint32_t *count, struct job **jobs, struct job **out)
+{
+    const bool is_finished = is_finished_job(jobs[0]);
+    const wn_canvas *canvas = canvas_of(jobs[0]);
+    uint32_t n = 0, left = 0;
+    for (uint32_t i = 0; i < *count; i++) {
+        if (is_finished_job(jobs[i]) == is_finished && canvas_of(jobs[i]) == canvas)
             out[n++] = jobs[i];
+        else
+            jobs[left++] = jobs[i];
+    }
+    *count = left;
     return n;
 }
 
@@ -305,14 +322,12 @@ static void *decoder_main(void *arg)
     struct scoring *s = arg;
     struct job *jobs[DECODE_BATCH];
     uint32_t count;
-    while ((count = job_queue_pop(&s->queue, s->batch, jobs)) > 0) {
-        struct job *finished[DECODE_BATCH];
-        struct job *previews[DECODE_BATCH];
-        const uint32_t finished_count = pick(count, jobs, true, finished);
-        const uint32_t preview_count = pick(count, jobs, false, previews);
-        decode_group(s, finished_count, finished, true);
-        decode_group(s, preview_count, previews, false);
-    }
+    while ((count = job_queue_pop(&s->queue, s->batch, jobs)) > 0)
+        while (count > 0) {
+            struct job *group[DECODE_BATCH];
+            const uint32_t n = pick(&count, jobs, group);
+            decode_group(s, n, group, is_finished_job(group[0]));
+        }
     return NULL;
 }
 

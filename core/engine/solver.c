@@ -78,26 +78,63 @@ void walk_move_state(struct walk *to, struct walk *from)
 {
     to->x = from->x;
     to->v = from->v;
+    to->memory = from->memory;
     to->has_velocity = from->has_velocity;
+    to->has_memory = from->has_memory;
     to->is_halfway = from->is_halfway;
     to->point = from->point;
     to->done = from->done;
     from->x = NULL;
     from->v = NULL;
-    from->has_velocity = from->is_halfway = false;
+    from->memory = NULL;
+    from->has_velocity = from->has_memory = from->is_halfway = false;
     from->point = from->done = 0;
+}
+
+void walk_forget(struct walk *w)
+{
+    free(w->memory);
+    w->memory = NULL;
+    w->has_memory = false;
 }
 
 void walk_finish(struct walk *w)
 {
     free(w->x);
     free(w->v);
+    free(w->memory);
     free(w->moves);
     memset(w, 0, sizeof *w);
 }
 
+uint64_t solver_noise_values(const struct solver *s)
+{
+    return s->shrink > 1 ? s->values * s->shrink * s->shrink : s->values;
+}
+
+static float sum_block(const float *corner, uint64_t stride, uint32_t factor)
+{
+    double sum = 0;
+    for (uint32_t y = 0; y < factor; y++)
+        for (uint32_t x = 0; x < factor; x++)
+            sum += (double)corner[y * stride + x];
+    return (float)(sum / factor);
+}
+
+void solver_shrink(uint64_t planes, uint64_t rows, uint64_t columns, uint32_t factor, const float *noise, float *dst)
+{
+    const uint64_t stride = columns * factor;
+    for (uint64_t r = 0; r < planes * rows; r++)
+        for (uint64_t c = 0; c < columns; c++)
+            dst[r * columns + c] = sum_block(noise + r * factor * stride + c * factor, stride, factor);
+}
+
 void solver_begin(const struct solver *s, const float *noise, float *x)
 {
+    if (s->shrink > 1) {
+        solver_shrink(s->values / (s->rows * s->columns), s->rows, s->columns, s->shrink, noise, x);
+        return;
+    }
     if (x != noise)
         memcpy(x, noise, s->values * sizeof *x);
     if (!s->start)
@@ -192,6 +229,8 @@ static void step(const struct solver *s, const struct noise_source *source, stru
     else
         advance(s, w, v);
     w->has_velocity = false;
+    if (w->point == s->steps)
+        walk_forget(w);
 }
 
 static void jump_back(const struct solver *s, const struct noise_source *source, struct walk *w, float *z)
@@ -200,6 +239,7 @@ static void jump_back(const struct solver *s, const struct noise_source *source,
     noise_source_fill(source, m->stream, z, s->values);
     solver_renoise(s->values, w->x, z, s->sigma[w->point], s->sigma[m->point]);
     w->has_velocity = false;
+    walk_forget(w);
     end_move(w, m);
 }
 

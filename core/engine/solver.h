@@ -27,9 +27,12 @@ struct move {
 };
 
 struct walk {
-    float *x; /* [values] where the first `done` moves (and a part of the next) led; the glimpses behind it */
-    float *v; /* [values] or NULL: the velocity at x when has_velocity */
+    const struct solver *solver; /* of the canvas that it is on */
+    float *x;     /* [values] where the first `done` moves (and a part of the next) led; the glimpses behind it */
+    float *v;     /* [values] or NULL: the velocity at x when has_velocity */
+    void *memory; /* [memory_bytes] or NULL: what the sampler remembers of its last velocity, when has_memory */
     bool has_velocity;
+    bool has_memory;
     bool is_halfway; /* through a step of Heun: x is where Euler's would lead, v the velocity where it began */
     uint32_t point;  /* of x on the schedule */
     uint32_t done;
@@ -53,7 +56,11 @@ struct solver {
     const float *sigma; /* [steps + 1]; falls to 0, from 1 where start is NULL */
     uint32_t steps;
     uint64_t values;
-    const float *start; /* [values] of a picture to begin at, with noise over it; NULL: noise alone */
+    uint64_t memory_bytes; /* that a walk remembers between two velocities; 0 = none */
+    const float *start;    /* [values] of a picture to begin at, with noise over it; NULL: noise alone */
+    /* Of a canvas with sides of 1/shrink: it begins with the run's noise, of shrink^2 times as many values. */
+    uint32_t shrink;        /* 0 and 1: the run's own canvas */
+    uint64_t rows, columns; /* where it is not: of one channel's latent */
     /* Points whose x0-predictions a walk keeps as it goes by: what it thought of the image on the way. One that is
      * jumped over has the prediction from before the jump; one that is passed again, the last. */
     uint32_t glimpse_count;
@@ -68,16 +75,20 @@ uint64_t solver_velocities(const struct solver *s, uint64_t from, uint64_t to);
 /* Whether advancing needs walk.v. */
 bool solver_needs_v(const struct solver *s);
 
-/* The state where a walk begins, of its noise: the noise, or (1 - sigma) picture + sigma noise. x may be noise. */
+uint64_t solver_noise_values(const struct solver *s); /* of the noise that a walk begins with */
+/* The state where a walk begins, of its noise: the noise, or (1 - sigma) picture + sigma noise; on a smaller canvas the
+ * noise shrunk to it. x may be noise, but not there. */
 void solver_begin(const struct solver *s, const float *noise, float *x);
 
 void noise_source_fill(const struct noise_source *source, uint64_t stream, float *dst, uint64_t n);
 
 /* Appends a move; an advance that follows an advance extends it. WN_E_MEMORY. */
 wn_status walk_append(struct walk *w, struct move move, wn_error *err);
-/* Takes x, v and how far they were carried over; the moves stay where they are. */
+/* Takes x, v, memory and how far they were carried over; the moves stay where they are. */
 void walk_move_state(struct walk *to, struct walk *from);
-void walk_finish(struct walk *w); /* frees x, v and moves */
+/* What the walk remembers is of no more use: it is at its end, or was noised anew. */
+void walk_forget(struct walk *w);
+void walk_finish(struct walk *w); /* frees x, v, memory and moves */
 
 /* Carries out all moves that need no new velocity. True: the walk waits for one at *sigma; false: it has arrived, and
  * has its velocity where want_velocity asks for it. z: scratch [values]. */
@@ -90,6 +101,10 @@ void solver_take(const struct solver *s, const struct noise_source *source, stru
 
 /* x0 = x - sigma v at the walk's point; a copy of x on the clean end. dst [values]. */
 void solver_x0(const struct solver *s, const struct walk *w, float *dst);
+
+/* Each value is the sum of factor x factor of noise's over factor: from [planes][factor rows][factor columns] to
+ * [planes][rows][columns]. */
+void solver_shrink(uint64_t planes, uint64_t rows, uint64_t columns, uint32_t factor, const float *noise, float *dst);
 
 /* The kernels, on n values. Flow convention: x = (1 - sigma) x0 + sigma eps, v = eps - x0. */
 void solver_euler(uint64_t n, float *x, const float *v, float from, float to); /* x += (to - from) v */

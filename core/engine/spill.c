@@ -118,23 +118,23 @@ void spill_free(struct spill *s, uint64_t place)
     s->first_free = place + 1;
 }
 
-wn_status spill_put(struct spill *s, const void *first, uint64_t first_bytes, const void *second, uint64_t second_bytes,
-                    uint64_t *place, wn_error *err)
+wn_status spill_put(struct spill *s, uint32_t count, const struct spill_part *parts, uint64_t *place, wn_error *err)
 {
     WN_TRY(take_place(s, place, err));
-    const uint64_t offset = *place * s->record_bytes;
-    wn_status status = write_at(s->fd, first, first_bytes, offset, err);
-    if (status == WN_OK)
-        status = write_at(s->fd, second, second_bytes, offset + first_bytes, err);
+    uint64_t offset = *place * s->record_bytes;
+    wn_status status = WN_OK;
+    for (uint32_t i = 0; i < count && status == WN_OK; offset += parts[i++].bytes)
+        status = write_at(s->fd, parts[i].data, parts[i].bytes, offset, err);
     if (status != WN_OK)
         spill_free(s, *place);
     return status;
 }
 
-wn_status spill_get(const struct spill *s, uint64_t place, void *first, uint64_t first_bytes, void *second,
-                    uint64_t second_bytes, wn_error *err)
+wn_status spill_get(const struct spill *s, uint64_t place, uint32_t count, const struct spill_part *parts,
+                    wn_error *err)
 {
-    const uint64_t offset = place * s->record_bytes;
-    WN_TRY(read_at(s->fd, first, first_bytes, offset, err));
-    return read_at(s->fd, second, second_bytes, offset + first_bytes, err);
+    uint64_t offset = place * s->record_bytes;
+    for (uint32_t i = 0; i < count; offset += parts[i++].bytes)
+        WN_TRY(read_at(s->fd, parts[i].data, parts[i].bytes, offset, err));
+    return WN_OK;
 }

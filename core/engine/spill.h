@@ -12,12 +12,16 @@ struct spill;
 wn_status spill_create(const char *directory, uint64_t record_bytes, struct spill **out, wn_error *err);
 void spill_destroy(struct spill *s); /* NULL is fine */
 
-/* Writes a record of two parts, together no more than record_bytes, where there is room: *place. */
-wn_status spill_put(struct spill *s, const void *first, uint64_t first_bytes, const void *second, uint64_t second_bytes,
-                    uint64_t *place, wn_error *err);
+struct spill_part {
+    void *data; /* not written to by spill_put */
+    uint64_t bytes;
+};
+
+/* Writes a record of `count` parts, together no more than record_bytes, where there is room: *place. */
+wn_status spill_put(struct spill *s, uint32_t count, const struct spill_part *parts, uint64_t *place, wn_error *err);
 /* Reads it back as it was put. */
-wn_status spill_get(const struct spill *s, uint64_t place, void *first, uint64_t first_bytes, void *second,
-                    uint64_t second_bytes, wn_error *err);
+wn_status spill_get(const struct spill *s, uint64_t place, uint32_t count, const struct spill_part *parts,
+                    wn_error *err);
 void spill_free(struct spill *s, uint64_t place); /* its room is for others */
 
 #endif

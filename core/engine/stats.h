@@ -10,7 +10,8 @@
 struct stats {
     atomic_uint_least64_t velocity_calls;
     atomic_uint_least64_t velocity_items;
-    atomic_uint_least64_t nfe_replayed; /* answered from the ledger */
+    atomic_uint_least64_t velocities_reused; /* of those items: they took less work for what the sample remembered */
+    atomic_uint_least64_t nfe_replayed;      /* answered from the ledger */
     atomic_uint_least64_t encodes;
     atomic_uint_least64_t candidates_done;     /* scored by the guide, from the ledger or anew */
     atomic_uint_least64_t candidates_replayed; /* those from the ledger */

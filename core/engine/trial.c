@@ -52,11 +52,9 @@ static struct trial *create(struct engine *e, uint32_t index)
     t->prompt = &e->spec->prompts[index];
     t->noise = trial_noise(e->spec, t->prompt);
     t->noise.blends = &t->blends;
-    t->conditioning = (struct conditioning){ .prompt = t->prompt, .noise = &t->noise };
-    t->context =
-        identity_context(e->spec, e->info.model_key, e->sampler->canvas_options, e->solver.sigma, t->prompt->text);
+    trial_stand(t);
     t->budget.limit = e->spec->budget;
-    t->keeper = (struct keeper){ .solver = &e->solver,
+    t->keeper = (struct keeper){ .largest = &e->solver,
                                  .source = &t->noise,
                                  .directory = e->spec->output,
                                  .stats = &e->stats,
@@ -213,7 +211,7 @@ wn_status trial_run(struct engine *e, uint32_t index, wn_error *err)
     if (status == WN_OK)
         status = search(t, err);
     wait_for_jobs(t);
-    batcher_release(e->batcher, &t->conditioning);
+    trial_leave(t);
     status = end(t, status, err);
     give_back(e, index, t);
     destroy(t);

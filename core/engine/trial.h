@@ -21,6 +21,15 @@ struct stem {
     uint64_t carried_in; /* the round of carrying that it is in */
 };
 
+/* A canvas of the trial: the run's, or a smaller one. */
+struct footing {
+    struct conditioning conditioning;
+    struct identity context;
+    const struct solver *solver;
+    uint32_t shrink; /* 1: the run's */
+    struct footing *next;
+};
+
 struct sample {
     bool is_live;
     bool has_paid_velocity; /* the velocity at `point` is charged already */
@@ -30,6 +39,7 @@ struct sample {
     uint32_t point;      /* where the search has it; walk.point may lag behind */
     uint32_t next_free;
     uint64_t asked_in; /* the last call that named it */
+    struct footing *footing;
     struct walk walk;  /* all moves are here; the state is the stem's while there is one */
     struct stem *stem;
     struct kept kept;
@@ -69,8 +79,7 @@ struct trial {
     const wn_prompt *prompt;
     struct noise_source noise;
     struct blends blends;
-    struct conditioning conditioning;
-    struct identity context;
+    struct footing footing; /* on the run's canvas, and those on smaller ones behind it */
     struct budget budget;
 
     struct keeper keeper;
@@ -121,6 +130,20 @@ struct sample *trial_sample_once(struct trial *t, wn_sample handle, wn_error *er
 wn_status trial_goes_on(const struct trial *t, wn_error *err); /* WN_E_CANCELLED, or the sampler's fault */
 void trial_charge(struct sample *s, uint64_t nfe);
 
+/* Whether it is at the end of the run's own schedule: a candidate. On a smaller canvas nothing is one. */
+bool sample_is_finished(const struct sample *s);
+bool sample_is_at_end(const struct sample *s); /* there is no velocity */
+/* A live sample with nothing but its place, made like another or anew. The pointer is good while the sample lives. */
+struct sample *trial_new_sample(struct trial *t, const struct sample *like, struct footing *on, wn_sample *handle,
+                                wn_error *err);
+void trial_free_sample(struct trial *t, struct sample *s);
+
+/* trial_shrink.c: canvases, and env's calls for smaller ones. */
+void trial_stand(struct trial *t); /* makes t->footing; trial_leave ends it and the others */
+void trial_leave(struct trial *t);
+wn_status trial_shrink(void *ctx, wn_sample sample, uint64_t factor, wn_sample *out, wn_error *err);
+wn_status trial_shrunk_sigma(void *ctx, uint64_t factor, float *sigma, wn_error *err);
+
 /* trial_state.c: the states of samples. A new sample's is x [values]; a clone's is its original's, with its moves. */
 wn_status state_create(struct trial *t, struct sample *s, const float *x, wn_error *err);
 wn_status state_share(struct trial *t, struct sample *from, struct sample *to, wn_error *err);
@@ -129,6 +152,8 @@ void state_drop(struct trial *t, struct sample *s);
  * step needs it. Blocks while stems are carried, once each. */
 wn_status state_own(struct trial *t, uint32_t count, struct sample *const *samples, const bool *wants_velocity,
                     wn_error *err);
+/* The sample was sampled: what it remembers counts from now on, or no longer. */
+void state_weigh(struct trial *t, struct sample *s);
 /* Puts away what has no room; to be called when the work on states is over. */
 wn_status state_settle(struct trial *t, wn_error *err);
 /* What a failure below means to the search: the end. The trial remembers it, should the search not. */
@@ -140,6 +165,8 @@ wn_status trial_lineage(const struct trial *t, const struct sample *s, char **te
 
 /* trial_score.c: env->score. */
 wn_status trial_score(void *ctx, uint64_t count, const wn_sample *samples, double *scores, wn_error *err);
+/* Brings a state of the sample's own to where it stands. Blocks. Charges nothing. */
+wn_status state_bring_up(struct trial *t, struct sample *s, bool wants_velocity, wn_error *err);
 /* trial_state.c: env->peek. */
 wn_status trial_peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err);
 /* A task without an owner is the trial's own, of state_own and trial_peek. */

@@ -64,8 +64,8 @@ static struct sample *new_slot(struct trial *t)
     return s;
 }
 
-/* A live sample with nothing but its place, made like another or anew. */
-static struct sample *live_slot(struct trial *t, const struct sample *like, wn_error *err)
+struct sample *trial_new_sample(struct trial *t, const struct sample *like, struct footing *on, wn_sample *handle,
+                                wn_error *err)
 {
     struct sample *s = new_slot(t);
     if (!s) {
@@ -76,13 +76,25 @@ static struct sample *live_slot(struct trial *t, const struct sample *like, wn_e
     *s = like ? *like : (struct sample){ .is_live = true };
     s->slot = slot;
     s->generation = generation;
-    s->walk = (struct walk){ 0 };
+    s->footing = on;
+    s->walk = (struct walk){ .solver = on->solver };
     s->kept = (struct kept){ .walk = &s->walk };
     s->stem = NULL;
+    *handle = handle_of(s);
     return s;
 }
 
-static void free_slot(struct trial *t, struct sample *s)
+bool sample_is_at_end(const struct sample *s)
+{
+    return s->point == s->footing->solver->steps;
+}
+
+bool sample_is_finished(const struct sample *s)
+{
+    return sample_is_at_end(s) && s->footing->shrink == 1;
+}
+
+void trial_free_sample(struct trial *t, struct sample *s)
 {
     state_drop(t, s);
     *s = (struct sample){ .slot = s->slot, .generation = s->generation + 1, .next_free = t->free_slot };
@@ -176,7 +188,7 @@ static wn_status env_spawn(void *ctx, const float *noise, wn_sample parent, wn_s
         parent_id = p->scored;
         origin = p->scored.text[0] ? 0 : parent;
     }
-    struct sample *s = live_slot(t, NULL, err);
+    struct sample *s = trial_new_sample(t, NULL, &t->footing, out, err);
     if (!s)
         return err->code;
     s->noise = identity_noise(noise, t->engine->solver.values);
@@ -184,10 +196,9 @@ static wn_status env_spawn(void *ctx, const float *noise, wn_sample parent, wn_s
     s->origin = origin;
     find_origin(t, s);
     if (end_quest(t, s, noise, err) != WN_OK || state_create(t, s, noise, err) != WN_OK) {
-        free_slot(t, s);
+        trial_free_sample(t, s);
         return err->code;
     }
-    *out = handle_of(s);
     return WN_OK;
 }
 
@@ -195,17 +206,16 @@ static wn_status env_clone(void *ctx, wn_sample sample, wn_sample *out, wn_error
 {
     struct trial *t = ctx;
     struct sample *from = trial_sample(t, sample, err);
-    struct sample *s = from ? live_slot(t, from, err) : NULL;
+    struct sample *s = from ? trial_new_sample(t, from, from->footing, out, err) : NULL;
     if (!s)
         return err->code;
     s->unscored_nfe = 0; /* the original answers for them */
     s->unsampled_nfe = 0;
     s->peek_seconds = 0;
     if (state_share(t, from, s, err) != WN_OK) {
-        free_slot(t, s);
+        trial_free_sample(t, s);
         return err->code;
     }
-    *out = handle_of(s);
     return WN_OK;
 }
 
@@ -215,7 +225,7 @@ static void env_drop(void *ctx, wn_sample sample)
     wn_error err;
     struct sample *s = sample ? trial_sample(t, sample, &err) : NULL;
     if (s)
-        free_slot(t, s);
+        trial_free_sample(t, s);
 }
 
 /* ---- moves ----------------------------------------------------------------------------------------------------- */
@@ -389,7 +399,12 @@ static wn_status env_offer(void *ctx, wn_sample sample, wn_error *err)
     const struct sample *s = trial_sample(t, sample, err);
     if (!s)
         return err->code;
-    if (s->point != t->engine->solver.steps || !s->is_scored)
+    if (s->footing->shrink > 1)
+        return wn_fail(err, WN_E_ARG,
+                       "the search offers a sample on a canvas shrunk by %u, which is no result; bring its "
+                       "noise to the end on the whole one",
+                       s->footing->shrink);
+    if (!sample_is_finished(s) || !s->is_scored)
         return wn_fail(err, WN_E_ARG, "the search offers a sample that is at point %u of %u and %s scored", s->point,
                        t->engine->solver.steps, s->is_scored ? "is" : "is not");
     const struct seen *offered = seen_find(&t->seen, &s->scored);
@@ -435,5 +450,7 @@ void trial_bind_env(struct trial *t)
         .cost = env_cost,
         .blend = env_blend,
         .guide_compares = e->guide_is_comparative,
+        .shrink = trial_shrink,
+        .shrunk_sigma = trial_shrunk_sigma,
     };
 }

@@ -2,6 +2,7 @@
  *   {"noise":"HASH","seed":7,"stream":3,"moves":[{"advance":8},{"kick":9,"kernel":"cps","scale":0.5,"stream":4294967296}]}
  * seed and stream are there when the noise is one that env handed out; else the search made it itself. A stream that is
  * a blend has its recipe beside it, "blend":[base, with, cosine, with, cosine ...]: each pair turns what is before it.
+ * "shrink":2 stands before "moves" where these begin on a canvas with sides of 1/2, from the noise shrunk to it.
  */
 #include "base/json_text.h"
 #include "engine/trial.h"
@@ -74,6 +75,8 @@ wn_status trial_lineage(const struct trial *t, const struct sample *s, char **te
         json_key(&j, "seed"), json_u64(&j, s->stream < WN_STREAM_AUX ? t->noise.seed : t->noise.aux_seed);
         write_stream(&j, &t->blends, s->stream);
     }
+    if (s->footing->shrink > 1)
+        json_key(&j, "shrink"), json_u64(&j, s->footing->shrink);
     json_key(&j, "moves"), json_array(&j);
     for (uint32_t i = 0; i < s->walk.move_count; i++)
         write_move(&j, &t->blends, &s->walk.moves[i]);

@@ -24,7 +24,7 @@ struct asked {
     bool was_seen;          /* scored by this trial before this call, or a twin */
     bool wants_score;       /* new to this trial, or to be compared again */
     bool is_answered;       /* by the ledger */
-    bool is_cached;         /* its picture is in the cache, as far as is known */
+    struct wish wish;       /* of one that nobody answered; its claim goes to the job */
     uint64_t unsampled_nfe; /* of one that nobody answered */
     uint64_t nfe_total;
     double seconds;              /* of an answered one: sampling and decoding */
@@ -45,7 +45,7 @@ struct call {
 
 static struct identity identity_of(const struct trial *t, const struct sample *s)
 {
-    return identity_candidate(&t->context, &s->noise, &t->noise, s->walk.move_count, s->walk.moves);
+    return identity_candidate(&s->footing->context, &s->noise, &t->noise, s->walk.move_count, s->walk.moves);
 }
 
 /* ---- looking up ------------------------------------------------------------------------------------------------ */
@@ -74,14 +74,14 @@ static wn_status look_at(struct call *c, uint32_t i, wn_sample handle, wn_error 
     a->id = identity_of(t, a->sample);
     WN_TRY(find_first(c, i, err));
     const bool is_twin = a->first != i;
-    a->is_finished = a->sample->point == e->solver.steps;
+    a->is_finished = sample_is_finished(a->sample);
     a->was_seen = is_twin || seen_find(&t->seen, &a->id) != NULL;
     a->wants_score = !is_twin && (!a->was_seen || e->guide_is_comparative);
     a->scores = c->scores + (size_t)i * e->column_count;
     a->score_count = a->is_finished && !a->was_seen ? e->column_count : e->guide_columns;
     c->charge.candidates += a->is_finished && !a->was_seen;
     c->charge.verifier_calls += a->wants_score;
-    if (a->wants_score && !a->is_finished && !a->sample->has_paid_velocity)
+    if (a->wants_score && !sample_is_at_end(a->sample) && !a->sample->has_paid_velocity)
         c->charge.nfe += e->info.evals_per_velocity;
     return WN_OK;
 }
@@ -89,7 +89,7 @@ static wn_status look_at(struct call *c, uint32_t i, wn_sample handle, wn_error 
 static void pay_preview(struct trial *t, struct asked *a)
 {
     struct sample *s = a->sample;
-    if (!a->wants_score || a->is_finished || s->has_paid_velocity)
+    if (!a->wants_score || sample_is_at_end(s) || s->has_paid_velocity)
         return;
     trial_charge(s, t->engine->info.evals_per_velocity);
     s->has_paid_velocity = true;
@@ -183,8 +183,6 @@ static void take_answers(struct call *c)
         entry->score = a->is_answered ? e->guide_sign * a->scores[0].value : seen_find(&t->seen, &a->id)->score;
         if (entry->is_done)
             stats_add(&e->stats.nfe_replayed, a->sample->unsampled_nfe);
-        else
-            a->is_cached = reuse_knows(e->reuse, a->id.text, a->is_finished);
         a->unsampled_nfe = a->sample->unsampled_nfe;
         a->sample->unsampled_nfe = 0;
         if (!a->is_answered)
@@ -196,6 +194,26 @@ static void take_answers(struct call *c)
         for (uint32_t m = 0; m < e->guide_columns; m++)
             t->budget.seconds += a->scores[m].seconds;
     }
+}
+
+/* What nobody answered may be in the cache, or is this call's to make. A candidate that the trial compares again it has
+ * made already, or is making: it must not wait for itself. */
+static void ask_cache(struct call *c)
+{
+    struct reuse *reuse = c->trial->engine->reuse;
+    struct wish *first = NULL;
+    for (uint32_t i = c->count; reuse && i-- > 0;) {
+        struct asked *a = &c->asked[i];
+        const wn_canvas *canvas = a->sample->footing->conditioning.canvas;
+        a->wish = (struct wish){ a->id.text, canvas, .is_finished = a->is_finished, .next = first };
+        if (c->entries[i].is_done)
+            continue;
+        if (a->was_seen)
+            a->wish.is_known = reuse_knows(reuse, a->id.text, canvas, a->is_finished);
+        else
+            first = &a->wish;
+    }
+    reuse_ask(reuse, first);
 }
 
 /* ---- making jobs ----------------------------------------------------------------------------------------------- */
@@ -218,18 +236,20 @@ static void fill_record(const struct trial *t, struct job *job, const struct ask
         job->scores[m].value = NAN;
 }
 
-static wn_status make_job(struct set *set, uint32_t i, const struct asked *a, wn_error *err)
+static wn_status make_job(struct set *set, uint32_t i, struct asked *a, wn_error *err)
 {
     struct trial *t = set->trial;
     struct job *job = job_create(set, i, a->score_count, scoring_lanes(t->engine->scoring));
     if (!job)
         return wn_fail(err, WN_E_MEMORY, "no memory for a candidate");
     WN_TRY(trial_lineage(t, a->sample, &job->lineage, err));
-    job->task.conditioning = &t->conditioning;
+    job->task.conditioning = &a->sample->footing->conditioning;
     job->task.walk = &a->sample->walk;
-    job->task.want_velocity = !a->is_finished;
+    job->task.want_velocity = !sample_is_at_end(a->sample);
     job->task.seconds = a->sample->peek_seconds;
     fill_record(t, job, a);
+    job->claim = a->wish.claim;
+    a->wish.claim = NULL;
     return WN_OK;
 }
 
@@ -282,8 +302,8 @@ static wn_status own_states(struct call *c, wn_error *err)
     wn_status status = samples && wants_velocity ? WN_OK : WN_E_MEMORY;
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->count && status == WN_OK; i++)
-        if (!c->entries[i].is_done && !c->asked[i].is_cached) {
-            wants_velocity[n] = !c->asked[i].is_finished;
+        if (!c->entries[i].is_done && !c->asked[i].wish.is_known) {
+            wants_velocity[n] = !sample_is_at_end(c->asked[i].sample);
             samples[n++] = c->asked[i].sample;
         }
     status = status == WN_OK ? state_own(c->trial, n, samples, wants_velocity, err)
@@ -318,9 +338,9 @@ static void bring_cached(struct call *c, struct set *set, struct wave *late)
     struct engine *e = c->trial->engine;
     for (uint32_t i = 0; i < c->count; i++) {
         struct asked *a = &c->asked[i];
-        struct job *job = a->is_cached ? set->entries[i].job : NULL;
+        struct job *job = a->wish.is_known ? set->entries[i].job : NULL;
         wn_error err = { 0 };
-        bool wants_velocity = !a->is_finished;
+        bool wants_velocity = !sample_is_at_end(a->sample);
         if (!job)
             continue;
         if (reuse_load(e->reuse, job)) {
@@ -338,7 +358,7 @@ static void bring_cached(struct call *c, struct set *set, struct wave *late)
 static void start(struct call *c, struct set *set, struct wave *wave)
 {
     for (uint32_t i = 0; i < c->count; i++)
-        if (set->entries[i].job && !c->asked[i].is_cached)
+        if (set->entries[i].job && !c->asked[i].wish.is_known)
             wave->tasks[wave->count++] = &set->entries[i].job->task;
     if (wave->count > 0)
         batcher_submit(c->trial->engine->batcher, wave);
@@ -399,8 +419,11 @@ static wn_status run_call(struct call *c, const wn_sample *samples, double *scor
     }
     ask_ledger(c);
     take_answers(c);
+    ask_cache(c);
     WN_TRY(sample_and_score(c, err));
     hand_out(c, scores);
+    for (uint32_t i = 0; i < c->count; i++)
+        state_weigh(t, c->asked[i].sample);
     return state_settle(t, err);
 }
 
@@ -419,6 +442,8 @@ wn_status trial_score(void *ctx, uint64_t count, const wn_sample *samples, doubl
     const bool has_memory = c.asked && c.scores && c.entries && c.tasks;
     const wn_status status = has_memory ? run_call(&c, samples, scores, err)
                                         : wn_fail(err, WN_E_MEMORY, "no memory to score %u samples", c.count);
+    for (uint32_t i = 0; c.asked && i < c.count; i++)
+        reuse_release(t->engine->reuse, c.asked[i].wish.claim); /* of what came to no job */
     free(c.distinct.slots);
     free(c.asked);
     free(c.scores);

@@ -11,9 +11,9 @@
 
 /* ---- making and sharing ------------------------------------------------------------------------------------------ */
 
-static wn_status make_x(const struct trial *t, struct walk *w, wn_error *err)
+static wn_status make_x(struct walk *w, wn_error *err)
 {
-    const uint64_t floats = solver_floats(&t->engine->solver);
+    const uint64_t floats = solver_floats(w->solver);
     if (w->x)
         return WN_OK;
     w->x = calloc(floats, sizeof *w->x);
@@ -22,9 +22,9 @@ static wn_status make_x(const struct trial *t, struct walk *w, wn_error *err)
                           (unsigned long long)(floats * sizeof *w->x));
 }
 
-static wn_status make_v(const struct trial *t, struct walk *w, bool is_wanted, wn_error *err)
+static wn_status make_v(struct walk *w, bool is_wanted, wn_error *err)
 {
-    const struct solver *solver = &t->engine->solver;
+    const struct solver *solver = w->solver;
     if (w->v || (!is_wanted && !solver_needs_v(solver)))
         return WN_OK;
     w->v = malloc(solver->values * sizeof *w->v);
@@ -33,10 +33,24 @@ static wn_status make_v(const struct trial *t, struct walk *w, bool is_wanted, w
                           (unsigned long long)(solver->values * sizeof *w->v));
 }
 
+static wn_status copy_memory(struct walk *to, const struct walk *from, wn_error *err)
+{
+    const uint64_t bytes = from->solver->memory_bytes;
+    if (!from->has_memory)
+        return WN_OK;
+    to->memory = malloc(bytes);
+    if (!to->memory)
+        return wn_fail(err, WN_E_MEMORY, "no memory for what a sample remembers, %llu bytes",
+                       (unsigned long long)bytes);
+    memcpy(to->memory, from->memory, bytes);
+    to->has_memory = true;
+    return WN_OK;
+}
+
 wn_status state_create(struct trial *t, struct sample *s, const float *x, wn_error *err)
 {
-    WN_TRY(make_x(t, &s->walk, err));
-    solver_begin(&t->engine->solver, x, s->walk.x);
+    WN_TRY(make_x(&s->walk, err));
+    solver_begin(s->walk.solver, x, s->walk.x);
     s->kept.has_stream = s->has_stream;
     s->kept.stream = s->stream;
     keeper_touch(&t->keeper, &s->kept);
@@ -63,6 +77,7 @@ static wn_status put_on_stem(struct trial *t, struct sample *s, wn_error *err)
     struct stem *stem = calloc(1, sizeof *stem);
     if (!stem)
         return wn_fail(err, WN_E_MEMORY, "no memory to clone a sample");
+    stem->walk.solver = s->walk.solver;
     if (copy_moves(&stem->walk, &s->walk, err) != WN_OK) {
         walk_finish(&stem->walk);
         free(stem);
@@ -108,17 +123,18 @@ void state_drop(struct trial *t, struct sample *s)
 
 /* ---- taking a state from a stem ---------------------------------------------------------------------------------- */
 
-static wn_status copy_state(const struct trial *t, struct kept *state, const struct kept *from, wn_error *err)
+static wn_status copy_state(struct kept *state, const struct kept *from, wn_error *err)
 {
-    const struct solver *solver = &t->engine->solver;
     const struct walk *w = from->walk;
+    const struct solver *solver = w->solver;
     struct walk *to = state->walk;
-    WN_TRY(make_x(t, to, err));
+    WN_TRY(make_x(to, err));
     memcpy(to->x, w->x, solver_floats(solver) * sizeof *to->x);
-    WN_TRY(make_v(t, to, w->has_velocity, err));
+    WN_TRY(make_v(to, w->has_velocity, err));
     if (w->has_velocity)
         memcpy(to->v, w->v, solver->values * sizeof *to->v);
     to->has_velocity = w->has_velocity;
+    WN_TRY(copy_memory(to, w, err));
     to->point = w->point;
     to->done = w->done;
     state->has_stream = from->has_stream;
@@ -137,7 +153,7 @@ static wn_status leave_stem(struct trial *t, struct kept *state, struct stem **f
     if (stem->users == 1)
         keeper_move(&t->keeper, state, &stem->kept);
     else
-        WN_TRY(copy_state(t, state, &stem->kept, err));
+        WN_TRY(copy_state(state, &stem->kept, err));
     if (w->done > 0 && w->moves[w->done - 1].point != w->point)
         w->done--;
     release(t, stem);
@@ -149,7 +165,7 @@ static wn_status leave_stem(struct trial *t, struct kept *state, struct stem **f
 static wn_status prepare(struct trial *t, struct kept *state, struct stem **from, bool wants_velocity, wn_error *err)
 {
     WN_TRY(leave_stem(t, state, from, err));
-    WN_TRY(make_v(t, state->walk, wants_velocity, err));
+    WN_TRY(make_v(state->walk, wants_velocity, err));
     keeper_touch(&t->keeper, state);
     return WN_OK;
 }
@@ -219,24 +235,27 @@ static wn_status carry(struct trial *t, uint32_t count, struct look *looks, stru
     return trial_hand_up(t, group.status, &group.err, err);
 }
 
-static struct look look_of(struct trial *t, struct walk *w, bool wants_velocity, struct sample *payer)
+/* The payer is on the walk's canvas. */
+static struct look look_of(struct walk *w, bool wants_velocity, struct sample *payer)
 {
-    return (struct look){ .task = { .conditioning = &t->conditioning, .walk = w, .want_velocity = wants_velocity },
-                          .payer = payer };
+    return (struct look){
+        .task = { .conditioning = &payer->footing->conditioning, .walk = w, .want_velocity = wants_velocity },
+        .payer = payer
+    };
 }
 
-static bool is_carried(const struct trial *t, const struct stem *stem)
+static bool is_carried(const struct stem *stem)
 {
     const struct walk *w = &stem->walk;
     return !stem->below && w->done == w->move_count &&
-           (!stem->wants_velocity || w->has_velocity || w->point == t->engine->solver.steps);
+           (!stem->wants_velocity || w->has_velocity || w->point == w->solver->steps);
 }
 
 /* The stem to be carried first, so that all above it, and the sample, can go on; NULL = none. */
-static struct stem *lowest_open(const struct trial *t, struct stem *stem)
+static struct stem *lowest_open(struct stem *stem)
 {
     struct stem *open = NULL;
-    for (; stem && !is_carried(t, stem); stem = stem->below)
+    for (; stem && !is_carried(stem); stem = stem->below)
         open = stem;
     return open;
 }
@@ -248,12 +267,12 @@ static wn_status carry_round(struct trial *t, uint32_t sample_count, struct samp
     *count = 0;
     t->carry_count++;
     for (uint32_t i = 0; i < sample_count; i++) {
-        struct stem *open = lowest_open(t, samples[i]->stem);
+        struct stem *open = lowest_open(samples[i]->stem);
         if (!open || open->carried_in == t->carry_count)
             continue;
         open->carried_in = t->carry_count;
         WN_TRY(prepare(t, &open->kept, &open->below, open->wants_velocity, err));
-        looks[(*count)++] = look_of(t, &open->walk, open->wants_velocity, samples[i]);
+        looks[(*count)++] = look_of(&open->walk, open->wants_velocity, samples[i]);
     }
     return *count > 0 ? carry(t, *count, looks, tasks, err) : WN_OK;
 }
@@ -283,6 +302,12 @@ wn_status state_own(struct trial *t, uint32_t count, struct sample *const *sampl
     return WN_OK;
 }
 
+void state_weigh(struct trial *t, struct sample *s)
+{
+    if (s->walk.solver->memory_bytes > 0 && s->walk.x)
+        keeper_touch(&t->keeper, &s->kept);
+}
+
 wn_status state_settle(struct trial *t, wn_error *err)
 {
     wn_error fault;
@@ -302,12 +327,12 @@ static wn_status pay_look(struct trial *t, struct sample *s, wn_error *err)
     return WN_OK;
 }
 
-static wn_status bring_up(struct trial *t, struct sample *s, bool wants_velocity, wn_error *err)
+wn_status state_bring_up(struct trial *t, struct sample *s, bool wants_velocity, wn_error *err)
 {
     WN_TRY(state_own(t, 1, &s, &wants_velocity, err));
     if (s->walk.done == s->walk.move_count && (!wants_velocity || s->walk.has_velocity))
         return WN_OK;
-    struct look look = look_of(t, &s->walk, wants_velocity, s);
+    struct look look = look_of(&s->walk, wants_velocity, s);
     struct task *task;
     s->unsampled_nfe = 0;
     return carry(t, 1, &look, &task, err);
@@ -316,18 +341,19 @@ static wn_status bring_up(struct trial *t, struct sample *s, bool wants_velocity
 wn_status trial_peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err)
 {
     struct trial *t = ctx;
-    const struct solver *solver = &t->engine->solver;
     WN_TRY(trial_goes_on(t, err));
     struct sample *s = trial_sample(t, sample, err);
     if (!s)
         return err->code;
-    const bool wants_velocity = x0 && s->point < solver->steps;
+    const struct solver *solver = s->walk.solver;
+    const bool wants_velocity = x0 && !sample_is_at_end(s);
     if (wants_velocity)
         WN_TRY(pay_look(t, s, err));
-    WN_TRY(bring_up(t, s, wants_velocity, err));
+    WN_TRY(state_bring_up(t, s, wants_velocity, err));
     if (x)
         memcpy(x, s->walk.x, solver->values * sizeof *x);
     if (x0)
         solver_x0(solver, &s->walk, x0);
+    state_weigh(t, s);
     return state_settle(t, err);
 }

@@ -1,6 +1,6 @@
-/* The one sync comes last, when all names are in place: a crash before it may leave a name with nothing behind it,
- * which no row knows, and which the next start writes again. A name that is there already may be known to a row, and so
- * never loses what is behind it: its picture is synced before it is renamed. */
+/* The one sync comes last, when all names are in place: a crash before it may leave a name with nothing or half a
+ * picture behind it, which no row knows, and which the next start writes again. A name that is there already may be
+ * known to a row, and so never loses what is behind it: file_lay syncs its picture and renames it. */
 #include "ledger/placing.h"
 
 #include "base/files.h"
@@ -66,8 +66,6 @@ static wn_status lay_one(const struct placing *p, const struct op *op, char *mad
         WN_TRY(dir_make(directory, err));
         memcpy(made, directory, sizeof directory);
     }
-    if (file_exists(path))
-        return file_place(path, op->candidate.png, op->candidate.png_bytes, err);
     return file_lay(path, op->candidate.png, op->candidate.png_bytes, err);
 }
 

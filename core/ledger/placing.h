@@ -1,6 +1,6 @@
 /* placing.h - puts the pictures of a group of writes on disk, before the rows that name them are committed.
  *
- * A sync costs the same for one picture and for a thousand, so a group is written, renamed into place and made durable
+ * A sync costs the same for one picture and for a thousand, so a group is written under its names and made durable
  * by one syncfs. That is so where the kernel's own file systems keep a run; on any other, and where the one sync fails,
  * each picture is synced by itself. One thread at a time. */
 #ifndef WINNOW_LEDGER_PLACING_H

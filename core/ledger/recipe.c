@@ -86,13 +86,20 @@ static bool lineage_number(const char *lineage, const char *key, uint64_t *value
     return true;
 }
 
+/* By how much the sides of the picture are smaller than the canvas. */
+static uint32_t shrink_of(const struct recipe *r)
+{
+    uint64_t factor;
+    return lineage_number(r->candidate->lineage, "\"shrink\":", &factor) && factor > 0 ? (uint32_t)factor : 1;
+}
+
 /* The seed that gives this noise in other tools, where the noise is theirs; else the run's. */
 static uint64_t shown_seed(const struct recipe *r)
 {
-    uint64_t seed, stream;
+    uint64_t seed = 0, stream = 0;
     bool is_drawn = lineage_number(r->candidate->lineage, "\"seed\":", &seed) &&
                     lineage_number(r->candidate->lineage, "\"stream\":", &stream);
-    bool is_theirs = r->spec->noise != SPEC_NOISE_PHILOX && is_drawn && stream < WN_STREAM_AUX;
+    bool is_theirs = shrink_of(r) == 1 && r->spec->noise != SPEC_NOISE_PHILOX && is_drawn && stream < WN_STREAM_AUX;
     return is_theirs ? seed + stream : r->spec->seed;
 }
 
@@ -105,8 +112,8 @@ void recipe_parameters(const struct recipe *r, struct buffer *out)
     buffer_printf(out, "%s\nSteps: %u, Sampler: %s", r->prompt->text,
                   canvas->steps + r->spec->skipped_steps, solver);
     put_guidance(r, out);
-    buffer_printf(out, ", Seed: %llu, Size: %ux%u", (unsigned long long)shown_seed(r), canvas->width_px,
-                  canvas->height_px);
+    buffer_printf(out, ", Seed: %llu, Size: %ux%u", (unsigned long long)shown_seed(r), canvas->width_px / shrink_of(r),
+                  canvas->height_px / shrink_of(r));
     if (r->spec->start_image)
         buffer_printf(out, ", Denoising strength: %g", r->spec->strength);
     put_model(r, out);

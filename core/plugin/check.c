@@ -1,6 +1,8 @@
 /* check.c - what only a live sampler can say: sizes it accepts, and whether it has what the search needs. */
 #include "plugin/host.h"
 
+#include "spec/bounds.h"
+
 static wn_status check_side(const char *key, uint32_t px, const wn_sampler_info *info, const char *sampler,
                             wn_error *err)
 {
@@ -27,6 +29,24 @@ static wn_status check_search(const struct spec *spec, const wn_sampler_info *in
     return WN_OK;
 }
 
+/* The smaller canvases that the search draws on. That factors divide both sides was checked with the spec. */
+static wn_status check_shrinks(const struct spec *spec, const wn_sampler_info *info, wn_error *err)
+{
+    const uint64_t shrinks = spec_shrinks(spec);
+    for (uint32_t factor = 2; factor <= WN_SHRINK_MAX; factor++) {
+        wn_error why = { 0 };
+        if (!(shrinks >> factor & 1))
+            continue;
+        wn_status status = check_side("width", spec->canvas.width_px / factor, info, spec->sampler.plugin->name, &why);
+        if (status == WN_OK)
+            status = check_side("height", spec->canvas.height_px / factor, info, spec->sampler.plugin->name, &why);
+        if (status != WN_OK)
+            return wn_fail(err, status, "/search: %s shrinks the canvas by %u: %.800s", spec->search.plugin->name,
+                           factor, why.message);
+    }
+    return WN_OK;
+}
+
 wn_status host_check_sampler(const struct spec *spec, const struct instance *sampler, wn_error *err)
 {
     wn_sampler_info info = { .struct_size = sizeof info };
@@ -43,5 +63,7 @@ wn_status host_check_sampler(const struct spec *spec, const struct instance *sam
         WN_TRY(check_side("width", spec->canvas.width_px, &info, name, err));
         WN_TRY(check_side("height", spec->canvas.height_px, &info, name, err));
     }
+    if (spec->search.plugin && spec->canvas.width_px)
+        WN_TRY(check_shrinks(spec, &info, err));
     return spec->search.plugin ? check_search(spec, &info, err) : WN_OK;
 }

@@ -46,8 +46,9 @@ static uint32_t host_thread_count(void *ctx)
 
 static void host_normal_f32(void *ctx, uint64_t stream, uint64_t first, float *dst, uint64_t n)
 {
-    const struct host_context *c = ctx;
-    noise_normal_f32(c->shared->spec->seed, stream, first, dst, n);
+    struct host_shared *s = ((struct host_context *)ctx)->shared;
+    atomic_store_explicit(&s->has_drawn, true, memory_order_relaxed);
+    noise_normal_f32(s->seed, stream, first, dst, n);
 }
 
 static wn_status host_resolve(void *ctx, const char *name, char *path, uint64_t path_size, wn_error *err)

@@ -10,6 +10,7 @@
 #include <winnow/places.h>
 
 #include <limits.h>
+#include <stdatomic.h>
 
 /* A device that is open, for everybody who asks for it. */
 struct host_device {
@@ -24,7 +25,9 @@ struct host_device {
 /* What the instances of one instances_create share. */
 struct host_shared {
     struct arena *arena;
-    const struct spec *spec;
+    const struct spec *spec; /* that sampler and verifiers were made of */
+    uint64_t seed;           /* of the spec that they work for */
+    atomic_bool has_drawn;   /* somebody took numbers that depend on it */
     struct process *process;
     struct instances *instances;
     struct host_device *devices;

@@ -1,4 +1,4 @@
-/* instance.c - from a bound spec to live plugins, and back to nothing.
+/* instance.c - from a bound spec to live plugins, on to other specs of the same models, and back to nothing.
  *
  * Creation goes along the spec's order, in which inputs come before their wrappers; destruction goes backwards, and
  * devices end last, because everything may hold programs of theirs.
@@ -42,9 +42,8 @@ static wn_status create_one(struct host_shared *s, const struct spec_use *use, s
     if (!label || !host_init(&instance->host, s, label, inputs, use->input_count))
         return no_memory(err);
     instance->use = use;
-    wn_status status = use->isolate
-                           ? isolate_create(s, use, &instance->host, &instance->self, &why)
-                           : use->plugin->create(&instance->host, use->options, &instance->self, &why);
+    wn_status status = use->isolate ? isolate_create(s, use, &instance->host, &instance->self, &why)
+                                    : use->plugin->create(&instance->host, use->options, &instance->self, &why);
     if (!status)
         return WN_OK;
     instance->self = NULL;
@@ -77,6 +76,13 @@ static wn_status describe_verifier(struct instance *v, wn_error *err)
     return status ? wn_fail(err, status, "%s (%s): %s", v->use->pointer, v->use->plugin->name, why.message) : WN_OK;
 }
 
+/* NULL when memory ran out. */
+static struct tree_node *options_of(const struct spec_use *use, struct arena *arena)
+{
+    struct tree_node *options = tree_new(arena, TREE_OBJECT);
+    return options && options_write(use->plugin->options, use->options, options, arena) ? options : NULL;
+}
+
 /* As JSON, for its unambiguous strings. */
 static void write_identity(struct json_text *j, const struct spec_use *use, const struct tree_node *options,
                            const struct host_context *c)
@@ -99,8 +105,8 @@ static wn_status identify(struct host_shared *s, struct instance *v, wn_error *e
 {
     struct buffer text = BUFFER_INIT(2 * TREE_MAX_BYTES);
     struct json_text j = json_begin(&text, 0);
-    struct tree_node *options = tree_new(s->arena, TREE_OBJECT);
-    if (!options || !options_write(v->use->plugin->options, v->use->options, options, s->arena))
+    const struct tree_node *options = options_of(v->use, s->arena);
+    if (!options)
         return no_memory(err);
     write_identity(&j, v->use, options, v->host.ctx);
     wn_status status = buffer_status(&text, v->use->pointer, err);
@@ -148,7 +154,8 @@ wn_status instances_create(const struct spec *spec, struct process *process, uin
         arena_destroy(arena);
         return no_memory(err);
     }
-    *shared = (struct host_shared){ .arena = arena, .spec = spec, .process = process, .instances = all };
+    *shared =
+        (struct host_shared){ .arena = arena, .spec = spec, .seed = spec->seed, .process = process, .instances = all };
     host_find_places(shared);
     all->verifiers = verifiers;
     all->memory = shared;
@@ -166,6 +173,7 @@ static void destroy_one(struct instance *instance)
         isolate_destroy(instance->self);
     else if (instance->use)
         instance->use->plugin->destroy(instance->self);
+    instance->use = NULL;
 }
 
 void instances_destroy(struct instances *all)
@@ -179,4 +187,61 @@ void instances_destroy(struct instances *all)
     destroy_one(&all->sampler);
     host_close_devices(s);
     arena_destroy(s->arena);
+}
+
+/* ---- for one spec after another ---- */
+
+static bool write_options(const struct spec_use *use, struct arena *arena, struct buffer *text)
+{
+    struct json_text j = json_begin(text, 0);
+    const struct tree_node *options = options_of(use, arena);
+    if (options)
+        tree_write(&j, options, true);
+    return options && !text->failed;
+}
+
+static bool have_same_options(const struct spec_use *a, const struct spec_use *b)
+{
+    struct buffer of_a = BUFFER_INIT(TREE_MAX_BYTES), of_b = BUFFER_INIT(TREE_MAX_BYTES);
+    struct arena *arena = arena_create();
+    const bool are_same = arena && write_options(a, arena, &of_a) && write_options(b, arena, &of_b) &&
+                          strcmp(buffer_string(&of_a), buffer_string(&of_b)) == 0;
+    buffer_free(&of_a);
+    buffer_free(&of_b);
+    arena_destroy(arena);
+    return are_same;
+}
+
+static bool are_same(const struct spec_use *a, const struct spec_use *b)
+{
+    return a->plugin == b->plugin && strcmp(a->name, b->name) == 0 && strcmp(a->pointer, b->pointer) == 0 &&
+           a->isolate == b->isolate && !(a->patience_s < b->patience_s) && !(a->patience_s > b->patience_s) &&
+           a->input_count == b->input_count &&
+           (a->input_count == 0 || memcmp(a->inputs, b->inputs, a->input_count * sizeof *a->inputs) == 0) &&
+           have_same_options(a, b);
+}
+
+bool instances_fit(const struct instances *i, const struct spec *spec)
+{
+    const struct host_shared *s = i->memory;
+    const struct spec *made = s->spec;
+    bool fit = (spec->seed == s->seed || !atomic_load(&s->has_drawn)) && spec->verifier_count == made->verifier_count &&
+               strcmp(spec->directory, made->directory) == 0 && are_same(&spec->sampler, &made->sampler);
+    for (uint32_t v = 0; fit && v < spec->verifier_count; v++)
+        fit = are_same(&spec->verifiers[v], &made->verifiers[v]) &&
+              !(i->verifiers[v].verifier.flags & WN_VERIFIER_NEEDS_NETWORK);
+    return fit;
+}
+
+wn_status instances_serve(struct instances *i, const struct spec *spec, wn_error *err)
+{
+    struct host_shared *s = i->memory;
+    s->seed = spec->seed;
+    WN_TRY(host_check_sampler(spec, &i->sampler, err));
+    return create_one(s, &spec->search, &i->search, err);
+}
+
+void instances_rest(struct instances *i)
+{
+    destroy_one(&i->search);
 }

@@ -48,6 +48,14 @@ wn_status instances_create(const struct spec *spec, struct process *process, uin
                            wn_error *err);
 void instances_destroy(struct instances *i); /* NULL is fine */
 
+/* Runs one after the other can share sampler and verifiers, so that models are loaded once. instances_fit: whether
+ * spec's would be made as these were; not where a verifier asks a network, whose limits count for one run. Then
+ * instances_serve has them work for spec, with its search, until instances_rest ends that search; the first spec, whose
+ * options the others read, is there all the time. After a failure of instances_serve only destruction is left. */
+bool instances_fit(const struct instances *i, const struct spec *spec);
+wn_status instances_serve(struct instances *i, const struct spec *spec, wn_error *err);
+void instances_rest(struct instances *i);
+
 /* What is known of the devices that are open, into info[capacity]; returns how many were filled. */
 uint32_t instances_devices(const struct instances *i, struct wn_device_info *info, uint32_t capacity);
 

@@ -88,6 +88,7 @@ wn_status isolate_create(struct host_shared *s, const struct spec_use *use, cons
     struct isolated *i = calloc(1, sizeof *i);
     if (!i)
         return wn_fail(err, WN_E_MEMORY, "no memory");
+    atomic_store(&s->has_drawn, true); /* the seed is told, and may be used over there */
     const wn_status status = start(i, s, use, host, err);
     if (status == WN_OK)
         *self = i;

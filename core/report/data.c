@@ -145,7 +145,7 @@ static wn_status too_many(const struct data *d, uint64_t capacity, wn_error *err
                    (unsigned long long)capacity);
 }
 
-/* Steps through a statement, one call of `row` for each row, and ends the statement. */
+/* Steps through a statement, one call of `row` for each row, and leaves it ready for the next time. */
 static wn_status each_row(struct sqlite3 *db, struct data *d, sqlite3_stmt *s, void *arg,
                           wn_status (*row)(struct data *d, sqlite3_stmt *s, void *arg, wn_error *err), wn_error *err)
 {
@@ -156,7 +156,7 @@ static wn_status each_row(struct sqlite3 *db, struct data *d, sqlite3_stmt *s, v
         status = row(d, s, arg, err);
     if (status == WN_OK && code != SQLITE_DONE)
         status = sql_failed(db, d, err);
-    sqlite3_finalize(s);
+    sqlite3_reset(s);
     return status;
 }
 
@@ -230,65 +230,75 @@ static wn_status score_row(struct data *d, sqlite3_stmt *s, void *arg, wn_error 
     return WN_OK;
 }
 
-static wn_status read_scores(struct sqlite3 *db, struct data *d, const struct data_trial *t, wn_error *err)
+static const char trials_sql[] = "SELECT id, prompt_id, prompt, category, state, ended, nfe, verifier_calls, seconds,"
+                                 " (SELECT count(*) FROM candidates WHERE trial=t.id) FROM trials t ORDER BY id";
+static const char candidates_sql[] =
+    "SELECT id, ordinal, point, finished, parent, lineage, nfe, nfe_total, image, (SELECT min(ordinal) FROM offers"
+    " WHERE offers.trial=c.trial AND offers.candidate=c.id), (SELECT max(ordinal) FROM offers WHERE"
+    " offers.trial=c.trial AND offers.candidate=c.id), ifnull(sample_seconds, 0) + ifnull(decode_seconds, 0)"
+    " FROM candidates c WHERE trial=?1 ORDER BY ordinal, id";
+static const char scores_sql[] = "SELECT verifier, metric, value, seconds FROM scores WHERE trial=?1 AND candidate=?2";
+
+/* Prepared once for all trials, and for all candidates. */
+struct queries {
+    struct sqlite3 *db;
+    sqlite3_stmt *trials;
+    sqlite3_stmt *candidates; /* of a trial */
+    sqlite3_stmt *scores;     /* of a trial's candidate */
+};
+
+static wn_status read_scores(const struct queries *q, struct data *d, const struct data_trial *t, wn_error *err)
 {
+    sqlite3_bind_int64(q->scores, 1, (sqlite3_int64)t->id);
     for (uint64_t i = 0; i < t->candidate_count; i++) {
-        sqlite3_stmt *s;
-        WN_TRY(prepare(db, d, "SELECT verifier, metric, value, seconds FROM scores WHERE trial=?1 AND candidate=?2", &s,
-                       err));
-        sqlite3_bind_int64(s, 1, (sqlite3_int64)t->id);
-        sqlite3_bind_text(s, 2, t->candidates[i].id, -1, SQLITE_STATIC);
-        WN_TRY(each_row(db, d, s, &t->candidates[i], score_row, err));
+        sqlite3_bind_text(q->scores, 2, t->candidates[i].id, -1, SQLITE_STATIC);
+        WN_TRY(each_row(q->db, d, q->scores, &t->candidates[i], score_row, err));
         t->candidates[i].seconds += i > 0 ? t->candidates[i - 1].seconds : 0;
     }
     return WN_OK;
 }
 
-static wn_status read_trial(struct sqlite3 *db, struct data *d, struct data_trial *t, wn_error *err)
+static wn_status read_trials(const struct queries *q, struct data *d, wn_error *err)
 {
     sqlite3_stmt *s;
 
-    WN_TRY(prepare(
-        db, d,
-        "SELECT id, ordinal, point, finished, parent, lineage, nfe, nfe_total, image, (SELECT min(ordinal) FROM offers"
-        " WHERE offers.trial=c.trial AND offers.candidate=c.id), (SELECT max(ordinal) FROM offers WHERE"
-        " offers.trial=c.trial AND offers.candidate=c.id), ifnull(sample_seconds, 0) + ifnull(decode_seconds, 0)"
-        " FROM candidates c WHERE trial=?1 ORDER BY ordinal, id",
-        &s, err));
-    sqlite3_bind_int64(s, 1, (sqlite3_int64)t->id);
-    WN_TRY(each_row(db, d, s, t, candidate_row, err));
-    return read_scores(db, d, t, err);
-}
-
-static wn_status read_trials(struct sqlite3 *db, struct data *d, wn_error *err)
-{
-    sqlite3_stmt *s;
-
-    WN_TRY(prepare(db, d, "SELECT count(*) FROM trials", &s, err));
+    WN_TRY(prepare(q->db, d, "SELECT count(*) FROM trials", &s, err));
     d->trial_capacity = sqlite3_step(s) == SQLITE_ROW ? number_at(s, 0) : 0;
     sqlite3_finalize(s);
     d->trials = arena_array(d->memory, d->trial_capacity + 1, sizeof *d->trials);
     if (!d->trials)
         return no_memory(d, err);
-    WN_TRY(prepare(db, d,
-                   "SELECT id, prompt_id, prompt, category, state, ended, nfe, verifier_calls, seconds,"
-                   " (SELECT count(*) FROM candidates WHERE trial=t.id) FROM trials t ORDER BY id",
-                   &s, err));
-    WN_TRY(each_row(db, d, s, NULL, trial_row, err));
-    for (uint64_t i = 0; i < d->trial_count; i++)
-        WN_TRY(read_trial(db, d, &d->trials[i], err));
+    WN_TRY(each_row(q->db, d, q->trials, NULL, trial_row, err));
+    for (uint64_t i = 0; i < d->trial_count; i++) {
+        struct data_trial *t = &d->trials[i];
+        sqlite3_bind_int64(q->candidates, 1, (sqlite3_int64)t->id);
+        WN_TRY(each_row(q->db, d, q->candidates, t, candidate_row, err));
+        WN_TRY(read_scores(q, d, t, err));
+    }
     return WN_OK;
+}
+
+static wn_status read_all(struct queries *q, struct data *d, wn_error *err)
+{
+    if (sqlite3_exec(q->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+        return sql_failed(q->db, d, err);
+    WN_TRY(prepare(q->db, d, trials_sql, &q->trials, err));
+    WN_TRY(prepare(q->db, d, candidates_sql, &q->candidates, err));
+    WN_TRY(prepare(q->db, d, scores_sql, &q->scores, err));
+    return read_trials(q, d, err);
 }
 
 static wn_status read_ledger(struct data *d, wn_error *err)
 {
-    struct sqlite3 *db = NULL;
+    struct queries q = { 0 };
     wn_status status;
 
-    WN_TRY(ledger_read(d->directory, &db, err));
-    status =
-        sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK ? read_trials(db, d, err) : sql_failed(db, d, err);
-    sqlite3_close(db);
+    WN_TRY(ledger_read(d->directory, &q.db, err));
+    status = read_all(&q, d, err);
+    sqlite3_finalize(q.trials);
+    sqlite3_finalize(q.candidates);
+    sqlite3_finalize(q.scores);
+    sqlite3_close(q.db);
     return status;
 }
 

@@ -26,10 +26,16 @@ struct stats_interval {
  */
 enum { STATS_RESAMPLES = 4000, STATS_LEAST = 6 };
 
-/* Column means of values[rows][columns], each with its 95 % percentile interval over STATS_RESAMPLES bootstrap
- * resamples of the rows (prompts). Every call resamples the same way, so intervals of differences are paired.
- * WN_E_MEMORY. */
+/* Column means of values[rows][columns], each with its 95 % interval over STATS_RESAMPLES bootstrap resamples of the
+ * rows (prompts): the expanded percentile interval, whose quantiles are stats_level and one less it. Every call
+ * resamples the same way, so intervals of differences are paired. WN_E_MEMORY. */
 wn_status stats_means(uint64_t rows, uint64_t columns, const double *values, struct stats_interval *out, wn_error *err);
+
+/* The quantile of the resamples' means where a 95 % interval of so many rows begins (STATS_LEAST at least). Resamples
+ * spread by sqrt(1 - 1/rows) of what they should, and know nothing of what Student's t adds: at 2.5 % the interval of a
+ * few rows is too narrow, and at this level it is as wide as Student's where rows are normal (Hesterberg, "What
+ * teachers should know about the bootstrap", 2014, 4.4). */
+double stats_level(uint64_t rows);
 
 /* Of doubles, for qsort. */
 int stats_ascending(const void *a, const void *b);

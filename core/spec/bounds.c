@@ -50,6 +50,14 @@ static bool is_timed(const struct spec *spec)
     return isfinite(spec->budget.seconds) || isfinite(spec->run_budget.seconds);
 }
 
+uint64_t spec_shrinks(const struct spec *spec)
+{
+    wn_search_plan plan = { .struct_size = sizeof plan };
+    if (spec->search.plugin)
+        ((const wn_search *)spec->search.plugin->vtable)->plan(spec->search.options, spec->canvas.steps, 1, &plan);
+    return plan.shrinks;
+}
+
 struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_velocity)
 {
     const wn_search *search = spec->search.plugin->vtable;

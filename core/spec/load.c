@@ -255,6 +255,35 @@ static void check_bounded(struct loader *l)
                      "\"budget\": {\"nfe\": ...}", s->search.plugin->name);
 }
 
+static bool divides(uint64_t factor, const wn_canvas *canvas)
+{
+    return canvas->width_px % factor == 0 && canvas->height_px % factor == 0;
+}
+
+/* What is known before there is a sampler, which may want multiples of its own. */
+static void check_shrinks(struct loader *l)
+{
+    const struct spec *s = l->spec;
+    const char *name = s->search.plugin ? s->search.plugin->name : "";
+    if (!s->search.options || l->problems.count)
+        return;
+    const uint64_t shrinks = spec_shrinks(s);
+    for (uint64_t factor = 2; factor < 64; factor++) {
+        if (!(shrinks >> factor & 1))
+            continue;
+        if (factor > WN_SHRINK_MAX || !divides(factor, &s->canvas))
+            problems_add(&l->problems, WN_E_ARG, l->root, "search",
+                         "search \"%s\" shrinks the canvas by %llu, which does "
+                         "not divide %u x %u px; take another factor up to %d, or another canvas",
+                         name, (unsigned long long)factor, s->canvas.width_px, s->canvas.height_px, WN_SHRINK_MAX);
+        else if (s->start_image)
+            problems_add(&l->problems, WN_E_ARG, l->root, "search",
+                         "search \"%s\" shrinks the canvas by %llu, but the "
+                         "picture of /canvas/image is only there at its full size; take one of them away",
+                         name, (unsigned long long)factor);
+    }
+}
+
 static void warn_unused(const struct spec *s)
 {
     for (uint32_t i = 0; i < s->verifier_count; i++) {
@@ -322,6 +351,7 @@ static void load_all(struct loader *l)
     load_engine(l);
     check_search(l);
     check_bounded(l);
+    check_shrinks(l);
     if (l->problems.count)
         return;
     l->spec->resolved = write_text(l, l->resolved, 2, false);

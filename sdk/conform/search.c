@@ -14,7 +14,8 @@ enum { STEPS = 5, VALUES = 12, SAMPLES = 1 << 14 };
 struct sample {
     float x[VALUES];
     uint32_t point;
-    bool is_live, is_scored;
+    bool is_live, is_scored, has_moved;
+    uint64_t shrink; /* 0: on the whole canvas; else the toy's latents are as ever, all but their shape */
 };
 
 struct toy {
@@ -22,7 +23,8 @@ struct toy {
     float sigma[STEPS + 1];
     struct sample *samples; /* [SAMPLES] */
     uint64_t count;
-    double budget; /* NFE */
+    uint64_t shrinks; /* as planned */
+    double budget;    /* NFE */
     uint64_t nfe, scored, offered;
     uint64_t trace;       /* a hash of all that was asked */
     bool has_failed;      /* score has, as it was told to */
@@ -126,6 +128,7 @@ static wn_status go(struct toy *t, struct sample *s, uint64_t point, wn_error *e
     if (point > STEPS || point < s->point)
         return wn_fail(err, WN_E_ARG, "from point %u to %llu of %d", s->point, (unsigned long long)point, STEPS);
     WN_TRY(take(t, (double)(point - s->point), err));
+    s->has_moved |= point > s->point;
     for (; s->point < point; s->point++)
         for (int i = 0; i < VALUES; i++)
             s->x[i] *= 0.8f;
@@ -178,6 +181,7 @@ static wn_status kick(void *ctx, wn_sample sample, uint64_t point, wn_kernel ker
     note(t, 6, stream);
     WN_TRY(take(t, 1, err));
     s->point = (uint32_t)(point > STEPS ? STEPS : point);
+    s->has_moved = true;
     return WN_OK;
 }
 
@@ -228,6 +232,8 @@ static wn_status offer(void *ctx, wn_sample sample, wn_error *err)
     const struct sample *s = sample_of(t, sample);
     if (!s)
         return wn_fail(err, WN_E_ARG, "no such sample");
+    if (s->shrink)
+        kit_fail(t->k, "it offers a sample on a canvas shrunk by %llu", (unsigned long long)s->shrink);
     if (s->point != STEPS || !s->is_scored)
         kit_fail(t->k, "it offers a sample that is not finished and scored");
     t->offered++;
@@ -239,6 +245,29 @@ static uint64_t cost(void *ctx, uint64_t from, uint64_t to)
 {
     (void)ctx;
     return to > from ? to - from : 0;
+}
+
+static wn_status shrink(void *ctx, wn_sample sample, uint64_t factor, wn_sample *out, wn_error *err)
+{
+    struct toy *t = ctx;
+    const struct sample *from = sample_of(t, sample);
+    if (!from || from->has_moved || from->shrink || factor < 2 || factor > WN_SHRINK_MAX || !(t->shrinks >> factor & 1))
+        return wn_fail(err, WN_E_ARG, "a sample that is not there, has moved or is shrunk, or factor %llu, not planned",
+                       (unsigned long long)factor);
+    WN_TRY(clone(ctx, sample, out, err));
+    t->samples[*out - 1].shrink = factor;
+    t->samples[*out - 1].is_scored = false;
+    note(t, 10, factor);
+    return WN_OK;
+}
+
+static wn_status shrunk_sigma(void *ctx, uint64_t factor, float *sigma, wn_error *err)
+{
+    const struct toy *t = ctx;
+    if (factor != 1 && (factor > WN_SHRINK_MAX || !(t->shrinks >> factor & 1)))
+        return wn_fail(err, WN_E_ARG, "factor %llu, not planned", (unsigned long long)factor);
+    memcpy(sigma, t->sigma, sizeof t->sigma);
+    return WN_OK;
 }
 
 static wn_env env_of(struct toy *t)
@@ -269,13 +298,17 @@ static wn_env env_of(struct toy *t)
                      .score = score,
                      .blend = blend,
                      .offer = offer,
-                     .cost = cost };
+                     .cost = cost,
+                     .shrink = shrink,
+                     .shrunk_sigma = shrunk_sigma };
 }
 
 static wn_status run(struct kit *k, void *self, double budget, wn_status fails_with, struct toy *t, wn_error *err)
 {
     const wn_search *search = k->subject->plugin->vtable;
-    *t = (struct toy){ .k = k, .budget = budget, .fails_with = fails_with };
+    wn_search_plan plan = { .struct_size = sizeof plan };
+    search->plan(k->subject->options, STEPS, 1, &plan);
+    *t = (struct toy){ .k = k, .budget = budget, .fails_with = fails_with, .shrinks = plan.shrinks };
     t->samples = calloc(SAMPLES, sizeof *t->samples);
     if (!t->samples)
         return wn_fail(err, WN_E_MEMORY, "no memory for a toy");

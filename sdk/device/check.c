@@ -21,10 +21,10 @@ struct check {
 
 const char *check_op_name(int32_t kind)
 {
-    static const char *const names[] = { "?",    "linear",     "norm",  "head_norm_rope", "attention",
-                                         "conv", "group_norm", "embed", "binary",         "unary",
-                                         "copy", "pick_row",   "weight" };
-    return kind >= WN_OP_LINEAR && kind <= WN_OP_WEIGHT ? names[kind] : names[0];
+    static const char *const names[] = { "?",    "linear",     "norm",   "head_norm_rope", "attention",
+                                         "conv", "group_norm", "embed",  "binary",         "unary",
+                                         "copy", "pick_row",   "weight", "group_moments",  "group_table" };
+    return kind >= WN_OP_LINEAR && kind <= WN_OP_GROUP_TABLE ? names[kind] : names[0];
 }
 
 static const char *tensor_name(const wn_graph *g, uint32_t t)
@@ -228,8 +228,8 @@ static wn_status check_conv(const struct check *c)
 {
     const int64_t *i = c->op->i;
     WN_TRY(need_in(c, 0, "x"));
-    for (int k = 0; k < 7; k++) {
-        int64_t least = k == 4 || k == 5 ? 0 : 1;
+    for (int k = 0; k < 8; k++) {
+        int64_t least = k == 4 || k == 5 || k == 7 ? 0 : 1;
         if (i[k] < least || i[k] > INT32_MAX)
             return FAIL(c, "i[%d] is %lld, must be %lld to 2^31-1", k, (long long)i[k], (long long)least);
     }
@@ -242,10 +242,13 @@ static wn_status check_conv(const struct check *c)
     if (h < 0 || w < 0)
         return FAIL(c, "kernel %lld does not fit the padded picture of %lld x %lld", (long long)i[2],
                     (long long)(h + i[2]), (long long)(w + i[2]));
-    uint64_t rows = (uint64_t)(h / i[3] + 1) * (uint64_t)(w / i[3] + 1), cols = out(c)->cols;
     if (i[2] > 1 << 12)
         return FAIL(c, "kernel %lld, must be at most 4096", (long long)i[2]);
-    WN_TRY(need_shape(c, out(c), "out", rows, cols));
+    const uint64_t height = (uint64_t)(h / i[3] + 1), width = (uint64_t)(w / i[3] + 1), first = (uint64_t)i[7];
+    const uint64_t rows = out(c)->rows, cols = out(c)->cols;
+    if (rows % width || first > height || rows / width > height - first)
+        return FAIL(c, "out has %llu positions from row %llu on, the result %llu x %llu", U(rows), U(first), U(height),
+                    U(width));
     WN_TRY(need_shape(c, in(c, 3), "residual", rows, cols));
     WN_TRY(need_matrix(c, cols, in(c, 0)->cols * (uint64_t)i[2] * (uint64_t)i[2]));
     return need_vector(c, 1, cols);
@@ -256,8 +259,39 @@ static wn_status check_group_norm(const struct check *c)
     WN_TRY(need_in(c, 0, "x"));
     WN_TRY(need_divides(c, in(c, 0)->cols, c->op->i[0], "groups"));
     WN_TRY(need_shape(c, out(c), "out", in(c, 0)->rows, in(c, 0)->cols));
+    WN_TRY(need_shape(c, in(c, 1), "table", 3, in(c, 0)->cols));
+    if (in(c, 1) && (c->op->i[0] != 1 || c->op->weight[0] != WN_NONE || c->op->weight[1] != WN_NONE))
+        return FAIL(c, "groups and weights are in the table");
     WN_TRY(need_vector(c, 0, in(c, 0)->cols));
     return need_vector(c, 1, in(c, 0)->cols);
+}
+
+static wn_status need_chunks(const struct check *c)
+{
+    if (c->op->i[1] < 1 || c->op->i[1] > INT32_MAX)
+        return FAIL(c, "chunks of %lld rows, must be 1 to 2^31-1", (long long)c->op->i[1]);
+    return WN_OK;
+}
+
+static wn_status check_group_moments(const struct check *c)
+{
+    WN_TRY(need_in(c, 0, "x"));
+    WN_TRY(need_chunks(c));
+    WN_TRY(need_divides(c, in(c, 0)->cols, c->op->i[0], "groups"));
+    if (in(c, 0)->rows % (uint64_t)c->op->i[1])
+        return FAIL(c, "%llu rows are no whole chunks of %lld", U(in(c, 0)->rows), (long long)c->op->i[1]);
+    return need_shape(c, out(c), "out", in(c, 0)->rows / (uint64_t)c->op->i[1], 2 * (uint64_t)c->op->i[0]);
+}
+
+static wn_status check_group_table(const struct check *c)
+{
+    WN_TRY(need_in(c, 0, "moments"));
+    WN_TRY(need_chunks(c));
+    WN_TRY(need_divides(c, out(c)->cols, c->op->i[0], "groups"));
+    WN_TRY(need_shape(c, in(c, 0), "moments", in(c, 0)->rows, 2 * (uint64_t)c->op->i[0]));
+    WN_TRY(need_shape(c, out(c), "out", 3, out(c)->cols));
+    WN_TRY(need_vector(c, 0, out(c)->cols));
+    return need_vector(c, 1, out(c)->cols);
 }
 
 static wn_status check_embed(const struct check *c)
@@ -391,8 +425,10 @@ static wn_status check_op(const struct check *c)
         [WN_OP_COPY] = check_same,
         [WN_OP_PICK_ROW] = check_pick_row,
         [WN_OP_WEIGHT] = check_weight_rows,
+        [WN_OP_GROUP_MOMENTS] = check_group_moments,
+        [WN_OP_GROUP_TABLE] = check_group_table,
     };
-    if (c->op->kind < WN_OP_LINEAR || c->op->kind > WN_OP_WEIGHT)
+    if (c->op->kind < WN_OP_LINEAR || c->op->kind > WN_OP_GROUP_TABLE)
         return FAIL(c, "unknown kind %d", c->op->kind);
     if (c->op->activation < WN_ACT_NONE || c->op->activation > WN_ACT_TANH)
         return FAIL(c, "unknown activation %d", c->op->activation);

@@ -75,9 +75,15 @@ NN_API nn_t nn_attention(nn_graph *g, nn_t q, nn_t k, nn_t v, uint64_t heads, fl
 typedef struct nn_conv_shape {
     uint64_t height, width; /* of x */
     uint64_t kernel, stride, pad_before, pad_after, upsample;
+    uint64_t first, rows; /* rows of the result that are computed; rows 0: all from the first on */
 } nn_conv_shape;
 NN_API nn_t nn_conv(nn_graph *g, nn_t x, nn_w w, nn_w bias, const nn_conv_shape *s, const nn_epilogue *e);
 NN_API nn_t nn_group_norm(nn_graph *g, nn_t x, nn_w w, nn_w b, uint64_t groups, float eps, int32_t activation);
+/* The same in parts: moments of parts of a picture, in chunks of some rows each, go into a tensor [chunks, 2 groups]; the
+ * table of all of them normalises any part. */
+NN_API void nn_group_moments(nn_graph *g, nn_t x, uint64_t groups, uint64_t chunk, nn_t into);
+NN_API nn_t nn_group_table(nn_graph *g, nn_t moments, nn_w w, nn_w b, uint64_t channels, uint64_t chunk, float eps);
+NN_API nn_t nn_group_apply(nn_graph *g, nn_t x, nn_t table, int32_t activation);
 NN_API nn_t nn_embed(nn_graph *g, nn_t ids, nn_w table, nn_w positions);
 NN_API nn_t nn_add(nn_graph *g, nn_t a, nn_t b);
 NN_API nn_t nn_multiply(nn_graph *g, nn_t a, nn_t b);

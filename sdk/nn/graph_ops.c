@@ -196,9 +196,14 @@ static int conv_fits(nn_graph *g, const wn_tensor *x, const nn_conv_shape *s)
         graph_fail(g, WN_E_UNSUPPORTED, "conv: upsampling by %llu, must be 1 or 2", U(s->upsample));
         return 0;
     }
-    if (!conv_side(s->height, s) || !conv_side(s->width, s)) {
+    const uint64_t height = conv_side(s->height, s);
+    if (!height || !conv_side(s->width, s)) {
         graph_fail(g, WN_E_ARG, "conv: kernel %llu with stride %llu does not fit %llu x %llu", U(s->kernel),
                    U(s->stride), U(s->height), U(s->width));
+        return 0;
+    }
+    if (s->first >= height || s->rows > height - s->first) {
+        graph_fail(g, WN_E_ARG, "conv: %llu rows from %llu on of %llu", U(s->rows), U(s->first), U(height));
         return 0;
     }
     return 1;
@@ -217,7 +222,8 @@ nn_t nn_conv(nn_graph *g, nn_t x, nn_w w, nn_w bias, const nn_conv_shape *s, con
         graph_fail(g, WN_E_UNSUPPORTED, "conv has neither mul nor gate");
         return 0;
     }
-    uint64_t rows = conv_side(s->height, s) * conv_side(s->width, s), cols = weight->rows;
+    const uint64_t height = s->rows ? s->rows : conv_side(s->height, s) - s->first;
+    const uint64_t rows = height * conv_side(s->width, s), cols = weight->rows;
     if (!fits(g, e->residual, rows, cols, "conv", "residual"))
         return 0;
     wn_op op = op_of(WN_OP_CONV);
@@ -226,10 +232,9 @@ nn_t nn_conv(nn_graph *g, nn_t x, nn_w w, nn_w bias, const nn_conv_shape *s, con
     op.in[3] = index_of(e->residual);
     op.weight[0] = index_of(w);
     op.weight[1] = index_of(bias);
-    const uint64_t geometry[7] = {
-        s->height, s->width, s->kernel, s->stride, s->pad_before, s->pad_after, s->upsample
-    };
-    for (int i = 0; i < 7; i++)
+    const uint64_t geometry[8] = { s->height,     s->width,     s->kernel,   s->stride,
+                                   s->pad_before, s->pad_after, s->upsample, s->first };
+    for (int i = 0; i < 8; i++)
         op.i[i] = (int64_t)geometry[i];
     return finish(g, op, graph_out(g, weight->name, e->into, rows, cols));
 }
@@ -247,6 +252,52 @@ nn_t nn_group_norm(nn_graph *g, nn_t x, nn_w w, nn_w b, uint64_t groups, float e
     op.weight[1] = index_of(b);
     op.i[0] = (int64_t)groups;
     op.f[0] = eps;
+    return finish(g, op, graph_out(g, "group_norm", 0, in->rows, in->cols));
+}
+
+void nn_group_moments(nn_graph *g, nn_t x, uint64_t groups, uint64_t chunk, nn_t into)
+{
+    const wn_tensor *in = graph_tensor(g, x, "group_moments");
+    if (!in || !head_size(g, in, groups, "group_moments"))
+        return;
+    if (chunk == 0 || in->rows % chunk) {
+        graph_fail(g, WN_E_ARG, "group_moments: %llu rows are no whole chunks of %llu", U(in->rows), U(chunk));
+        return;
+    }
+    if (!fits(g, into, in->rows / chunk, 2 * groups, "group_moments", "into"))
+        return;
+    wn_op op = op_of(WN_OP_GROUP_MOMENTS);
+    op.in[0] = index_of(x);
+    op.i[0] = (int64_t)groups;
+    op.i[1] = (int64_t)chunk;
+    finish(g, op, into);
+}
+
+nn_t nn_group_table(nn_graph *g, nn_t moments, nn_w w, nn_w b, uint64_t channels, uint64_t chunk, float eps)
+{
+    const wn_tensor *in = graph_tensor(g, moments, "group_table");
+    if (!in || !vector_fits(g, w, channels, "group_table") || !vector_fits(g, b, channels, "group_table"))
+        return 0;
+    wn_op op = op_of(WN_OP_GROUP_TABLE);
+    op.in[0] = index_of(moments);
+    op.weight[0] = index_of(w);
+    op.weight[1] = index_of(b);
+    op.i[0] = (int64_t)(in->cols / 2);
+    op.i[1] = (int64_t)chunk;
+    op.f[0] = eps;
+    return finish(g, op, graph_out(g, "group_table", 0, 3, channels));
+}
+
+nn_t nn_group_apply(nn_graph *g, nn_t x, nn_t table, int32_t activation)
+{
+    const wn_tensor *in = graph_tensor(g, x, "group_norm");
+    if (!in || !fits(g, table, 3, in->cols, "group_norm", "table"))
+        return 0;
+    wn_op op = op_of(WN_OP_GROUP_NORM);
+    op.activation = activation ? activation : WN_ACT_NONE;
+    op.in[0] = index_of(x);
+    op.in[1] = index_of(table);
+    op.i[0] = 1;
     return finish(g, op, graph_out(g, "group_norm", 0, in->rows, in->cols));
 }
 

@@ -2,6 +2,7 @@
  * interface is broken, which sdk/doc/abi.md forbids within a major; members may be added behind the last. */
 #include <winnow/choice.h>
 #include <winnow/device.h>
+#include <winnow/memory.h>
 #include <winnow/sampler.h>
 #include <winnow/search.h>
 #include <winnow/verifier.h>
@@ -94,6 +95,16 @@ AT(wn_sampler_info, usual_size_px, 152);
 AT(wn_sampler_info, usual_steps, 160);
 AT(wn_sampler_info, reserved, 168);
 
+SIZE(wn_memory_item, 24);
+AT(wn_memory_item, before, 0);
+AT(wn_memory_item, after, 8);
+AT(wn_memory_item, has_after, 16);
+AT(wn_memory_item, is_reused, 20);
+
+AT(wn_memory, struct_size, 0);
+AT(wn_memory, bytes, 8);
+AT(wn_memory, velocity, 16);
+
 SIZE(wn_velocity_item, 32);
 AT(wn_velocity_item, x, 0);
 AT(wn_velocity_item, v, 8);
@@ -160,7 +171,7 @@ SIZE(wn_kernel, 16);
 AT(wn_kernel, kind, 0);
 AT(wn_kernel, scale, 8);
 
-SIZE(wn_env, 216);
+SIZE(wn_env, 232);
 AT(wn_env, struct_size, 0);
 AT(wn_env, ctx, 8);
 AT(wn_env, prompt, 16);
@@ -188,6 +199,8 @@ AT(wn_env, cost, 184);
 AT(wn_env, blend, 192);
 AT(wn_env, kick, 200);
 AT(wn_env, guide_compares, 208);
+AT(wn_env, shrink, 216);
+AT(wn_env, shrunk_sigma, 224);
 
 SIZE(wn_search_plan, 128); /* never grows: plugins fill it */
 AT(wn_search_plan, struct_size, 0);
@@ -195,7 +208,8 @@ AT(wn_search_plan, candidates, 8);
 AT(wn_search_plan, nfe, 16);
 AT(wn_search_plan, verifier_calls, 24);
 AT(wn_search_plan, calls_again, 32);
-AT(wn_search_plan, reserved, 40);
+AT(wn_search_plan, shrinks, 40);
+AT(wn_search_plan, reserved, 48);
 
 SIZE(wn_search, 56);
 AT(wn_search, struct_size, 0);
@@ -302,7 +316,7 @@ AT(wn_op_profile, seconds, 8);
 AT(wn_op_profile, flops, 16);
 AT(wn_op_profile, bytes, 24);
 
-SIZE(wn_device_api, 80);
+SIZE(wn_device_api, 88);
 AT(wn_device_api, struct_size, 0);
 AT(wn_device_api, count, 8);
 AT(wn_device_api, info, 16);
@@ -313,8 +327,9 @@ AT(wn_device_api, free_program, 48);
 AT(wn_device_api, run, 56);
 AT(wn_device_api, memory, 64);
 AT(wn_device_api, profile, 72);
+AT(wn_device_api, choose_way, 80);
 
-SIZE(wn_workload_request, 88);
+SIZE(wn_workload_request, 96);
 AT(wn_workload_request, host, 8);
 AT(wn_workload_request, options, 16);
 AT(wn_workload_request, synthetic, 24);
@@ -324,6 +339,7 @@ AT(wn_workload_request, steps, 48);
 AT(wn_workload_request, text_tokens, 56);
 AT(wn_workload_request, batch, 64);
 AT(wn_workload_request, blocks, 72);
+AT(wn_workload_request, tiles, 88);
 
 SIZE(wn_workload_part, 160);
 AT(wn_workload_part, name, 8);
@@ -337,7 +353,8 @@ AT(wn_workload_part, other_values, 64);
 AT(wn_workload_part, vector_values, 72);
 AT(wn_workload_part, activation_bytes, 80);
 AT(wn_workload_part, flops, 88);
-AT(wn_workload_part, reserved, 96);
+AT(wn_workload_part, sample_bytes, 96);
+AT(wn_workload_part, reserved, 104);
 
 SIZE(wn_workload_api, 88);
 AT(wn_workload_api, synthetic, 8);

@@ -1,5 +1,5 @@
 """again.py WINNOW DIRECTORY - `winnow replay` makes 100 random candidates of eight algorithms again, bit for bit, and some of
-pebble: noises drawn in every mode, blends, noises that a search made itself, kicks, jumps back, clones, heun, previews.
+pebble: noises drawn in every mode, blends, noises that a search made itself, kicks, jumps back, clones, heun, previews, samplers that reuse steps.
 What cannot be made again is refused, each with its reason.
 """
 import json
@@ -21,8 +21,11 @@ SEARCHES = {
     "epsilon_greedy": ({"use": "epsilon_greedy", "options": {"iterations": 3, "candidates": 3}}, {}),
     "stages": ({"use": "stages", "options": {"stages": [
         {"use": "random", "options": {"candidates": 8}, "steps": 3, "keep": 2}, {"use": "zero_order", "options": {"iterations": 3}}]}}, {}),
+    "shrunk": ({"use": "stages", "options": {"stages": [
+        {"use": "zero_order", "options": {"iterations": 3}, "shrink": 2, "keep": 2}, {"use": "random", "options": {"candidates": 3}}]}}, {}),
 }
 HEUN = ("paths", "zero_order")
+REMEMBERS = ("paths", "fk", "svdd", "evolution", "peeker")  # with a sampler that reuses steps
 EACH = 17
 
 
@@ -52,7 +55,7 @@ def make_run(winnow, name, **changes):
     (winnow.folder / "prompts.txt").write_text("one\ntwo\nthree\n")
     spec = {"winnow": 0, "name": name, "seed": 11, "output": f"run-{name}", "prompts": {"file": "prompts.txt"},
             "canvas": {"width": 64, "height": 64, "steps": 6, "solver": "heun" if name in HEUN else "euler"},
-            "sampler": {"use": "analytic"},
+            "sampler": {"use": "analytic", "options": {"memory": 0.4 if name in REMEMBERS else 0}},
             "verifiers": {"near": {"use": "analytic"}, "far": {"use": "analytic", "options": {"target": 90}}},
             "search": search | {"guide": "near"}, "judge": ["far"]} | more | changes
     (winnow.folder / f"{name}.json").write_text(json.dumps(spec))

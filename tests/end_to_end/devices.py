@@ -60,6 +60,12 @@ def main():
     one = rows(folder, "one")
     if len(one) != 10 or rows(folder, "two") != one or rows(folder, "three") != one:
         fail("several devices make other pictures than one")
+    reuse = {"reuse": "steps", "reuse_every": 2}
+    winnow("run", write(folder, "reuse-one", "cpu", **reuse), "--quiet")
+    winnow("run", write(folder, "reuse-three", "cpu,cpu,cpu", batch=2, **reuse), "--quiet")
+    reused = rows(folder, "reuse-one")
+    if len(reused) != 10 or rows(folder, "reuse-three") != reused or reused.keys() & one.keys():
+        fail("several devices that reuse steps make other pictures than one, or none of their own")
     said = winnow("run", write(folder, "one", "cpu,cpu"), "--quiet", want=2).stderr
     if "belongs to spec" not in said:
         fail(f"a run that was begun on one device goes on with two: {said}")

@@ -29,9 +29,11 @@ def pixels(path):
     return found
 
 
-def check(winnow, folder, mode, solver):
-    spec, run, again = folder / f"{mode}.{solver}.json", folder / f"{mode}.{solver}", folder / "again.png"
-    spec.write_text(json.dumps(SPEC | {"noise": mode, "canvas": SPEC["canvas"] | {"solver": solver}}))
+def check(winnow, folder, mode, solver, memory):
+    name = f"{mode}.{solver}.{memory}"
+    spec, run, again = folder / f"{name}.json", folder / name, folder / "again.png"
+    spec.write_text(json.dumps(SPEC | {"noise": mode, "canvas": SPEC["canvas"] | {"solver": solver},
+                                       "sampler": SPEC["sampler"] | {"options": {"memory": memory}}}))
     subprocess.run([winnow, "run", spec, "--output", run, "--quiet"], check=True, stdout=subprocess.DEVNULL)
     rows = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
     if len({row["lineage"]["noise"] for row in rows}) != (6 if mode == "philox" else 3):
@@ -67,8 +69,8 @@ def main():
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     check_seeds(winnow, folder)
-    for mode, solver in [(mode, "euler") for mode in MODES] + [("philox", "heun")]:
-        print(f"{mode}, {solver}: {check(winnow, folder, mode, solver)} pictures made again")
+    for mode, solver, memory in [(mode, "euler", 0) for mode in MODES] + [("philox", "heun", 0), ("philox", "heun", 0.5)]:
+        print(f"{mode}, {solver}, memory {memory}: {check(winnow, folder, mode, solver, memory)} pictures made again")
 
 
 main()

@@ -24,6 +24,8 @@ SEARCHES = {
     "epsilon_greedy": {"use": "epsilon_greedy", "options": {"iterations": 3, "candidates": 3}},
     "stages": {"use": "stages", "options": {"stages": [
         {"use": "random", "options": {"candidates": 8}, "steps": 3, "keep": 2}, {"use": "zero_order", "options": {"iterations": 3}}]}},
+    "shrunk": {"use": "stages", "options": {"stages": [
+        {"use": "zero_order", "options": {"iterations": 3}, "shrink": 2, "keep": 2}, {"use": "random", "options": {"candidates": 3}}]}},
 }
 SOURCES = re.compile(r"evaluations: (\d+) sampled, (\d+) from the ledger, (\d+) from the cache")
 

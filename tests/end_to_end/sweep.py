@@ -194,6 +194,47 @@ def check_wrong(winnow, folder):
         fail("winnow check --resolved does not list the points")
 
 
+COUNTING = """import os, sys
+import winnow_worker
+open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "starts.txt"), "a").write(f"{os.getpid()}\\n")
+
+@winnow_worker.verifier(metric="brightness", low=0, high=255)
+def score(image, prompt, weight: float = 1.0):
+    return weight * sum(image.rgb) / len(image.rgb)
+
+winnow_worker.serve()
+"""
+
+
+def starts(sweep, folder, verifier, grid):
+    """How often the verifier was made for a sweep, which is to end as its points do by themselves."""
+    (folder / "starts.txt").unlink(missing_ok=True)
+    sweep.write(spec(grid, verifiers={"near": {"use": "analytic"}, "far": verifier}))
+    sweep.finish()
+    count = len((folder / "starts.txt").read_text().split())
+    for point in sweep.points():
+        there, alone = sweep.output / point["folder"], folder / "alone-again"
+        shutil.rmtree(alone, ignore_errors=True)
+        done = subprocess.run([sweep.winnow, "run", str(there / "spec.resolved.json"), "-o", str(alone)], capture_output=True, text=True)
+        if done.returncode or (alone / "results.jsonl").read_bytes() != (there / "results.jsonl").read_bytes():
+            fail(f"{point['name']} by itself: {done.returncode}\n{done.stderr[-2000:]}")
+    return count
+
+
+def check_models_stay(winnow, folder):
+    """Sampler and verifiers are made once for all points that want the same."""
+    script = folder / "counting.py"
+    script.write_text(COUNTING)
+    worker = {"use": "worker", "options": {"script": str(script)}}
+    cases = [("searches", worker, {"search.use": ["random", "zero_order"], "seed": [1, 2], "canvas.steps": [6, 3]}, 1),
+             ("spread", worker, {"search.use": ["random", "zero_order"], "sampler.options.spread": [0.3, 0.5]}, 4),
+             ("sorted", worker, {"sampler.options.spread": [0.3, 0.5], "search.use": ["random", "zero_order"]}, 2)]
+    for name, verifier, grid, want in cases:
+        got = starts(Sweep(winnow, folder, name), folder, verifier, grid)
+        if got != want:
+            fail(f"{name}: the verifier was made {got} times, want {want}")
+
+
 def check_failing_point(winnow, folder):
     """A point that cannot run does not keep the others from it; the exit code tells."""
     failing = Sweep(winnow, folder, "failing")
@@ -219,6 +260,7 @@ def main():
     check_mixed(winnow, whole)
     check_wrong(winnow, folder)
     check_failing_point(winnow, folder)
+    check_models_stay(winnow, folder)
     print("added points, a point alone, wrong points, failing points: as they should be")
 
 

@@ -51,7 +51,18 @@ def check_full_size(spec):
     large, small = told["devices"]
     if large["fit"]["bf16"] != "swap" or large["fit"]["Q4_K"] != "keep" or small["fit"]["bf16"] != "too large":
         fail(f"{told['devices']}")
-    near("missing", small["missing_bytes"]["bf16"], told["peak_bytes_swap"]["bf16"] - 0.95 * 8e9, 1e-6)
+    near("activations of decoding", parts["VAE decoder"]["activation_bytes"], 1.68e9, 0.01)
+    tiles = json.loads(winnow("check", spec, "--synthetic", "flux-dev", "--set", "sampler.options.decode=tiles",
+                              "--json").stdout)["memory"]
+    near("activations in tiles", [p for p in tiles["parts"] if p["part"] == "VAE decoder"][0]["activation_bytes"], 944e6, 0.01)
+    large = json.loads(winnow("check", spec, "--synthetic", "flux-dev", "--set", "canvas.width=2048", "--set", "canvas.height=2048",
+                              "--json").stdout)["memory"]
+    near("activations of a large picture", [p for p in large["parts"] if p["part"] == "VAE decoder"][0]["activation_bytes"], 3.36e9, 0.01)
+    near("missing", small["missing_bytes"]["bf16"], tiles["peak_bytes_swap"]["bf16"] - 0.95 * 8e9, 1e-6)
+    size = (told["peak_bytes_keep"]["Q4_K"] - 100e6) / 0.95 / 1e9 # too little by less than what tiles save
+    close = json.loads(winnow("check", spec, "--synthetic", "flux-dev", "--device-memory", f"{size:.6f}GB", "--json").stdout)["memory"]
+    if close["devices"][0]["fit"]["Q4_K"] != "keep, tiles":
+        fail(f"{close['devices']}")
     text = winnow("check", spec, "--synthetic", "flux-dev").stdout
     for part in ("on a device of 24 GB", "on a device of 8 GB", '"encoders": "swap"', "streamed"):
         if part not in text:

@@ -60,37 +60,43 @@ static void *open_sampler(struct parity *p, const char *const *pairs)
     return self;
 }
 
-static wn_cond *encode(struct parity *p, void *self, int prompt, const float *sigma)
+static wn_cond *encode(struct parity *p, void *self, const wn_canvas *canvas, int prompt)
 {
     const wn_prompt text = { prompts[prompt], "p", "", "{}" };
     wn_cond *cond = NULL;
-    CHECK_OK(p->sampler->encode(self, &text, &p->canvas, sigma, &cond, &p->err), p->err);
+    float sigma[9];
+    CHECK_OK(p->sampler->schedule(self, canvas, sigma, &p->err), p->err);
+    CHECK_OK(p->sampler->encode(self, &text, canvas, sigma, &cond, &p->err), p->err);
     if (!cond)
         exit(1);
     return cond;
 }
 
-enum { TOGETHER, REVERSED, ALONE };
+enum { TOGETHER, REVERSED, ALONE, BESIDE };
 
-/* Both prompts' velocities, the second at a sigma that is not of the schedule. v: [2, latent] */
+/* Both prompts' velocities, the second at a sigma that is not of the schedule. BESIDE: they were encoded for another
+ * canvas before. v: [2, latent] */
 static void velocities(struct parity *p, void *self, int how, float *v)
 {
     const float *x = tiny_golden(p->golden, "velocity.x", NULL);
     const float *at = tiny_golden(p->golden, "velocity.sigma", NULL);
-    float sigma[9];
-    wn_cond *cond[2];
+    wn_canvas wide = p->canvas;
+    wn_cond *cond[2], *beside[2] = { NULL };
     wn_velocity_item items[2];
-    CHECK_OK(p->sampler->schedule(self, &p->canvas, sigma, &p->err), p->err);
+    wide.width_px *= 2;
     for (int i = 0; i < 2; i++) {
-        cond[i] = encode(p, self, i, sigma);
+        beside[i] = how == BESIDE ? encode(p, self, &wide, i) : NULL;
+        cond[i] = encode(p, self, &p->canvas, i);
         items[how == REVERSED ? 1 - i : i] =
             (wn_velocity_item){ x + (uint64_t)i * p->latent, v + (uint64_t)i * p->latent, cond[i], at[i], 0 };
     }
     const uint64_t count = how == ALONE ? 1 : 2;
     for (uint64_t first = 0; first < 2; first += count)
         CHECK_OK(p->sampler->velocity(self, &p->canvas, count, items + first, &p->err), p->err);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         p->sampler->cond_free(self, cond[i]);
+        p->sampler->cond_free(self, beside[i]);
+    }
 }
 
 static void test_velocity(struct parity *p, void *self, float *v)
@@ -101,9 +107,9 @@ static void test_velocity(struct parity *p, void *self, float *v)
     velocities(p, self, TOGETHER, v);
     report("velocity", relative_l2(v, want, count), 2e-5); /* measured 1e-6 .. 3e-6 */
     float *again = tiny_alloc(count, sizeof *again);
-    for (int how = REVERSED; how <= ALONE; how++) {
+    for (int how = REVERSED; how <= BESIDE; how++) {
         velocities(p, self, how, again);
-        CHECK(memcmp(v, again, count * sizeof *v) == 0); /* batch mates do not matter */
+        CHECK(memcmp(v, again, count * sizeof *v) == 0); /* batch mates and other canvases do not matter */
     }
 }
 
@@ -161,7 +167,7 @@ static void test_picture(struct parity *p, void *self)
     for (int i = 0; i < 9; i++)
         if (sigma[i] != sigmas[i])
             CHECK_FAIL("sigma %d is %.9g, want %.9g", i, (double)sigma[i], (double)sigmas[i]);
-    wn_cond *cond = encode(p, self, 0, sigma);
+    wn_cond *cond = encode(p, self, &p->canvas, 0);
     memcpy(x, noise, count * sizeof *x);
     for (int step = 0; step < 8; step++) {
         const wn_velocity_item item = { x, v, cond, sigma[step], 0 };
@@ -193,12 +199,21 @@ static void test_refusals(struct parity *p, void *self)
         CHECK_CONTAINS(p->err.message, "no guidance embedding");
 }
 
+static void run_vae(struct parity *p, nn_graph *g, const char *const *names, const float *in, float *out)
+{
+    nn_program program;
+    CHECK_OK(nn_program_make(g, &p->host.device, WN_F32, 1, names, &program, &p->err), p->err);
+    CHECK_OK(nn_program_run(&program, 1, (void *[]){ (void *)in, out }, &p->err), p->err);
+    nn_program_end(&program);
+}
+
 /* ---- the models alone --------------------------------------------------------------------------------------- */
 
 static void test_autoencoder(struct parity *p, const char *component, int is_bfl)
 {
     static const char *const decode_names[] = { "z", "image", NULL };
     static const char *const encode_names[] = { "image", "moments", NULL };
+    static const nn_vae_bands bands[] = { { .positions = 300 }, { .positions = 300, .is_tiled = 1 } };
     const char *path = in_folder(p, component);
     uint64_t n_image, n_moments;
     const float *z = tiny_golden(p->golden, "vae.z", NULL);
@@ -207,28 +222,27 @@ static void test_autoencoder(struct parity *p, const char *component, int is_bfl
     const float *moments = tiny_golden(p->golden, "vae.moments", &n_moments);
     nn_weights *w;
     nn_vae vae;
-    nn_program decoder, encoder;
     CHECK_OK(nn_weights_open(path, &w, &p->err), p->err);
     CHECK_OK(nn_vae_read(path, w, &vae, &p->err), p->err);
     CHECK_INT(vae.is_bfl, is_bfl);
     const uint64_t h = p->canvas.height_px / nn_vae_stride(&vae), width = p->canvas.width_px / nn_vae_stride(&vae);
     float *rows = tiny_alloc(vae.latent_channels * h * width, sizeof *rows);
     float *image = tiny_alloc(n_image, sizeof *image), *m = tiny_alloc(n_moments, sizeof *m);
+    float *other = tiny_alloc(n_image + n_moments, sizeof *other);
     for (uint64_t c = 0; c < vae.latent_channels; c++)
         for (uint64_t i = 0; i < h * width; i++)
             rows[i * vae.latent_channels + c] = z[c * h * width + i];
-    CHECK_OK(nn_program_make(nn_vae_decoder_graph(&vae, w, h, width), &p->host.device, WN_F32, 1, decode_names,
-                             &decoder, &p->err),
-             p->err);
-    CHECK_OK(nn_program_run(&decoder, 1, (void *[]){ rows, image }, &p->err), p->err);
+    run_vae(p, nn_vae_decoder_graph(&vae, w, h, width, NULL), decode_names, rows, image);
     report("autoencoder, decoding", relative_l2(image, want, n_image), 1e-4);
-    CHECK_OK(nn_program_make(nn_vae_encoder_graph(&vae, w, p->canvas.height_px, p->canvas.width_px), &p->host.device,
-                             WN_F32, 1, encode_names, &encoder, &p->err),
-             p->err);
-    CHECK_OK(nn_program_run(&encoder, 1, (void *[]){ (void *)input, m }, &p->err), p->err);
+    run_vae(p, nn_vae_encoder_graph(&vae, w, p->canvas.height_px, p->canvas.width_px, NULL), encode_names, input, m);
     report("autoencoder, encoding", relative_l2(m, moments, n_moments), 1e-4);
-    nn_program_end(&decoder);
-    nn_program_end(&encoder);
+    for (size_t i = 0; i < sizeof bands / sizeof *bands; i++) {
+        run_vae(p, nn_vae_decoder_graph(&vae, w, h, width, &bands[i]), decode_names, rows, other);
+        CHECK(memcmp(other, image, n_image * sizeof *image) == 0);
+        run_vae(p, nn_vae_encoder_graph(&vae, w, p->canvas.height_px, p->canvas.width_px, &bands[i]), encode_names,
+                input, other);
+        CHECK(memcmp(other, m, n_moments * sizeof *m) == 0);
+    }
     nn_weights_close(w);
 }
 
@@ -404,7 +418,8 @@ static void test_single_file(struct parity *p)
     test_autoencoder(p, "all.safetensors", 1);
     test_transformer(p, "all.safetensors");
     const char *const pairs[] = {
-        "model", all, "tokenizer", in_folder(p, "tokenizer"), "tokenizer_2", in_folder(p, "tokenizer_2"), NULL
+        "model",  all,     "tokenizer", in_folder(p, "tokenizer"), "tokenizer_2", in_folder(p, "tokenizer_2"),
+        "decode", "tiles", NULL
     };
     void *self = open_sampler(p, pairs);
     float *v = tiny_alloc(2 * p->latent, sizeof *v);

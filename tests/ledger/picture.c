@@ -76,6 +76,51 @@ static void texts_come_back(void)
     free(lots);
 }
 
+/* Flat, steep, smooth, wild and striped: each leaves least behind another filter. */
+static uint8_t pixel_of(int kind, uint32_t x, uint32_t y, uint32_t i)
+{
+    switch (kind) {
+    case 0:
+        return 200;
+    case 1:
+        return (uint8_t)(31 * x + 17 * y);
+    case 2:
+        return (uint8_t)(128 + (x * x + 3 * y) / 64 % 100);
+    case 3:
+        return (uint8_t)((i * 2654435761u) >> 24);
+    default:
+        return x % 2 ? 255 : 0;
+    }
+}
+
+static void picture_comes_back(int kind, uint32_t width, uint32_t height)
+{
+    const uint64_t bytes = (uint64_t)width * height * 3;
+    uint8_t *rgb = malloc(bytes), *back = NULL;
+    struct buffer file = BUFFER_INIT(1 << 24);
+    uint32_t back_width = 0, back_height = 0;
+    for (uint32_t i = 0; i < bytes; i++)
+        rgb[i] = pixel_of(kind, i / 3 % width, i / 3 / width, i);
+    CHECK_OK(png_encode(&(wn_image){ width, height, rgb }, NULL, 0, &file, &err), err);
+    CHECK_OK(png_decode("file", file.data, file.size, &back_width, &back_height, &back, &err), err);
+    CHECK_INT(back_width, width);
+    CHECK_INT(back_height, height);
+    CHECK(back && memcmp(back, rgb, bytes) == 0);
+    free(back);
+    free(rgb);
+    buffer_free(&file);
+}
+
+static void pictures_come_back(void)
+{
+    for (int kind = 0; kind < 5; kind++) {
+        picture_comes_back(kind, 1, 1);
+        picture_comes_back(kind, 1, 9);
+        picture_comes_back(kind, 67, 31);
+        picture_comes_back(kind, 256, 128);
+    }
+}
+
 /* ---- kinds of PNG: what libpng writes is read back as RGB ---- */
 
 static void write_kind(const char *path, int type, int depth, int interlace, png_const_bytep row)
@@ -257,6 +302,7 @@ int main(void)
 {
     scratch_make(scratch);
     texts_come_back();
+    pictures_come_back();
     every_kind_becomes_rgb();
     broken_files_are_refused();
     jpeg_is_read();

@@ -158,6 +158,38 @@ static void group_norm(uint64_t rows, uint64_t cols, int64_t groups, int32_t act
     maker_end(&m);
 }
 
+/* In parts: the moments of two parts of a picture, a table of both, a part normalised by it. */
+static void group_parts(uint64_t chunk, uint64_t chunks, uint64_t cols, int64_t groups, int has_weights)
+{
+    struct maker m;
+    maker_begin(&m, "group norm in parts", chunk * chunks + cols);
+    const uint64_t rows = chunk * chunks, half = chunks / 2;
+    uint32_t wide = maker_input(&m, "x", rows + 1, cols + 3, 0), x = maker_window(&m, wide, 1, rows, 2, cols);
+    uint32_t moments = maker_output(&m, "moments", chunks, 2 * (uint64_t)groups),
+             table = maker_output(&m, "table", 3, cols);
+    for (int i = 0; i < 2; i++) {
+        const uint64_t first = i ? half : 0, count = i ? chunks - half : half;
+        wn_op *op = maker_op(&m, WN_OP_GROUP_MOMENTS, maker_window(&m, wide, 1 + first * chunk, count * chunk, 2, cols),
+                             maker_window(&m, moments, first, count, 0, 2 * (uint64_t)groups));
+        op->i[0] = groups;
+        op->i[1] = (int64_t)chunk;
+    }
+    wn_op *op = maker_op(&m, WN_OP_GROUP_TABLE, moments, table);
+    op->i[0] = groups;
+    op->i[1] = (int64_t)chunk;
+    op->f[0] = 1e-6f;
+    if (has_weights) {
+        op->weight[0] = maker_vector(&m, cols);
+        op->weight[1] = maker_vector(&m, cols);
+    }
+    op = maker_op(&m, WN_OP_GROUP_NORM, x, maker_output(&m, "y", rows, cols));
+    op->in[1] = table;
+    op->i[0] = 1;
+    op->activation = WN_ACT_SILU;
+    harness_check(&m, WN_F32, ROW_BOUND);
+    maker_end(&m);
+}
+
 static void test_norms(void)
 {
     static const uint64_t cols[] = { 1, 7, 8, 33, 257 };
@@ -170,6 +202,7 @@ static void test_norms(void)
     head_norm_rope(3, 32, 1, 1);
     if (is_few) {
         group_norm(70, 14, 1, WN_ACT_GELU_ERF, 1);
+        group_parts(10, 5, 14, 7, 1);
         return;
     }
     head_norm_rope(2, 10, 1, 1);
@@ -180,6 +213,9 @@ static void test_norms(void)
     group_norm(4608, 6, 2, WN_ACT_NONE, 0);
     group_norm(1, 33, 33, WN_ACT_NONE, 0);
     group_norm(33, 14, 1, WN_ACT_GELU_ERF, 0);
+    group_parts(1, 2, 33, 1, 1);
+    group_parts(70, 40, 32, 8, 0);
+    group_parts(3, 700, 12, 3, 1);
 }
 
 /* ---- attention ---------------------------------------------------------------------------------------------- */
@@ -227,6 +263,7 @@ static void test_attention(void)
 struct conv_case {
     int64_t h, w, kernel, stride, before, after, up;
     uint64_t in, out;
+    int64_t first, last; /* rows that are left out */
 };
 
 static void conv(const struct conv_case *c, int is_window)
@@ -234,13 +271,13 @@ static void conv(const struct conv_case *c, int is_window)
     struct maker m;
     maker_begin(&m, "conv", (uint64_t)(c->h * 31 + c->w) + c->in);
     uint64_t rows = (uint64_t)(c->h * c->w);
-    int64_t oh = (c->h * c->up + c->before + c->after - c->kernel) / c->stride + 1;
+    int64_t oh = (c->h * c->up + c->before + c->after - c->kernel) / c->stride + 1 - c->first - c->last;
     int64_t ow = (c->w * c->up + c->before + c->after - c->kernel) / c->stride + 1;
     uint32_t wide = maker_input(&m, "x", rows, c->in + (is_window ? 3 : 0), 0);
     uint32_t x = is_window ? maker_window(&m, wide, 0, rows, 2, c->in) : wide;
     uint32_t residual = maker_input(&m, "residual", (uint64_t)(oh * ow), c->out, 0);
     wn_op *op = maker_op(&m, WN_OP_CONV, x, maker_output(&m, "y", (uint64_t)(oh * ow), c->out));
-    const int64_t geometry[7] = { c->h, c->w, c->kernel, c->stride, c->before, c->after, c->up };
+    const int64_t geometry[8] = { c->h, c->w, c->kernel, c->stride, c->before, c->after, c->up, c->first };
     memcpy(op->i, geometry, sizeof geometry);
     op->in[3] = residual;
     op->activation = WN_ACT_SILU;
@@ -254,9 +291,12 @@ static void conv(const struct conv_case *c, int is_window)
 static void test_conv(void)
 {
     static const struct conv_case cases[] = {
-        { 8, 8, 3, 1, 1, 1, 1, 16, 32 }, { 7, 5, 3, 1, 1, 1, 1, 3, 65 }, { 6, 9, 3, 1, 1, 1, 2, 7, 33 },
-        { 8, 10, 3, 2, 0, 1, 1, 8, 8 },  { 1, 1, 1, 1, 0, 0, 1, 5, 7 },  { 14, 21, 7, 7, 0, 0, 1, 3, 24 },
-        { 9, 8, 3, 1, 0, 0, 1, 4, 10 },  { 5, 4, 3, 3, 2, 1, 2, 1, 1 },  { 16, 16, 3, 1, 1, 1, 1, 33, 3 },
+        { 8, 8, 3, 1, 1, 1, 1, 16, 32, 0, 0 },  { 7, 5, 3, 1, 1, 1, 1, 3, 65, 0, 0 },
+        { 6, 9, 3, 1, 1, 1, 2, 7, 33, 0, 0 },   { 8, 10, 3, 2, 0, 1, 1, 8, 8, 0, 0 },
+        { 1, 1, 1, 1, 0, 0, 1, 5, 7, 0, 0 },    { 14, 21, 7, 7, 0, 0, 1, 3, 24, 0, 0 },
+        { 9, 8, 3, 1, 0, 0, 1, 4, 10, 0, 0 },   { 5, 4, 3, 3, 2, 1, 2, 1, 1, 0, 0 },
+        { 16, 16, 3, 1, 1, 1, 1, 33, 3, 0, 0 }, { 8, 10, 3, 1, 1, 1, 1, 8, 12, 3, 2 },
+        { 8, 6, 3, 2, 0, 1, 1, 4, 5, 1, 0 },    { 5, 7, 3, 1, 1, 1, 2, 6, 5, 1, 4 },
     };
     for (uint64_t i = is_few ? 1 : 0; i < (is_few ? 4 : sizeof cases / sizeof *cases); i++)
         conv(&cases[i], i % 2);

@@ -164,7 +164,7 @@ static double conv(const struct ref *r, uint64_t row, uint64_t col)
 {
     const int64_t *i = r->op->i;
     int64_t out_width = (i[1] * i[6] + i[4] + i[5] - i[2]) / i[3] + 1;
-    int64_t y0 = (int64_t)row / out_width * i[3] - i[4], x0 = (int64_t)row % out_width * i[3] - i[4];
+    int64_t y0 = ((int64_t)row / out_width + i[7]) * i[3] - i[4], x0 = (int64_t)row % out_width * i[3] - i[4];
     double sum = 0;
     for (int64_t ky = 0; ky < i[2]; ky++) {
         for (int64_t kx = 0; kx < i[2]; kx++) {
@@ -183,12 +183,40 @@ static double group_norm(const struct ref *r, uint64_t row, uint64_t col)
 {
     uint64_t rows = shape(r, 0)->rows, width = shape(r, 0)->cols / (uint64_t)r->op->i[0], first = col / width * width;
     double mean = 0, squares = 0, n = (double)(rows * width);
+    if (r->op->in[1] != WN_NONE)
+        return act(r->op->activation,
+                   (in(r, 0, row, col, 0) - in(r, 1, 0, col, 0)) * in(r, 1, 1, col, 0) + in(r, 1, 2, col, 0));
     for (uint64_t k = 0; k < rows * width; k++)
         mean += in(r, 0, k / width, first + k % width, 0) / n;
     for (uint64_t k = 0; k < rows * width; k++)
         squares += pow(in(r, 0, k / width, first + k % width, 0) - mean, 2) / n;
     double x = (in(r, 0, row, col, 0) - mean) / sqrt(squares + (double)r->op->f[0]);
     return act(r->op->activation, x * vector(r, 0, col, 1) + vector(r, 1, col, 0));
+}
+
+static double group_moments(const struct ref *r, uint64_t row, uint64_t col)
+{
+    uint64_t rows = (uint64_t)r->op->i[1], width = shape(r, 0)->cols / (uint64_t)r->op->i[0], first = col / 2 * width;
+    double mean = 0, squares = 0, n = (double)(rows * width);
+    for (uint64_t k = 0; k < rows * width; k++)
+        mean += in(r, 0, row * rows + k / width, first + k % width, 0) / n;
+    for (uint64_t k = 0; k < rows * width; k++)
+        squares += pow(in(r, 0, row * rows + k / width, first + k % width, 0) - mean, 2);
+    return col % 2 ? squares : mean;
+}
+
+/* The square of a chunk's distances from the mean of all is its own and the distance of its mean. */
+static double group_table(const struct ref *r, uint64_t row, uint64_t col)
+{
+    uint64_t chunks = shape(r, 0)->rows, width = r->g->tensors[r->op->out].cols / (uint64_t)r->op->i[0];
+    uint64_t at = col / width * 2;
+    double mean = 0, squares = 0, n = (double)(r->op->i[1] * (int64_t)width);
+    for (uint64_t k = 0; k < chunks; k++)
+        mean += in(r, 0, k, at, 0) / (double)chunks;
+    for (uint64_t k = 0; k < chunks; k++)
+        squares += in(r, 0, k, at + 1, 0) + n * pow(in(r, 0, k, at, 0) - mean, 2);
+    double factor = 1 / sqrt(squares / (n * (double)chunks) + (double)r->op->f[0]);
+    return row == 0 ? mean : row == 1 ? factor * vector(r, 0, col, 1) : vector(r, 1, col, 0);
 }
 
 static double element(const struct ref *r, uint64_t row, uint64_t col)
@@ -205,6 +233,10 @@ static double element(const struct ref *r, uint64_t row, uint64_t col)
         return conv(r, row, col);
     case WN_OP_GROUP_NORM:
         return group_norm(r, row, col);
+    case WN_OP_GROUP_MOMENTS:
+        return group_moments(r, row, col);
+    case WN_OP_GROUP_TABLE:
+        return group_table(r, row, col);
     case WN_OP_EMBED:
         return weight(r, 0, (uint64_t)in(r, 0, row, 0, 0), col) +
                (r->op->weight[1] == WN_NONE ? 0 : weight(r, 1, row, col));

@@ -12,8 +12,8 @@
 
 #define SPEC(search, weakness)                                                                                         \
     "{ \"winnow\": 0, \"name\": \"hacking\", \"seed\": 5,"                                                             \
-    "  \"prompts\": { \"list\": [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\", \"j\", \"k\", \"l\"] " \
-    "},"                                                                                                               \
+    "  \"prompts\": { \"list\": [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\", \"j\","                \
+    "                         \"k\", \"l\", \"m\", \"n\", \"o\", \"p\", \"q\", \"r\", \"s\", \"t\"] },"                \
     "  \"canvas\": { \"width\": 16, \"height\": 16, \"steps\": 6 },"                                                   \
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"components\": 1, \"radius\": 0, \"spread\": 1 } },"      \
     "  \"verifiers\": { \"truth\": { \"use\": \"analytic\", \"options\": { \"target\": 96 } },"                        \

@@ -87,8 +87,8 @@ static double normal(uint64_t *state)
 }
 
 /* 30 prompts whose difference spreads by 1, 3 seeds of each that spread by 2 around it. Rows of seed means hold both:
- * their intervals cover the truth in about 95 % of 300 experiments (percentile intervals of 30 rows: 93 %; 3 standard
- * errors of 300 are 4 %), so nothing has to be resampled within a prompt. */
+ * their intervals cover the truth in about 95 % of 300 experiments (3 standard errors of 300 are 4 %), so nothing has
+ * to be resampled within a prompt. */
 static void test_coverage(void)
 {
     enum { PROMPTS = 30, SEEDS = 3, EXPERIMENTS = 300 };
@@ -108,7 +108,7 @@ static void test_coverage(void)
         covered += y.low <= 0.5 && y.high >= 0.5;
     }
     printf("intervals cover the truth in %d of %d experiments\n", covered, EXPERIMENTS);
-    CHECK(covered >= 0.89 * EXPERIMENTS && covered <= 0.98 * EXPERIMENTS);
+    CHECK(covered >= 0.91 * EXPERIMENTS && covered <= 0.99 * EXPERIMENTS);
 }
 
 int main(void)

@@ -6,10 +6,11 @@
 
 #include <sqlite3.h>
 
-#define SPEC(what)                                                                                                     \
+#define SPEC(what) SPEC_OF("24", what)
+#define SPEC_OF(height, what)                                                                                          \
     "{ \"winnow\": 0, \"name\": \"env\", \"seed\": 5,"                                                                 \
     "  \"prompts\": { \"list\": [\"one\", \"two\"] },"                                                                 \
-    "  \"canvas\": { \"width\": 32, \"height\": 24, \"steps\": 6 },"                                                   \
+    "  \"canvas\": { \"width\": 32, \"height\": " height ", \"steps\": 6 },"                                           \
     "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"evals_per_velocity\": 2 } },"                            \
     "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" },"                   \
     "                   \"look\": { \"use\": \"probe_glimpse\" } },"                                                   \
@@ -21,8 +22,13 @@ static const struct {
     const char *name, *spec;
     bool peeks; /* which is not recorded */
 } cases[] = {
-    { "mixed", SPEC("mixed"), true },      { "peeks", SPEC("peeks"), true },  { "clones", SPEC("clones"), true },
-    { "family", SPEC("family"), false },   { "twins", SPEC("twins"), false }, { "resampled", SPEC("resampled"), false },
+    { "mixed", SPEC("mixed"), true },
+    { "peeks", SPEC("peeks"), true },
+    { "clones", SPEC("clones"), true },
+    { "family", SPEC("family"), false },
+    { "twins", SPEC("twins"), false },
+    { "resampled", SPEC("resampled"), false },
+    { "drafts", SPEC_OF("48", "drafts"), false },
     { "refused", SPEC("refused"), false },
 };
 
@@ -33,6 +39,8 @@ static const char *const many[] = { "engine.batch=32", "engine.live=2", NULL };
 static const char *const few[] = { "engine.batch=3", "canvas.solver=heun", NULL };
 static const char *const compared[] = { "search.guide=rank", "engine.batch=2", NULL };
 static const char *const compared_wide[] = { "search.guide=rank", "engine.batch=64", NULL };
+static const char *const reusing[] = { "engine.batch=1", "sampler.options.memory=0.4", NULL };
+static const char *const reusing_wide[] = { "engine.batch=32", "sampler.options.memory=0.4", NULL };
 static const char *const all[] = { "engine.batch=32", "canvas.solver=heun", NULL };
 
 /* How many states were put away for want of memory, on disk or to be drawn again. */
@@ -141,8 +149,9 @@ int main(void)
         check_same(c, few, all);
         check_same(c, compared, compared_wide);
         check_same(c, tight, roomy);
-        for (int i = 0; i < 3 && !cases[c].peeks; i++) {
-            static const char *const *const sets[] = { one, all, tight };
+        check_same(c, reusing, reusing_wide);
+        for (int i = 0; i < 4 && !cases[c].peeks; i++) {
+            static const char *const *const sets[] = { one, all, tight, reusing };
             check_lost(c, "finished", sets[i]);
             check_lost(c, "ordinal % 2", sets[i]);
             check_lost(c, "1", sets[i]);

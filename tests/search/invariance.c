@@ -5,7 +5,7 @@
 #define SPEC(search)                                                                                                   \
     "{ \"winnow\": 0, \"name\": \"invariance\", \"seed\": 7,"                                                          \
     "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] },"                                                      \
-    "  \"canvas\": { \"width\": 32, \"height\": 24, \"steps\": 6 },"                                                   \
+    "  \"canvas\": { \"width\": 48, \"height\": 24, \"steps\": 6 },"                                                   \
     "  \"sampler\": { \"use\": \"analytic\" },"                                                                        \
     "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"far\": { \"use\": \"analytic\", \"options\": { "        \
     "\"target\": 90 } },"                                                                                              \
@@ -19,6 +19,15 @@ static const char *const zero_order_spec =
     SPEC("{ \"use\": \"zero_order\", \"guide\": \"near\", \"options\": { \"iterations\": 6, \"patience\": 2 } }");
 static const char *const walk_spec = SPEC("{ \"use\": \"probe_walk\", \"guide\": \"near\" }");
 static const char *const rank_spec = SPEC("{ \"use\": \"probe_walk\", \"guide\": \"rank\" }");
+
+/* Two canvases in one run; the second stage of one prompt meets the first of another. */
+#define DRAFTS(guide)                                                                                                  \
+    "{ \"use\": \"stages\", \"guide\": \"" guide                                                                       \
+    "\", \"options\": { \"stages\": [ { \"use\": \"random\", \"shrink\": 3, "                                          \
+    "\"options\": { \"candidates\": 9, \"wave\": 4 } }, { \"use\": \"zero_order\", \"shrink\": 3, \"steps\": 2, "      \
+    "\"options\": { \"iterations\": 2 } }, { \"use\": \"random\", \"options\": { \"candidates\": 3 } } ] } }"
+static const char *const drafts_spec = SPEC(DRAFTS("near"));
+static const char *const compared_drafts_spec = SPEC(DRAFTS("rank"));
 
 static char *digest_of(const char *spec, const char *name, const char *const *set)
 {
@@ -53,6 +62,15 @@ int main(void)
     static const char *const heun_odd[] = { "canvas.solver=heun", "engine.batch=3", "engine.live=2", NULL };
     static const char *const heun_tight[] = { "canvas.solver=heun", "engine.state_memory=1e-6", NULL };
     static const char *const tight[] = { "engine.state_memory=1e-6", "engine.batch=8", NULL };
+    static const char *const reuse[] = { "sampler.options.memory=0.4", "engine.batch=1", "engine.live=1", NULL };
+    static const char *const reuse_odd[] = { "sampler.options.memory=0.4", "engine.batch=3", "engine.live=2", NULL };
+    static const char *const reuse_tight[] = { "sampler.options.memory=0.4", "engine.state_memory=1e-6", NULL };
+    static const char *const reuse_heun[] = { "sampler.options.memory=0.4", "canvas.solver=heun", "engine.batch=1",
+                                              NULL };
+    static const char *const reuse_heun_tight[] = { "sampler.options.memory=0.4", "canvas.solver=heun",
+                                                    "engine.state_memory=1e-6", "engine.batch=8", NULL };
+    const char *const *const reuse_variants[] = { reuse, reuse_odd, reuse_tight, NULL };
+    const char *const *const reuse_heun_variants[] = { reuse_heun, reuse_heun_tight, NULL };
     const char *const *const variants[] = { narrow, wide, odd, tight, NULL };
     const char *const *const heun_variants[] = { heun_narrow, heun_odd, heun_tight, NULL };
     const char *const *const few_pictures[] = { first_and_best, first_and_best_wide, NULL };
@@ -61,7 +79,14 @@ int main(void)
     check_same(zero_order_spec, "zero_order", variants);
     check_same(walk_spec, "walk", variants);
     check_same(walk_spec, "heun", heun_variants);
+    check_same(random_spec, "random_reuse", reuse_variants);
+    check_same(zero_order_spec, "zero_order_reuse", reuse_variants);
+    check_same(walk_spec, "walk_reuse", reuse_variants);
+    check_same(walk_spec, "heun_reuse", reuse_heun_variants);
     check_same(walk_spec, "walk_few_pictures", few_pictures);
     check_same(rank_spec, "rank", variants);
+    check_same(drafts_spec, "drafts", variants);
+    check_same(drafts_spec, "drafts_heun", heun_variants);
+    check_same(compared_drafts_spec, "compared_drafts", variants);
     return CHECK_DONE();
 }

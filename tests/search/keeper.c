@@ -4,9 +4,9 @@
 #include "engine/keeper.h"
 #include "engine/spill.h"
 
-enum { VALUES = 50, STATES = 6, ROOM = 3 };
+enum { VALUES = 50, STATES = 6, ROOM = 3, MEMORY = 77 };
 
-static const struct solver solver = { .values = VALUES, .glimpse_count = 1 };
+static const struct solver solver = { .values = VALUES, .memory_bytes = MEMORY, .glimpse_count = 1 };
 static const struct noise_source source = { .mode = SPEC_NOISE_PHILOX, .seed = 1, .aux_seed = 2 };
 static struct stats stats;
 static struct walk walks[STATES];
@@ -16,14 +16,16 @@ static struct keeper new_keeper(const char *directory)
 {
     const uint64_t each = solver_floats(&solver) * sizeof(float);
     return (struct keeper){
-        .solver = &solver, .source = &source, .directory = directory, .stats = &stats, .limit = ROOM * each
+        .largest = &solver, .source = &source, .directory = directory, .stats = &stats, .limit = ROOM * each
     };
 }
 
 /* State i: the noise of stream i; with `begun`, one that has gone on from there. */
 static void make(struct keeper *k, int i, bool begun)
 {
-    walks[i] = (struct walk){ .x = calloc(solver_floats(&solver), sizeof(float)), .done = begun, .point = begun };
+    walks[i] = (struct walk){
+        .solver = &solver, .x = calloc(solver_floats(&solver), sizeof(float)), .done = begun, .point = begun
+    };
     states[i] = (struct kept){ .walk = &walks[i], .has_stream = true, .stream = (uint64_t)i };
     noise_source_fill(&source, (uint64_t)i, walks[i].x, VALUES);
     if (begun)
@@ -92,6 +94,40 @@ static void check_velocity(void)
     drop_all(&k);
 }
 
+/* Nor is what a sampler remembers of a sample, with a velocity or without, and it counts. */
+static void check_memory(void)
+{
+    struct keeper k = new_keeper(".");
+    wn_error err;
+    for (int i = 0; i < 2; i++) {
+        make(&k, i, i == 1);
+        const uint64_t without = k.held;
+        walks[i].memory = malloc(MEMORY);
+        memset(walks[i].memory, 'a' + i, MEMORY);
+        walks[i].has_memory = true;
+        keeper_touch(&k, &states[i]);
+        CHECK_INT(k.held, without + MEMORY);
+    }
+    k.limit = 0;
+    CHECK_OK(keeper_settle(&k, &err), err);
+    CHECK(states[0].is_on_disk && states[1].is_on_disk && !walks[0].memory && k.held == 0);
+    for (int i = 0; i < 2; i++) {
+        char want[MEMORY];
+        check_state(&k, i, i == 1);
+        memset(want, 'a' + i, MEMORY);
+        CHECK(walks[i].has_memory && memcmp(walks[i].memory, want, MEMORY) == 0);
+    }
+    struct walk walk = { .solver = &solver };
+    struct kept kept = { .walk = &walk };
+    keeper_move(&k, &kept, &states[1]);
+    CHECK(walk.has_memory && walk.memory && !walks[1].has_memory && !walks[1].memory);
+    walk_forget(&walk);
+    CHECK(!walk.has_memory && !walk.memory);
+    keeper_forget(&k, &kept);
+    walk_finish(&walk);
+    drop_all(&k);
+}
+
 /* Wherever it is, a state moves from walk to walk. */
 static void check_move(void)
 {
@@ -101,7 +137,7 @@ static void check_move(void)
         make(&k, i, true);
     CHECK_OK(keeper_settle(&k, &err), err);
     for (int i = 0; i < STATES; i++) {
-        struct walk walk = { 0 };
+        struct walk walk = { .solver = &solver };
         struct kept kept = { .walk = &walk };
         keeper_move(&k, &kept, &states[i]);
         CHECK(!walks[i].x && !states[i].is_away && states[i].bytes == 0);
@@ -132,15 +168,15 @@ static void check_places(void)
     uint64_t place, text[2];
     CHECK_OK(spill_create(".", 16, &s, &err), err);
     for (uint64_t i = 0; i < 1000; i++) {
-        const uint64_t first = i, second = ~i;
-        CHECK_OK(spill_put(s, &first, 8, &second, 8, &place, &err), err);
+        uint64_t first = i, second = ~i;
+        CHECK_OK(spill_put(s, 2, (struct spill_part[]){ { &first, 8 }, { &second, 8 } }, &place, &err), err);
         CHECK_INT(place, i % 10 + i / 10);
         if (i % 10 == 9)
             for (uint64_t gone = i / 10 + 9; gone > i / 10; gone--)
                 spill_free(s, gone);
     }
     for (uint64_t i = 0; i < 100; i++) {
-        CHECK_OK(spill_get(s, i, &text[0], 8, &text[1], 8, &err), err);
+        CHECK_OK(spill_get(s, i, 2, (struct spill_part[]){ { &text[0], 8 }, { &text[1], 8 } }, &err), err);
         CHECK(text[0] == 10 * i && text[1] == ~(10 * i));
     }
     spill_destroy(s);
@@ -151,6 +187,7 @@ int main(void)
     check_order(false);
     check_order(true);
     check_velocity();
+    check_memory();
     check_move();
     check_refused();
     check_places();

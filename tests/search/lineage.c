@@ -31,7 +31,10 @@ static void check_whole(void)
     lineage_finish(&l);
     blends_finish(&blends);
     CHECK_OK(lineage_read("{" NOISE ",\"moves\":[]}", &l, &err), err);
-    CHECK(!l.has_stream && l.move_count == 0);
+    CHECK(!l.has_stream && l.move_count == 0 && l.shrink == 1);
+    lineage_finish(&l);
+    CHECK_OK(lineage_read("{" NOISE ",\"shrink\":8,\"moves\":[]}", &l, &err), err);
+    CHECK_INT(l.shrink, 8);
     lineage_finish(&l);
 }
 

@@ -11,7 +11,7 @@ struct options {
 };
 
 static const wn_option options[] = { WN_ENUM(struct options, what, "\"mixed\"",
-                                             "mixed|peeks|clones|family|twins|resampled|refused|endless",
+                                             "mixed|peeks|clones|family|twins|resampled|drafts|refused|endless",
                                              "what it tries"),
                                      WN_OPTIONS_END };
 
@@ -260,6 +260,86 @@ static wn_status resampled(struct probe *p, wn_error *err)
     return finish(p, 1, s, scores, err);
 }
 
+/* What must be refused as WN_E_ARG. */
+static wn_status refuses(wn_status status, const char *what, wn_error *err)
+{
+    return status == WN_E_ARG ? WN_OK : wn_fail(err, WN_E_INTERNAL, "%s is not refused", what);
+}
+
+/* A draft by 2 begins with the sums of 2 x 2 values of the sample's noise, which p->noise is, over 2. */
+static wn_status check_shrunk(struct probe *p, wn_sample draft, wn_error *err)
+{
+    const wn_env *env = p->env;
+    const uint64_t width = env->latent_width, rows = env->latent_channels * env->latent_height / 2;
+    WN_TRY(env->peek(env->ctx, draft, p->x, NULL, err));
+    for (uint64_t r = 0; r < rows; r++)
+        for (uint64_t c = 0; c < width / 2; c++) {
+            const float *n = p->noise + 2 * r * width + 2 * c;
+            const double want = ((double)n[0] + (double)n[1] + (double)n[width] + (double)n[width + 1]) / 2;
+            if (p->x[r * width / 2 + c] != (float)want)
+                return wn_fail(err, WN_E_INTERNAL, "row %llu, column %llu of a draft's noise is %.9g, not %.9g",
+                               (unsigned long long)r, (unsigned long long)c, (double)p->x[r * width / 2 + c], want);
+        }
+    return spent(p, 0, "looking at a draft's noise", err);
+}
+
+static wn_status check_sigmas(struct probe *p, wn_error *err)
+{
+    const wn_env *env = p->env;
+    for (uint64_t factor = 1; factor <= 2; factor++) {
+        WN_TRY(env->shrunk_sigma(env->ctx, factor, p->x0, err));
+        for (uint64_t i = 0; i <= env->steps; i++) /* of this sampler on every canvas */
+            if (p->x0[i] != env->sigma[i])
+                return wn_fail(err, WN_E_INTERNAL, "sigma %llu of a draft", (unsigned long long)i);
+    }
+    return refuses(env->shrunk_sigma(env->ctx, 3, p->x0, err), "the schedule of a canvas that was not planned", err);
+}
+
+/* Drafts on a canvas of half the sides, in one set with whole samples: they are scored and charged as these are, and
+ * are nothing that is finished. */
+static wn_status drafts(struct probe *p, wn_error *err)
+{
+    const wn_env *env = p->env;
+    const uint64_t velocity = env->evals_per_velocity;
+    wn_sample s[5], whole;
+    double scores[5], end;
+    WN_TRY(check_sigmas(p, err));
+    for (int i = 0; i < 3; i++) {
+        WN_TRY(spawn(p, &whole, err));
+        WN_TRY(env->shrink(env->ctx, whole, 2, &s[i], err));
+        WN_TRY(check_shrunk(p, s[i], err));
+        if (i < 2)
+            env->drop(env->ctx, whole);
+    }
+    s[3] = whole;
+    WN_TRY(refuses(env->shrink(env->ctx, s[0], 2, &s[4], err), "shrinking a draft", err));
+    WN_TRY(refuses(env->shrink(env->ctx, whole, 3, &s[4], err), "a factor that was not planned", err));
+    WN_TRY(spawn(p, &s[4], err));
+    WN_TRY(advance(p, s[0], 2, err));
+    WN_TRY(kick(p, s[1], 3, err));
+    WN_TRY(advance(p, s[4], 4, err));
+    WN_TRY(refuses(env->shrink(env->ctx, s[4], 2, &whole, err), "shrinking what has moved", err));
+    WN_TRY(spent(p, way(p, 0, 2) + velocity + way(p, 0, 4), "moving", err));
+    WN_TRY(env->score(env->ctx, 5, s, scores, err));
+    WN_TRY(spent(p, 5 * velocity, "scoring three drafts and two wholes", err));
+    const double candidates = env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES);
+    WN_TRY(advance(p, s[0], env->steps, err));
+    WN_TRY(kick(p, s[1], 4, err));
+    WN_TRY(spent(p, way(p, 2, env->steps) - velocity, "steps after previews", err));
+    WN_TRY(env->score(env->ctx, 2, s, scores, err));
+    WN_TRY(spent(p, velocity, "scoring a draft at its end and one on its way", err));
+    WN_TRY(refuses(env->offer(env->ctx, s[0], err), "the offer of a draft", err));
+    if (candidates != env->budget_left(env->ctx, WN_CURRENCY_CANDIDATES))
+        return wn_fail(err, WN_E_INTERNAL, "a draft is a candidate");
+    env->drop(env->ctx, s[2]);
+    WN_TRY(env->clone(env->ctx, s[0], &s[2], err));
+    WN_TRY(env->renoise(env->ctx, s[2], 1, WN_STREAM_AUX + p->streams++, err));
+    WN_TRY(env->score(env->ctx, 3, s, scores, err));
+    WN_TRY(spent(p, velocity, "scoring a draft that was noised again", err));
+    WN_TRY(finish(p, 1, &s[3], &end, err));
+    return finish(p, 1, &s[4], &end, err);
+}
+
 /* What makes no sense is refused and costs nothing. */
 static wn_status refused(struct probe *p, wn_error *err)
 {
@@ -313,8 +393,9 @@ static wn_status run_case(struct probe *p, const char *what, wn_error *err)
     static const struct {
         const char *name;
         wn_status (*run)(struct probe *p, wn_error *err);
-    } cases[] = { { "mixed", mixed }, { "peeks", peeks },         { "clones", clones },   { "family", family },
-                  { "twins", twins }, { "resampled", resampled }, { "refused", refused }, { "endless", endless } };
+    } cases[] = { { "mixed", mixed },   { "peeks", peeks },     { "clones", clones },
+                  { "family", family }, { "twins", twins },     { "resampled", resampled },
+                  { "drafts", drafts }, { "refused", refused }, { "endless", endless } };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
         if (strcmp(what, cases[i].name) == 0)
             return cases[i].run(p, err);
@@ -338,7 +419,8 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
 
 static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity, wn_search_plan *p)
 {
-    (void)values;
+    const struct options *o = values;
+    p->shrinks = strcmp(o->what, "drafts") == 0 ? 1 << 2 : 0;
     p->candidates = FAMILY + 1;
     p->verifier_calls = FAMILY * (steps + 2);
     p->nfe = 3 * FAMILY * steps * evals_per_velocity;

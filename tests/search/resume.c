@@ -8,12 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPEC(use, guide, options) WITH("euler", "2048", use, guide, options)
-#define WITH(solver, memory, use, guide, options)                                                                      \
+#define SPEC(use, guide, options) WITH("0", "euler", "2048", use, guide, options)
+#define WITH(remembered, solver, memory, use, guide, options)                                                          \
     "{ \"winnow\": 0, \"name\": \"resume\", \"seed\": 3,"                                                              \
     "  \"prompts\": { \"list\": [\"one\", \"two\", \"three\"] },"                                                      \
     "  \"canvas\": { \"width\": 32, \"height\": 32, \"steps\": 5, \"solver\": \"" solver "\" },"                       \
-    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000 } },"                                   \
+    "  \"sampler\": { \"use\": \"analytic\", \"options\": { \"delay_us\": 1000, \"memory\": " remembered " } },"       \
     "  \"verifiers\": { \"near\": { \"use\": \"analytic\" }, \"rank\": { \"use\": \"probe_rank\" },"                   \
     "                   \"look\": { \"use\": \"probe_glimpse\" },"                                                     \
     "                   \"far\": { \"use\": \"analytic\", \"options\": { \"target\": 90, \"delay_us\": 2000 } },"      \
@@ -46,16 +46,27 @@ static const char *const specs[] = {
          "{ \"stages\": [ { \"use\": \"random\", \"steps\": 2, \"keep\": 3 }, { \"use\": \"zero_order\", \"options\": "
          "{ \"iterations\": 2 } } ] }"),
     SPEC("stages", "both",
-         "{ \"rounds\": 2, \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 8, \"wave\": 4 }, \"steps\": 4 },"
+         "{ \"rounds\": 2, \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 8, \"wave\": 4 }, "
+         "\"steps\": 4 },"
          " { \"use\": \"svdd\", \"resume\": 0.5 } ] }"),
+    SPEC("stages", "near",
+         "{ \"rounds\": 2, \"stages\": [ { \"use\": \"zero_order\", \"options\": { \"iterations\": 2 }, \"shrink\": 4, "
+         "\"keep\": 2 }, { \"use\": \"halving\", \"options\": { \"candidates\": 5 }, \"shrink\": 2, \"keep\": 2 }, "
+         "{ \"use\": \"svdd\", \"options\": { \"children\": 2 } } ] }"),
+    WITH("0.4", "euler", "1e-6", "stages", "both",
+         "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 8, \"wave\": 4 }, \"shrink\": 2 },"
+         " { \"use\": \"random\" } ] }"),
 #ifdef WINNOW_HAVE_LAPACKE
     SPEC("bayesian", "near", "{ \"evaluations\": 16 }"),
 #endif
+    WITH("0.4", "euler", "2048", "halving", "near", "{}"),
+    WITH("0.4", "heun", "1e-6", "svdd", "near", "{ \"children\": 4, \"temperature\": 0.01 }"),
     SPEC("probe_walk", "near", "{ \"rounds\": 4 }"),
     SPEC("probe_walk", "rank", "{ \"rounds\": 4 }"),
-    WITH("heun", "1e-6", "probe_walk", "near", "{ \"rounds\": 4 }"),
+    WITH("0", "heun", "1e-6", "probe_walk", "near", "{ \"rounds\": 4 }"),
+    WITH("0.4", "heun", "1e-6", "probe_walk", "near", "{ \"rounds\": 4 }"),
 };
-enum { SPECS = sizeof specs / sizeof specs[0], PEEKING = 3, TRIES = 200 };
+enum { SPECS = sizeof specs / sizeof specs[0], PEEKING = 4, TRIES = 200 };
 
 static unsigned long random_state = 1;
 
@@ -113,7 +124,11 @@ static void check_nothing_twice(const char *spec, const char *want)
         finish(&run, want);
     CHECK_INT(run.result.status.nfe_sampled, 0);
     CHECK(run.result.status.nfe_replayed > 0);
-    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM events WHERE text LIKE '%; 3 prompts encoded;%'"), 1);
+    /* of three prompts, each for the canvases that its drafts are on too */
+    CHECK_INT(harness_number(run.directory,
+                             "SELECT count(*) FROM events WHERE text LIKE '%; ' || (SELECT 3 + 3 * count(DISTINCT "
+                             "lineage ->> '$.shrink') FROM candidates) || ' prompts encoded;%'"),
+              1);
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM events WHERE text LIKE '%; 0 prompts encoded;%'"), 1);
 }
 

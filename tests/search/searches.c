@@ -59,7 +59,8 @@ static const struct known searches[] = {
       " { \"use\": \"zero_order\", \"options\": { \"iterations\": 5 } } ] }",
       11, 6 * 174, 6 * 27, 174, 0.95 },
     { "stages",
-      "{ \"rounds\": 2, \"stages\": [ { \"use\": \"halving\", \"options\": { \"candidates\": 12, \"keep\": 0.7 }, \"steps\": 5 },"
+      "{ \"rounds\": 2, \"stages\": [ { \"use\": \"halving\", \"options\": { \"candidates\": 12, \"keep\": 0.7 }, "
+      "\"steps\": 5 },"
       " { \"use\": \"svdd\", \"options\": { \"children\": 3 }, \"resume\": 0.5 } ] }",
       2, 6 * 134, 6 * 88, 136, 0.97 },
     { "stages",
@@ -67,6 +68,10 @@ static const struct known searches[] = {
       " { \"use\": \"svdd\", \"options\": { \"children\": 4 }, \"resume\": 0.4, \"steps\": 3 },"
       " { \"use\": \"zero_order\", \"options\": { \"iterations\": 2 } } ] }",
       5, 6 * 99, 6 * 22, 99, 0.9 },
+    { "stages",
+      "{ \"stages\": [ { \"use\": \"random\", \"options\": { \"candidates\": 12 }, \"shrink\": 2, \"keep\": 4 },"
+      " { \"use\": \"random\", \"options\": { \"candidates\": 4 } } ] }",
+      4, 6 * 160, 6 * 16, 160, 0.9 },
 #ifdef WINNOW_HAVE_LAPACKE
     { "bayesian", "{}", 30, 6 * 300, 6 * 30, 300, 0.88 },
     { "bayesian", "{ \"subspace\": \"haar\", \"levels\": 1 }", 30, 6 * 300, 6 * 30, 300, 0.97 },

@@ -33,6 +33,9 @@ static const struct {
     { "evolution", SPEC("evolution", "\"population\": [200, 100, 100, 100, 100]") },
     { "epsilon_greedy", SPEC("epsilon_greedy", "\"candidates\": 200") },
     { "stages", SPEC("stages", "\"stages\": [" DRAFT ", { \"use\": \"halving\" }]") },
+    { "shrunk",
+      SPEC("stages", "\"stages\": [{ \"use\": \"random\", \"options\": { \"candidates\": 500 }, \"shrink\": 2 }, "
+                     "{ \"use\": \"halving\" }]") },
 #ifdef WINNOW_HAVE_LAPACKE
     { "bayesian", SPEC("bayesian", "\"evaluations\": 500") },
 #endif

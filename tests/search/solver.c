@@ -83,6 +83,20 @@ static void field(const float *at, float level, float *velocity)
         velocity[i] = 0.5f * at[i] + level;
 }
 
+/* A sampler that remembers: a part of the velocity is what it was before. */
+static void remember(const struct solver *solver, struct walk *w, float *velocity)
+{
+    float *before = w->memory;
+    if (solver->memory_bytes == 0)
+        return;
+    for (int i = 0; w->has_memory && i < VALUES; i++)
+        velocity[i] = 0.7f * velocity[i] + 0.3f * before[i];
+    if (!before)
+        w->memory = before = malloc(solver->memory_bytes);
+    memcpy(before, velocity, solver->memory_bytes);
+    w->has_memory = true;
+}
+
 /* Carries a walk to its end through a field; returns the velocities it took. */
 static int carry(const struct solver *solver, struct walk *w, bool want_velocity)
 {
@@ -92,6 +106,7 @@ static int carry(const struct solver *solver, struct walk *w, bool want_velocity
     while (solver_wants(solver, &source, w, want_velocity, scratch, &level)) {
         float *into = solver_keeps(solver, w) ? w->v : velocity;
         field(w->x, level, into);
+        remember(solver, w, into);
         solver_take(solver, &source, w, into, scratch);
         calls++;
     }
@@ -118,10 +133,11 @@ static const struct move moves[] = {
 enum { MOVES = sizeof moves / sizeof moves[0] };
 
 /* In one go, and in pieces with looks in between, a walk leads to the same bits, and looks cost no second velocity. */
-static void check_pieces(enum spec_solver method, int velocities)
+static void check_pieces(enum spec_solver method, uint64_t memory_bytes, int velocities)
 {
-    const struct solver solver = solver_of(method);
+    struct solver solver = solver_of(method);
     const uint64_t bytes = solver_floats(&solver) * sizeof(float);
+    solver.memory_bytes = memory_bytes;
     for (int looks = 0; looks < 1 << MOVES; looks++) { /* one bit for each move: whether it is followed by a look */
         struct walk whole = new_walk(&solver), pieces = new_walk(&solver);
         wn_error err;
@@ -137,6 +153,7 @@ static void check_pieces(enum spec_solver method, int velocities)
         CHECK_INT(calls, velocities);
         CHECK_INT(whole.point, STEPS);
         CHECK_INT(memcmp(whole.x, pieces.x, bytes), 0);
+        CHECK_INT(whole.has_memory, 0); /* at its end */
         walk_finish(&whole);
         walk_finish(&pieces);
     }
@@ -175,12 +192,48 @@ static void check_velocities(void)
     CHECK_INT(solver_velocities(&heun, 3, 1), 0);
 }
 
+/* A noise shrunk is standard normal, its values independent, and each has 1/factor of its blocks' values in it: within
+ * 5 standard errors. */
+static void check_shrink(void)
+{
+    enum { PLANES = 8, SIDE = 144 }; /* which every factor but 5 and 7 divides */
+    noise_normal_f32(1, 3, 0, eps, PLANES * SIDE * SIDE);
+    for (uint32_t factor = 2; factor <= WN_SHRINK_MAX; factor++) {
+        const uint64_t side = SIDE / factor;
+        const struct solver small = { .values = PLANES * side * side, .shrink = factor, .rows = side, .columns = side };
+        double squares = 0, beside = 0, shared = 0;
+        if (SIDE % factor)
+            continue;
+        CHECK_INT(solver_noise_values(&small), PLANES * SIDE * SIDE);
+        solver_begin(&small, eps, x);
+        for (uint64_t i = 0; i < small.values; i++) {
+            const uint64_t row = i / side, column = i % side;
+            double sum = 0;
+            for (uint64_t k = 0; k < factor * factor; k++)
+                sum += (double)eps[(row * factor + k / factor) * SIDE + column * factor + k % factor];
+            CHECK_NEAR((double)x[i], sum / factor, 1e-6);
+            squares += (double)x[i] * (double)x[i];
+            beside += (double)x[i] * (double)x[i ^ 1];
+            shared += (double)x[i] * (double)eps[row * factor * SIDE + column * factor];
+        }
+        const double n = (double)small.values;
+        fprintf(stderr, "shrunk by %u: variance %.4f, neighbours %.4f, with a value below %.4f (want %.4f)\n", factor,
+                squares / n, beside / n, shared / n, 1.0 / factor);
+        CHECK_NEAR(squares / n, 1, 5 * sqrt(2 / n));
+        CHECK_NEAR(beside / n, 0, 5 * sqrt(2 / n)); /* each pair counts twice */
+        CHECK_NEAR(shared / n, 1.0 / factor, 5 * sqrt(2 / n));
+    }
+}
+
 int main(void)
 {
+    check_shrink();
     check_kernels();
     check_kick_without_eta();
-    check_pieces(SPEC_SOLVER_EULER, 8);
-    check_pieces(SPEC_SOLVER_HEUN, 12);
+    check_pieces(SPEC_SOLVER_EULER, 0, 8);
+    check_pieces(SPEC_SOLVER_EULER, VALUES * sizeof(float), 8);
+    check_pieces(SPEC_SOLVER_HEUN, 0, 12);
+    check_pieces(SPEC_SOLVER_HEUN, VALUES * sizeof(float), 12);
     check_glimpses(SPEC_SOLVER_EULER);
     check_glimpses(SPEC_SOLVER_HEUN);
     check_velocities();

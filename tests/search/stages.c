@@ -91,6 +91,82 @@ static void test_resume(void)
     CHECK_INT(NFE(run), PROMPTS * (8 * 10 + 1 + 4 * 3));
 }
 
+/* Drafts of half the sides, named by the whole noises, of which the second stage makes whole pictures. */
+static void test_shrunk(void)
+{
+    struct harness_run run = execute("euler", "near",
+                                     STAGES("{ \"use\": \"random\", \"options\": { \"candidates\": 16 }, \"steps\": 4, "
+                                            "\"shrink\": 2, \"keep\": 3 }, { \"use\": \"random\", \"options\": "
+                                            "{ \"candidates\": 3 } }"));
+    CHECK_INT(run.plan.shrinks, 1 << 2);
+    CHECK_INT(
+        COUNT(run, "NOT finished AND lineage LIKE '%\"shrink\":2,\"moves\":[%{\"kick\":8,\"kernel\":\"cps\",%]}'"),
+        PROMPTS * 16);
+    CHECK_INT(COUNT(run, "finished AND lineage LIKE '%,\"moves\":[{\"advance\":10}]}' AND lineage NOT LIKE '%shrink%'"),
+              PROMPTS * 3);
+    CHECK_INT(COUNT(run, "finished AND EXISTS (SELECT 1 FROM candidates p WHERE p.trial = c.trial AND p.id = c.parent"
+                         " AND NOT p.finished AND substr(p.lineage, 1, 44) = substr(c.lineage, 1, 44))"),
+              PROMPTS * 3);
+    CHECK_INT(NFE(run), PROMPTS * (16 * 4 + 3 * 10));
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM events WHERE text LIKE '%; 6 prompts encoded;%'"), 1);
+    CHECK(run.plan.nfe == 16 * 4 + 3 * 10 && run.plan.candidates == 3);
+    /* Without "steps" a draft takes them all. Each stage may have a canvas of its own; a search that makes noises makes
+     * whole ones. */
+    run = execute("heun", "near",
+                  STAGES("{ \"use\": \"zero_order\", \"options\": { \"iterations\": 2 }, \"shrink\": 4, \"keep\": 3 },"
+                         "{ \"use\": \"halving\", \"options\": { \"candidates\": 4, \"rungs\": 1 }, \"shrink\": 2, "
+                         "\"keep\": 2 }, { \"use\": \"svdd\", \"options\": { \"children\": 2 } }"));
+    CHECK_INT(run.plan.shrinks, 1 << 2 | 1 << 4);
+    CHECK_INT(COUNT(run, "lineage LIKE '%\"shrink\":4,\"moves\":[{\"kick\":1,%' AND NOT finished"), PROMPTS * 5);
+    CHECK_INT(COUNT(run, "lineage LIKE '%\"shrink\":4,%' AND lineage NOT LIKE '%\"stream\":_,\"shrink\"%'"),
+              PROMPTS * 4);
+    CHECK(COUNT(run, "lineage LIKE '%\"shrink\":2,%' AND NOT finished") >= PROMPTS * 4);
+    CHECK_INT(COUNT(run, "finished AND lineage NOT LIKE '%shrink%'"), PROMPTS * 1);
+    CHECK_INT(COUNT(run, "finished"), PROMPTS * 1);
+}
+
+/* Each canvas has its own schedule and its own encoding of a prompt, and no call mixes two of them, whosever samples
+ * share it. What a draft is scored by is the sampler's preview decode. */
+static void test_canvases(void)
+{
+    static const char *const batches[] = { "engine.batch=64", "engine.batch=3", "engine.batch=1" };
+    char *want = NULL;
+    for (int i = 0; i < 3; i++) {
+        const char *const set[] = { "sampler={\"use\":\"probe_sampler\",\"options\":{\"is_strict\":true}}",
+                                    "prompts.list=[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\"]", batches[i], NULL };
+        struct harness_run run =
+            run_of("euler", "stages", "near",
+                   STAGES("{ \"use\": \"halving\", \"options\": { \"candidates\": 6 }, \"shrink\": 4, "
+                          "\"keep\": 4 }, { \"use\": \"random\", \"options\": { \"candidates\": 4 }, "
+                          "\"steps\": 4, \"shrink\": 2, \"keep\": 2 }, { \"use\": \"random\", "
+                          "\"options\": { \"candidates\": 2 } }"));
+        run.set = set;
+        CHECK_OK(harness_execute(&run), run.err);
+        CHECK_INT(run.result.done, 6);
+        CHECK_INT(harness_number(run.directory, "SELECT sum(nfe) FROM trials"), run.result.status.nfe_sampled);
+        CHECK_INT(harness_number(run.directory, "SELECT count(DISTINCT s.value) FROM candidates c JOIN scores s ON"
+                                                " s.trial = c.trial AND s.candidate = c.id WHERE NOT c.finished"),
+                  1);
+        CHECK(harness_number(run.directory, "SELECT count(DISTINCT s.value) FROM candidates c JOIN scores s ON"
+                                            " s.trial = c.trial AND s.candidate = c.id WHERE c.finished") > 6);
+        char *got = harness_digest(run.directory);
+        if (want)
+            CHECK_STR(harness_difference(got, want), "");
+        free(want);
+        want = got;
+    }
+    free(want);
+}
+
+/* What no spec can be known to ask for is told when the sampler is there; all else before. */
+static void test_sizes(void)
+{
+    const char *const stages = STAGES("{ \"use\": \"random\", \"shrink\": 8 }, { \"use\": \"random\" }");
+    struct harness_run run = run_of("euler", "stages", "near", stages);
+    CHECK_INT(harness_execute(&run), WN_E_ARG);
+    CHECK_CONTAINS(run.err.message, "/search: stages shrinks the canvas by 8: /canvas/width: 4 is not a multiple of 8");
+}
+
 /* A noise that a stage before has been to the end with costs nothing. */
 static void test_known(void)
 {
@@ -187,6 +263,14 @@ static void test_mistakes(void)
     REFUSED("{ \"use\": \"random\", \"resume\": 0.5 }", "stages/0/resume: the first stage has nothing to go on from");
     REFUSED(DRAFT ", { \"use\": \"svdd\", \"resume\": 0.7 }, { \"use\": \"svdd\", \"resume\": 0.4 }",
             "stages/2/resume: 0.4 is before 0.7");
+    REFUSED("{ \"use\": \"random\", \"shrink\": 9 }", "/search/options/stages/0/shrink: 9 is outside 1..8");
+    REFUSED("{ \"use\": \"random\", \"shrink\": 3 }, { \"use\": \"random\" }",
+            "/search: search \"stages\" shrinks the canvas by 3, which does not divide 32 x 32 px");
+    REFUSED(DRAFT ", { \"use\": \"random\", \"shrink\": 2 }", "stages/1/shrink: the last stage cannot draft");
+    REFUSED("{ \"use\": \"random\", \"shrink\": 2 }, { \"use\": \"svdd\", \"resume\": 0.5 }",
+            "stages/1/resume: 0.5, but the stage before drafts on a canvas shrunk by 2");
+    REFUSED(DRAFT ", { \"use\": \"random\", \"shrink\": 4, \"resume\": 0.5 }, { \"use\": \"random\" }",
+            "stages/1/resume: 0.5, but this stage drafts on a canvas shrunk by 4");
     REFUSED(DRAFT ", { \"use\": \"fk\", \"options\": { \"kernel\": \"cps\", \"scale\": 2 } }", "stage 2 (fk): ");
 }
 
@@ -194,6 +278,9 @@ int main(void)
 {
     test_drafts();
     test_resume();
+    test_shrunk();
+    test_canvases();
+    test_sizes();
     test_known();
     test_heun();
     test_comparative();

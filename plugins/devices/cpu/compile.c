@@ -44,6 +44,8 @@ static const struct op_kind *kind_of(const wn_graph *g, const wn_op *op)
         [WN_OP_COPY] = { copy_run, NULL, { 0, 0 } },
         [WN_OP_PICK_ROW] = { pick_row_run, NULL, { 0, 0 } },
         [WN_OP_WEIGHT] = { weight_run, NULL, { 0, 0 } },
+        [WN_OP_GROUP_MOMENTS] = { group_moments_run, group_moments_needs, { 0, 0 } },
+        [WN_OP_GROUP_TABLE] = { group_table_run, NULL, { PACK_VECTOR, PACK_VECTOR } },
     };
     static const struct op_kind one_row = { vector_run, vector_needs, { 0, PACK_VECTOR } };
     return op->kind == WN_OP_LINEAR && g->tensors[op->out].rows == 1 ? &one_row : &kinds[op->kind];

@@ -130,6 +130,7 @@ struct needs gemm_needs(const wn_graph *g, const wn_op *op, int64_t dtype, uint6
 struct needs vector_needs(const wn_graph *g, const wn_op *op, int64_t dtype, uint64_t max_items);
 struct needs attention_needs(const wn_graph *g, const wn_op *op, int64_t dtype, uint64_t max_items);
 struct needs group_norm_needs(const wn_graph *g, const wn_op *op, int64_t dtype, uint64_t max_items);
+struct needs group_moments_needs(const wn_graph *g, const wn_op *op, int64_t dtype, uint64_t max_items);
 
 wn_status gemm_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err);   /* LINEAR, CONV */
 wn_status vector_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err); /* LINEAR of one row */
@@ -137,6 +138,8 @@ wn_status attention_run(wn_program *p, const struct step *s, uint64_t count, wn_
 wn_status norm_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err);
 wn_status head_norm_rope_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err);
 wn_status group_norm_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err);
+wn_status group_moments_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err);
+wn_status group_table_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err);
 wn_status embed_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err);
 wn_status binary_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err);
 wn_status unary_run(wn_program *p, const struct step *s, uint64_t count, wn_error *err);

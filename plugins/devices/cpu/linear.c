@@ -25,6 +25,7 @@ struct geometry {
     uint64_t taps, run; /* runs, and elements in each, padding included */
     uint64_t channels;  /* of x, padded as the packed weight */
     uint64_t kernel, stride, pad, up, height, width, out_width;
+    uint64_t first; /* row of the result that is out's first */
 };
 
 struct product {
@@ -40,13 +41,14 @@ static struct geometry geometry_of(const wn_op *op, uint64_t in_rows, uint64_t o
 {
     uint64_t channels = is_bf16 ? round_up(cols, 2) : cols;
     if (op->kind == WN_OP_LINEAR)
-        return (struct geometry){ out_rows, 1, channels, channels, 1, 1, 0, 1, in_rows, 1, 1 };
+        return (struct geometry){ out_rows, 1, channels, channels, 1, 1, 0, 1, in_rows, 1, 1, 0 };
     struct geometry g = { .rows = out_rows, .channels = channels, .kernel = (uint64_t)op->i[2] };
     g.height = (uint64_t)op->i[0];
     g.width = (uint64_t)op->i[1];
     g.stride = (uint64_t)op->i[3];
     g.pad = (uint64_t)op->i[4];
     g.up = (uint64_t)op->i[6];
+    g.first = (uint64_t)op->i[7];
     g.out_width = (g.width * g.up + g.pad + (uint64_t)op->i[5] - g.kernel) / g.stride + 1;
     g.taps = g.kernel * g.kernel;
     g.run = channels;
@@ -102,7 +104,7 @@ static const void *input_at(const struct product *m, uint64_t item, uint64_t at)
 static const void *run_at(const struct product *m, uint64_t item, uint64_t row, uint64_t ky, uint64_t kx)
 {
     const struct geometry *g = &m->geo;
-    uint64_t y = row / g->out_width * g->stride + ky, x = row % g->out_width * g->stride + kx;
+    uint64_t y = (row / g->out_width + g->first) * g->stride + ky, x = row % g->out_width * g->stride + kx;
     if (y < g->pad || x < g->pad || y - g->pad >= g->height * g->up || x - g->pad >= g->width * g->up)
         return m->p->zeros;
     return input_at(m, item, (y - g->pad) / g->up * g->width + (x - g->pad) / g->up);

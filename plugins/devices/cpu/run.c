@@ -80,14 +80,23 @@ wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings,
 
 /* ---- what it costs ------------------------------------------------------------------------------------------ */
 
+/* Steps that do a part each of one operation use one weight. */
+static int is_first_use(const wn_program *p, uint64_t step, int slot)
+{
+    for (uint64_t i = 0; i < step; i++)
+        if (p->steps[i].packed[slot] == p->steps[step].packed[slot])
+            return 0;
+    return 1;
+}
+
 void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes)
 {
     *activation_bytes = p->memory_bytes + p->constant_bytes + p->scratch_bytes * p->scratch_count;
     *weight_bytes = 0;
-    for (uint64_t i = 0; i < p->step_count; i++) {
+    for (uint64_t i = 0; i < p->step_count; i++)
         for (int k = 0; k < 2; k++)
-            *weight_bytes += p->steps[i].packed[k] ? p->steps[i].packed[k]->bytes : 0;
-    }
+            if (p->steps[i].packed[k] && is_first_use(p, i, k))
+                *weight_bytes += p->steps[i].packed[k]->bytes;
 }
 
 uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity)

@@ -53,6 +53,8 @@ static int load_instance(struct instance_api *api)
 #undef LOAD
     api->GetCooperativeMatrixProperties = (PFN_wn_vkGetCooperativeMatrixProperties)api->GetInstanceProcAddr(
         api->instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
+    api->GetFlexibleMatrixProperties = (PFN_wn_vkGetFlexibleMatrixProperties)api->GetInstanceProcAddr(
+        api->instance, "vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV");
     return 1;
 }
 

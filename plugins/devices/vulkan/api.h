@@ -79,7 +79,9 @@ struct instance_api {
     PFN_vkGetInstanceProcAddr GetInstanceProcAddr;
     GLOBAL_FUNCTIONS(MEMBER)
     INSTANCE_FUNCTIONS(MEMBER)
-    PFN_wn_vkGetCooperativeMatrixProperties GetCooperativeMatrixProperties; /* NULL where no driver has it */
+    /* NULL where no driver has them */
+    PFN_wn_vkGetCooperativeMatrixProperties GetCooperativeMatrixProperties;
+    PFN_wn_vkGetFlexibleMatrixProperties GetFlexibleMatrixProperties;
 };
 
 struct device_api {

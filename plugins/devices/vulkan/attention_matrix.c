@@ -26,15 +26,15 @@ static uint32_t shared_bytes(const struct tiling *t, const struct matrix_shape *
  * than have rows. */
 static int choose(const struct caps *caps, uint64_t rows, uint64_t size, const struct matrix_shape *s, struct tiling *t)
 {
-    const uint32_t lanes = caps->subgroup / s->m, limit = caps->properties.limits.maxComputeWorkGroupInvocations;
+    const uint32_t lanes = caps->matrix_subgroup / s->m, limit = caps->properties.limits.maxComputeWorkGroupInvocations;
     t->width = (uint32_t)round_up(size, s->k > s->n ? s->k : s->n);
     for (t->keys = 2 * s->n; t->keys <= 64; t->keys *= 2) {
         if (t->keys % s->k != 0 || t->keys < 8 * lanes)
             continue;
         for (t->warps = MAX_WARPS; t->warps > 0; t->warps /= 2) {
-            const uint32_t threads = t->warps * caps->subgroup;
+            const uint32_t threads = t->warps * caps->matrix_subgroup;
             if ((t->warps == 1 || (t->warps / 2 * s->m < rows && threads <= THREADS)) && threads <= limit &&
-                shared_bytes(t, s, caps->subgroup) <= caps->shared_bytes)
+                shared_bytes(t, s, caps->matrix_subgroup) <= caps->shared_bytes)
                 return 1;
         }
     }
@@ -48,10 +48,10 @@ int attention_fits_matrix(const struct compiler *c, const wn_op *op)
     const uint64_t size = q->cols / (uint64_t)op->i[0];
     const struct matrix_shape *s = caps->is_software ? NULL : matrix_shape_of(caps, attention_type(c));
     struct tiling t;
-    return s && q->rows >= SMALLEST && k->rows >= SMALLEST && size % 8 == 0 && size >= SMALLEST_SIZE &&
-           size <= LARGEST_SIZE && caps->subgroup % s->m == 0 && matrix_is_aligned(c->g, op->in[0]) &&
-           matrix_is_aligned(c->g, op->in[1]) && matrix_is_aligned(c->g, op->in[2]) &&
-           matrix_is_aligned(c->g, op->out) && choose(caps, q->rows, size, s, &t);
+    return s && caps->has_matrix_attention && q->rows >= SMALLEST && k->rows >= SMALLEST && size % 8 == 0 &&
+           size >= SMALLEST_SIZE && size <= LARGEST_SIZE && caps->matrix_subgroup % s->m == 0 &&
+           matrix_is_aligned(c->g, op->in[0]) && matrix_is_aligned(c->g, op->in[1]) &&
+           matrix_is_aligned(c->g, op->in[2]) && matrix_is_aligned(c->g, op->out) && choose(caps, q->rows, size, s, &t);
 }
 
 /* With a bound B of all scores, weights exp(score - offset) lie between exp(-2 B + spare) and exp(spare): normal
@@ -76,7 +76,7 @@ wn_status attention_lower_matrix(struct compiler *c, const struct attention *a)
         c, &fixed, a->type == ELEMENT_F16 ? KERNEL_ATTENTION_COOPMAT_F16 : KERNEL_ATTENTION_COOPMAT_BF16);
     if (!k)
         return WN_E_MEMORY;
-    command_constant(k, t.warps * caps->subgroup);
+    command_constant(k, t.warps * caps->matrix_subgroup);
     command_constant(k, a->size);
     command_constant(k, t.width);
     command_constant(k, a->op->i[1] == 1);
@@ -86,7 +86,7 @@ wn_status attention_lower_matrix(struct compiler *c, const struct attention *a)
     command_constant(k, s->k);
     command_constant(k, t.warps);
     command_constant(k, t.keys);
-    command_constant(k, caps->subgroup / s->m);
+    command_constant(k, caps->matrix_subgroup / s->m);
     command_constant(k, a->q.type);
     command_constant(k, a->k.type);
     command_constant(k, a->v.type);

@@ -5,6 +5,7 @@
 
 #include <device/graph.h>
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 #define GIB (UINT64_C(1) << 30)
 
-enum { DEFAULT_SUBMIT_MS = 200, LARGEST_GROUP = 256 };
+enum { DEFAULT_SUBMIT_MS = 200, LARGEST_GROUP = 256, LEAST_BUFFER = 16 << 20 };
 
 /* ---- extensions --------------------------------------------------------------------------------------------- */
 
@@ -24,33 +25,93 @@ static int has_extension(const VkExtensionProperties *found, uint32_t count, con
     return 0;
 }
 
-static void probe_extensions(const struct instance_api *api, struct caps *c)
+static void take_extensions(const VkExtensionProperties *found, uint32_t count, struct caps *c)
 {
-    uint32_t count = 0;
-    api->EnumerateDeviceExtensionProperties(c->physical, NULL, &count, NULL);
-    VkExtensionProperties *found = calloc(count + 1, sizeof *found);
-    if (!found)
-        return;
-    api->EnumerateDeviceExtensionProperties(c->physical, NULL, &count, found);
     c->has_coopmat = has_extension(found, count, EXT_COOPERATIVE_MATRIX);
+    c->has_coopmat2 = c->has_coopmat && c->properties.apiVersion >= VK_API_VERSION_1_3 &&
+                      has_extension(found, count, EXT_COOPERATIVE_MATRIX2);
     c->has_bf16 = has_extension(found, count, EXT_BFLOAT16);
     c->has_budget = has_extension(found, count, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
     c->has_portability_subset = has_extension(found, count, "VK_KHR_portability_subset");
+    c->has_size_control_extension = c->properties.apiVersion < VK_API_VERSION_1_3 &&
+                                    has_extension(found, count, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+    c->has_sm_builtins = has_extension(found, count, VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME);
+    c->has_maintenance4 = c->properties.apiVersion >= VK_API_VERSION_1_3 ||
+                          has_extension(found, count, VK_KHR_MAINTENANCE_4_EXTENSION_NAME);
+}
+
+static wn_status probe_extensions(const struct instance_api *api, struct caps *c, wn_error *err)
+{
+    char what[320];
+    uint32_t count = 0;
+    snprintf(what, sizeof what, "extensions of %s", c->properties.deviceName);
+    WN_TRY(api_check(api->EnumerateDeviceExtensionProperties(c->physical, NULL, &count, NULL), what, err));
+    VkExtensionProperties *found = calloc(count + 1, sizeof *found);
+    if (!found)
+        return wn_fail(err, WN_E_MEMORY, "%s: out of memory for %u", what, count);
+    const VkResult result = api->EnumerateDeviceExtensionProperties(c->physical, NULL, &count, found);
+    if (result == VK_SUCCESS || result == VK_INCOMPLETE)
+        take_extensions(found, count, c);
     free(found);
+    return result == VK_INCOMPLETE ? WN_OK : api_check(result, what, err);
 }
 
 /* ---- properties --------------------------------------------------------------------------------------------- */
 
+/* Those beside Vulkan 1.2's, where the driver knows them. */
+struct more_properties {
+    VkPhysicalDeviceSubgroupSizeControlProperties sizes;
+    VkPhysicalDeviceMaintenance4Properties maintenance4;
+    struct cooperative_matrix2_properties matrix2;
+};
+
+static int has_size_control(const struct caps *c)
+{
+    return c->properties.apiVersion >= VK_API_VERSION_1_3 || c->has_size_control_extension;
+}
+
+/* Every structure begins with sType and pNext. */
+static void append(void ***end, void *structure)
+{
+    **end = structure;
+    *end = (void **)((char *)structure + offsetof(VkBaseOutStructure, pNext));
+}
+
+static void chain_properties(struct more_properties *p, const struct caps *c, void **end)
+{
+    *p = (struct more_properties){ .sizes.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES,
+                                   .maintenance4.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES,
+                                   .matrix2.sType = (VkStructureType)TYPE_COOPERATIVE_MATRIX2_PROPERTIES };
+    if (has_size_control(c))
+        append(&end, &p->sizes);
+    if (c->has_maintenance4)
+        append(&end, &p->maintenance4);
+    if (c->has_coopmat2)
+        append(&end, &p->matrix2);
+}
+
+static void take_more_properties(const struct more_properties *p, uint64_t largest, struct caps *c)
+{
+    const VkPhysicalDeviceSubgroupSizeControlProperties *sizes = &p->sizes;
+    c->subgroup_min = sizes->minSubgroupSize ? sizes->minSubgroupSize : c->subgroup;
+    c->subgroup_max = sizes->maxSubgroupSize ? sizes->maxSubgroupSize : c->subgroup;
+    c->can_set_subgroup = (sizes->requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0;
+    c->matrix_group_max = p->matrix2.cooperativeMatrixWorkgroupScopeMaxWorkgroupSize;
+    c->matrix_side_max = p->matrix2.cooperativeMatrixFlexibleDimensionsMaxDimension;
+    c->buffer_bytes = largest ? largest : UINT64_MAX;
+    if (p->maintenance4.maxBufferSize)
+        c->buffer_bytes = smaller(c->buffer_bytes, p->maintenance4.maxBufferSize);
+    c->block_bytes = smaller(GIB, c->buffer_bytes);
+}
+
 static void probe_properties(const struct instance_api *api, struct caps *c)
 {
-    VkPhysicalDeviceSubgroupSizeControlProperties sizes = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES
-    };
-    VkPhysicalDeviceVulkan12Properties v12 = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES,
-                                               .pNext = &sizes };
+    struct more_properties more;
+    VkPhysicalDeviceVulkan12Properties v12 = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES };
     VkPhysicalDeviceVulkan11Properties v11 = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES,
                                                .pNext = &v12 };
     VkPhysicalDeviceProperties2 all = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &v11 };
+    chain_properties(&more, c, &v12.pNext);
     api->GetPhysicalDeviceProperties2(c->physical, &all);
     c->properties = all.properties;
     c->is_software = all.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
@@ -61,10 +122,7 @@ static void probe_properties(const struct instance_api *api, struct caps *c)
     c->subgroup = v11.subgroupSize;
     c->has_subgroup_arithmetic = v11.subgroupSupportedOperations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT &&
                                  v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT;
-    c->subgroup_min = sizes.minSubgroupSize ? sizes.minSubgroupSize : c->subgroup;
-    c->subgroup_max = sizes.maxSubgroupSize ? sizes.maxSubgroupSize : c->subgroup;
-    c->can_set_subgroup = (sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0;
-    c->block_bytes = smaller(GIB, v11.maxMemoryAllocationSize ? v11.maxMemoryAllocationSize : GIB);
+    take_more_properties(&more, v11.maxMemoryAllocationSize, c);
 }
 
 static void probe_memory(const struct instance_api *api, struct caps *c)
@@ -102,26 +160,6 @@ static void probe_queue(const struct instance_api *api, struct caps *c)
     }
 }
 
-static void probe_shapes(const struct instance_api *api, struct caps *c)
-{
-    struct cooperative_matrix_properties found[64];
-    uint32_t count = 64;
-    if (!c->has_coopmat || !api->GetCooperativeMatrixProperties)
-        return;
-    for (uint32_t i = 0; i < 64; i++)
-        found[i] =
-            (struct cooperative_matrix_properties){ .sType = (VkStructureType)TYPE_COOPERATIVE_MATRIX_PROPERTIES };
-    const VkResult result = api->GetCooperativeMatrixProperties(c->physical, &count, found);
-    if (result != VK_SUCCESS && result != VK_INCOMPLETE)
-        return;
-    for (uint32_t i = 0; i < count && c->shape_count < MAX_SHAPES; i++) {
-        const struct cooperative_matrix_properties *p = &found[i];
-        if (p->AType == p->BType && (p->AType == COMPONENT_F16 || p->AType == COMPONENT_BF16) &&
-            p->CType == COMPONENT_F32 && p->ResultType == COMPONENT_F32 && p->scope == SCOPE_SUBGROUP)
-            c->shapes[c->shape_count++] = (struct matrix_shape){ p->MSize, p->NSize, p->KSize, p->AType };
-    }
-}
-
 /* ---- features ----------------------------------------------------------------------------------------------- */
 
 /* The chain of all optional features that caps has; enabling asks for the same chain again. */
@@ -130,7 +168,9 @@ struct features {
     VkPhysicalDeviceVulkan11Features v11;
     VkPhysicalDeviceVulkan12Features v12;
     VkPhysicalDeviceSubgroupSizeControlFeatures sizes;
+    VkPhysicalDeviceMaintenance4Features maintenance4;
     struct cooperative_matrix_features matrix;
+    struct cooperative_matrix2_features matrix2;
     struct bfloat16_features bf16;
 };
 
@@ -140,19 +180,30 @@ static void chain(struct features *f, const struct caps *c)
                             .v11 = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &f->v12 },
                             .v12 = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES },
                             .sizes = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES },
+                            .maintenance4 = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES },
                             .matrix = { .sType = (VkStructureType)TYPE_COOPERATIVE_MATRIX_FEATURES },
+                            .matrix2 = { .sType = (VkStructureType)TYPE_COOPERATIVE_MATRIX2_FEATURES },
                             .bf16 = { .sType = (VkStructureType)TYPE_BFLOAT16_FEATURES } };
     void **end = &f->v12.pNext;
-    if (c->properties.apiVersion >= VK_API_VERSION_1_3) {
-        *end = &f->sizes;
-        end = &f->sizes.pNext;
-    }
-    if (c->has_coopmat) {
-        *end = &f->matrix;
-        end = &f->matrix.pNext;
+    if (has_size_control(c))
+        append(&end, &f->sizes);
+    if (c->has_coopmat)
+        append(&end, &f->matrix);
+    if (c->has_coopmat2) {
+        append(&end, &f->maintenance4);
+        append(&end, &f->matrix2);
     }
     if (c->has_bf16)
-        *end = &f->bf16;
+        append(&end, &f->bf16);
+}
+
+/* SPIR-V 1.6, which the extension's kernels are in, sizes groups in a way that came with maintenance4. */
+static int has_all_of_coopmat2(const struct features *f)
+{
+    const struct cooperative_matrix2_features *m = &f->matrix2;
+    return m->cooperativeMatrixWorkgroupScope && m->cooperativeMatrixFlexibleDimensions &&
+           m->cooperativeMatrixPerElementOperations && m->cooperativeMatrixTensorAddressing &&
+           f->maintenance4.maintenance4;
 }
 
 static void probe_features(const struct instance_api *api, struct caps *c, int *has_addresses)
@@ -170,6 +221,7 @@ static void probe_features(const struct instance_api *api, struct caps *c, int *
     c->has_subgroup_arithmetic = c->has_subgroup_arithmetic && c->can_set_subgroup;
     c->has_coopmat = c->has_coopmat && f.matrix.cooperativeMatrix && c->has_memory_model && c->can_set_subgroup &&
                      c->has_16bit_storage;
+    c->has_coopmat2 = c->has_coopmat2 && c->has_coopmat && has_all_of_coopmat2(&f);
     c->has_bf16 = c->has_bf16 && f.bf16.shaderBFloat16Type && f.bf16.shaderBFloat16CooperativeMatrix;
 }
 
@@ -197,6 +249,19 @@ static int take_shape(struct caps *c, const char *word)
     return 1;
 }
 
+/* Groups of 128 multiply such matrices, of a size that the device lists, in the place of product_matrix2.c's. */
+static int take_tile(struct caps *c, const char *word)
+{
+    struct group_shape tile = { .shape.type = COMPONENT_F16, .threads = 128 };
+    struct matrix_shape *s = &tile.shape;
+    int end = 0;
+    if (sscanf(word, "tile=%4ux%4ux%4u%n", &s->m, &s->n, &s->k, &end) != 3 || word[end] || !s->m || !s->n || !s->k ||
+        !caps_has_group_shape(c, &tile))
+        return 0;
+    c->tile = tile.shape;
+    return 1;
+}
+
 static int take_word(struct caps *c, const char *word)
 {
     const struct {
@@ -206,6 +271,8 @@ static int take_word(struct caps *c, const char *word)
     } flags[] = { { "no-fp16", &c->has_fp16, 0 },
                   { "no-16bit-storage", &c->has_16bit_storage, 0 },
                   { "no-coopmat", &c->has_coopmat, 0 },
+                  { "no-coopmat2", &c->has_coopmat2, 0 },
+                  { "no-matrix-attention", &c->has_matrix_attention, 0 },
                   { "no-bf16", &c->has_bf16, 0 },
                   { "no-subgroup", &c->has_subgroup_arithmetic, 0 },
                   { "no-budget", &c->has_budget, 0 },
@@ -218,14 +285,18 @@ static int take_word(struct caps *c, const char *word)
             return 1;
         }
     }
-    if (take_shape(c, word))
+    if (take_shape(c, word) || take_tile(c, word))
         return 1;
     if (take_number(word, "subgroup", &n) && n >= c->subgroup_min && n <= c->subgroup_max && (n & (n - 1)) == 0)
-        return c->subgroup = (uint32_t)n, 1;
+        return c->subgroup = c->matrix_subgroup = (uint32_t)n, 1;
+    if (take_number(word, "group", &n) && n >= 1 && n <= c->properties.limits.maxComputeWorkGroupInvocations)
+        return c->properties.limits.maxComputeWorkGroupInvocations = (uint32_t)n, 1;
     if (take_number(word, "shared", &n) && n >= 16384 && n <= c->shared_bytes)
         return c->shared_bytes = (uint32_t)n, 1;
     if (take_number(word, "block", &n) && n >= 1 << 20 && n <= c->block_bytes)
         return c->block_bytes = n, 1;
+    if (take_number(word, "buffer", &n) && n >= LEAST_BUFFER && n <= c->buffer_bytes)
+        return c->buffer_bytes = n, c->block_bytes = smaller(n, c->block_bytes), 1;
     if (take_number(word, "memory", &n) && n >= 1 << 20)
         return c->memory_bytes = n, 1;
     if (take_number(word, "submit_ms", &n) && n >= 1 && n <= 10000)
@@ -247,10 +318,11 @@ static wn_status take_overrides(struct caps *c, wn_error *err)
         if (!take_word(c, word))
             return wn_fail(err, WN_E_ARG,
                            "WINNOW_VULKAN_CAPS: \"%s\" is unknown or out of the range of %s; known are no-fp16, "
-                           "no-16bit-storage, no-coopmat, no-bf16, no-subgroup, no-budget, no-unified, gpu, "
-                           "matrix=MxNxK, subgroup=%u..%u, shared=16384..%u, block=BYTES, memory=BYTES, "
-                           "submit_ms=1..10000",
-                           word, c->properties.deviceName, c->subgroup_min, c->subgroup_max, c->shared_bytes);
+                           "no-16bit-storage, no-coopmat, no-coopmat2, no-matrix-attention, no-bf16, no-subgroup, "
+                           "no-budget, no-unified, gpu, matrix=MxNxK, tile=MxNxK, subgroup=%u..%u, group=1..%u, "
+                           "shared=16384..%u, block=BYTES, buffer=BYTES, memory=BYTES, submit_ms=1..10000",
+                           word, c->properties.deviceName, c->subgroup_min, c->subgroup_max,
+                           c->properties.limits.maxComputeWorkGroupInvocations, c->shared_bytes);
     }
     strcpy(c->overrides, text);
     return WN_OK;
@@ -258,15 +330,15 @@ static wn_status take_overrides(struct caps *c, wn_error *err)
 
 /* ---- all ---------------------------------------------------------------------------------------------------- */
 
-/* Intel's first discrete generation and AMD's closed driver offer cooperative matrices that are slower than plain
- * code, or emulated (llama.cpp issues 24404, 14001, 10597). RDNA 3 and later, Xe 2 and later have units for them. */
-static int is_coopmat_slow(const struct caps *c)
+static wn_status check_needs(const struct caps *c, int has_addresses, wn_error *err)
 {
-    const int is_intel = c->properties.vendorID == 0x8086, is_amd = c->properties.vendorID == 0x1002;
-    if (is_intel)
-        return c->subgroup_min < 16;
-    return is_amd && strstr(c->driver, "radv") == NULL && strstr(c->properties.deviceName, "RX 7") == NULL &&
-           strstr(c->properties.deviceName, "RX 9") == NULL;
+    if (!has_addresses || c->queue_family == UINT32_MAX)
+        return wn_fail(err, WN_E_UNSUPPORTED, "%s has no %s", c->properties.deviceName,
+                       has_addresses ? "compute queue" : "buffer device addresses");
+    if (c->properties.limits.maxComputeWorkGroupInvocations < LARGEST_GROUP)
+        return wn_fail(err, WN_E_UNSUPPORTED, "%s allows workgroups of %u, winnow's have up to %d: use another device",
+                       c->properties.deviceName, c->properties.limits.maxComputeWorkGroupInvocations, LARGEST_GROUP);
+    return WN_OK;
 }
 
 wn_status caps_probe(const struct instance_api *api, VkPhysicalDevice physical, struct caps *c, wn_error *err)
@@ -280,44 +352,14 @@ wn_status caps_probe(const struct instance_api *api, VkPhysicalDevice physical, 
         return wn_fail(err, WN_E_UNSUPPORTED, "%s speaks Vulkan %u.%u, winnow needs 1.2: update its driver",
                        first.properties.deviceName, VK_API_VERSION_MAJOR(first.properties.apiVersion),
                        VK_API_VERSION_MINOR(first.properties.apiVersion));
-    probe_extensions(api, c);
+    WN_TRY(probe_extensions(api, c, err));
     probe_properties(api, c);
     probe_memory(api, c);
     probe_queue(api, c);
     probe_features(api, c, &has_addresses);
-    probe_shapes(api, c);
-    if (!has_addresses || c->queue_family == UINT32_MAX)
-        return wn_fail(err, WN_E_UNSUPPORTED, "%s has no %s", c->properties.deviceName,
-                       has_addresses ? "compute queue" : "buffer device addresses");
-    if (c->properties.limits.maxComputeWorkGroupInvocations < LARGEST_GROUP)
-        return wn_fail(err, WN_E_UNSUPPORTED, "%s allows workgroups of %u, winnow's have up to %d: use another device",
-                       c->properties.deviceName, c->properties.limits.maxComputeWorkGroupInvocations, LARGEST_GROUP);
-    c->has_coopmat = c->has_coopmat && c->shape_count && !is_coopmat_slow(c);
-    return take_overrides(c, err);
-}
-
-/* Whether kernels are written for a fragment with such a side. */
-static int is_side(uint32_t n)
-{
-    return n == 8 || n == 16 || n == 32;
-}
-
-/* Kernels declare the type that they multiply. */
-static int has_type(const struct caps *c, int32_t type)
-{
-    return type == COMPONENT_F16 ? c->has_fp16 : c->has_bf16;
-}
-
-const struct matrix_shape *caps_shape(const struct caps *c, int32_t type)
-{
-    const struct matrix_shape *best = NULL;
-    for (uint32_t i = 0; c->has_coopmat && has_type(c, type) && i < c->shape_count; i++) {
-        const struct matrix_shape *s = &c->shapes[i];
-        if (s->type == type && is_side(s->m) && is_side(s->n) && is_side(s->k) &&
-            (!best || s->m * s->n * s->k > best->m * best->n * best->k))
-            best = s;
-    }
-    return best;
+    caps_probe_matrices(api, c);
+    WN_TRY(take_overrides(c, err));
+    return check_needs(c, has_addresses, err);
 }
 
 void caps_describe(const struct caps *c, char *text, size_t size)
@@ -329,18 +371,26 @@ void caps_describe(const struct caps *c, char *text, size_t size)
             snprintf(text + used, size - (size_t)used, ", cooperative matrices f16 %ux%ux%u", f16->m, f16->n, f16->k);
     if (bf16)
         used += snprintf(text + used, size - (size_t)used, ", bf16 %ux%ux%u", bf16->m, bf16->n, bf16->k);
+    if (c->has_coopmat2 && (f16 || bf16))
+        used += snprintf(text + used, size - (size_t)used, ", of whole groups for linear products");
     used +=
         snprintf(text + used, size - (size_t)used, ", subgroup %u, %u KiB shared", c->subgroup, c->shared_bytes >> 10);
     if (c->overrides[0])
         snprintf(text + used, size - (size_t)used, " (WINNOW_VULKAN_CAPS=%s)", c->overrides);
 }
 
-static uint32_t wanted_extensions(const struct caps *c, const char *names[4])
+enum { MOST_EXTENSIONS = 6 };
+
+static uint32_t wanted_extensions(const struct caps *c, const char *names[MOST_EXTENSIONS])
 {
     uint32_t n = 0;
     if (c->has_coopmat)
         names[n++] = EXT_COOPERATIVE_MATRIX;
-    if (c->has_bf16 && c->has_coopmat)
+    if (c->has_coopmat2)
+        names[n++] = EXT_COOPERATIVE_MATRIX2;
+    if (c->has_size_control_extension)
+        names[n++] = VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME;
+    if (c->has_bf16)
         names[n++] = EXT_BFLOAT16;
     if (c->has_budget)
         names[n++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
@@ -349,11 +399,20 @@ static uint32_t wanted_extensions(const struct caps *c, const char *names[4])
     return n;
 }
 
+static void enable_coopmat2(struct features *f, int is_wanted)
+{
+    const VkBool32 value = is_wanted ? VK_TRUE : VK_FALSE;
+    f->maintenance4.maintenance4 = value;
+    f->matrix2.cooperativeMatrixWorkgroupScope = f->matrix2.cooperativeMatrixFlexibleDimensions = value;
+    f->matrix2.cooperativeMatrixPerElementOperations = f->matrix2.cooperativeMatrixTensorAddressing = value;
+}
+
 wn_status caps_create_device(const struct instance_api *api, const struct caps *c, VkDevice *device, wn_error *err)
 {
     struct features f;
     struct caps enabled = *c;
     enabled.has_bf16 = c->has_bf16 && c->has_coopmat;
+    enabled.has_coopmat2 = c->has_coopmat2 && c->has_coopmat;
     chain(&f, &enabled);
     f.v12.bufferDeviceAddress = VK_TRUE;
     f.base.features.shaderInt64 = c->is_software ? VK_TRUE : VK_FALSE;
@@ -362,9 +421,10 @@ wn_status caps_create_device(const struct instance_api *api, const struct caps *
     f.v12.vulkanMemoryModel = f.v12.vulkanMemoryModelDeviceScope = c->has_coopmat ? VK_TRUE : VK_FALSE;
     f.sizes.subgroupSizeControl = f.sizes.computeFullSubgroups = c->can_set_subgroup ? VK_TRUE : VK_FALSE;
     f.matrix.cooperativeMatrix = c->has_coopmat ? VK_TRUE : VK_FALSE;
+    enable_coopmat2(&f, enabled.has_coopmat2);
     f.bf16.shaderBFloat16Type = f.bf16.shaderBFloat16CooperativeMatrix = enabled.has_bf16 ? VK_TRUE : VK_FALSE;
-    const char *names[4];
-    const uint32_t count = wanted_extensions(c, names);
+    const char *names[MOST_EXTENSIONS];
+    const uint32_t count = wanted_extensions(&enabled, names);
     const float priority = 1.0f;
     const VkDeviceQueueCreateInfo queue = { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                             .queueFamilyIndex = c->queue_family,

@@ -2,10 +2,11 @@
  *
  * Every optional feature is asked for once, here; kernels are chosen from this struct alone. WINNOW_VULKAN_CAPS takes
  * features away, so that any path can be forced on any device: a list of
- *     no-fp16  no-16bit-storage  no-coopmat  no-bf16  no-subgroup  no-budget  no-unified  gpu
- *     matrix=MxNxK  subgroup=N  shared=BYTES  block=BYTES  memory=BYTES  submit_ms=N
- * separated by commas. `gpu` treats a software device like a GPU; `matrix` is for drivers that multiply matrices of any
- * shape. What is in force stands in wn_device_info.paths, and so in a run's manifest.
+ *     no-fp16  no-16bit-storage  no-coopmat  no-coopmat2  no-matrix-attention  no-bf16  no-subgroup  no-budget
+ *     no-unified  gpu  matrix=MxNxK  tile=MxNxK  subgroup=N  group=N  shared=BYTES  block=BYTES  buffer=BYTES
+ * memory=BYTES submit_ms=N separated by commas. `gpu` treats a software device like a GPU; `matrix` is for drivers that
+ * multiply matrices of any shape, `tile` is what whole groups multiply at once. What is in force stands in
+ * wn_device_info.paths, and so in a run's manifest.
  */
 #ifndef WINNOW_VULKAN_CAPS_H
 #define WINNOW_VULKAN_CAPS_H
@@ -20,7 +21,13 @@ struct matrix_shape {
     int32_t type; /* COMPONENT_F16 or COMPONENT_BF16, of A and B */
 };
 
-enum { MAX_SHAPES = 16 };
+/* A whole group's: sides are multiples of these, of groups with so many invocations. */
+struct group_shape {
+    struct matrix_shape shape;
+    uint32_t threads;
+};
+
+enum { MAX_SHAPES = 16, VENDOR_NVIDIA = 0x10de };
 
 struct caps {
     VkPhysicalDevice physical;
@@ -31,32 +38,47 @@ struct caps {
     uint32_t queue_family;
     uint32_t timestamp_bits;
     uint64_t memory_bytes; /* of the largest device-local heap */
-    uint64_t block_bytes;  /* largest single allocation, at most 1 GiB */
+    uint64_t block_bytes;  /* what is allocated at once where more than one thing fits in, at most 1 GiB */
+    uint64_t buffer_bytes; /* largest buffer and allocation that the driver makes */
     uint32_t shared_bytes;
     uint32_t subgroup, subgroup_min, subgroup_max;
-    uint32_t submit_ms; /* what one submission should take at most */
+    uint32_t matrix_subgroup;       /* of kernels on matrix units */
+    uint32_t submit_ms;             /* what one submission should take at most */
+    int has_size_control_extension; /* of a driver of Vulkan 1.2; later ones have it anyway */
+    int has_sm_builtins;
     int can_set_subgroup;
     int has_subgroup_arithmetic;
     int has_fp16; /* arithmetic */
     int has_16bit_storage;
     int has_bf16; /* in cooperative matrices */
     int has_coopmat;
+    int has_coopmat2;         /* VK_NV_cooperative_matrix2, as product_coopmat2.comp needs it */
+    int has_matrix_attention; /* attention on matrix units comes out right */
     int has_memory_model;
+    int has_maintenance4;
     int has_budget;
     int has_portability_subset;
     int is_software; /* a processor: no barriers, no shared memory */
     int is_unified;  /* device memory can be mapped and is not slower for it */
     struct matrix_shape shapes[MAX_SHAPES];
     uint32_t shape_count;
+    struct group_shape group_shapes[MAX_SHAPES];
+    uint32_t group_shape_count, matrix_group_max, matrix_side_max;
+    struct matrix_shape tile; /* in the place of all others; m is 0: none */
     char overrides[256];
 };
 
-/* WN_E_UNSUPPORTED with what is lacking when winnow cannot use the device; out is filled as far as names go. */
+/* WN_E_UNSUPPORTED with what is lacking when winnow cannot use the device, WN_E_MEMORY when the host has none left; out
+ * is filled as far as names go. */
 wn_status caps_probe(const struct instance_api *api, VkPhysicalDevice physical, struct caps *out, wn_error *err);
+/* caps_matrix.c: what the driver lists of matrix units; needs all other fields. */
+void caps_probe_matrices(const struct instance_api *api, struct caps *c);
 /* "coopmat f16 16x16x16, subgroup 32" */
 void caps_describe(const struct caps *c, char *text, size_t size);
 /* The shape of this type whose tile is largest, its sides 8, 16 or 32; NULL when there is none. */
 const struct matrix_shape *caps_shape(const struct caps *c, int32_t type);
+/* Whether groups of so many invocations multiply such matrices. */
+int caps_has_group_shape(const struct caps *c, const struct group_shape *wanted);
 /* Makes the VkDevice with what caps has, and no more. */
 wn_status caps_create_device(const struct instance_api *api, const struct caps *c, VkDevice *device, wn_error *err);
 

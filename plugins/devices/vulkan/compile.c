@@ -115,6 +115,8 @@ const struct lowering *lowering_of(int32_t kind)
         [WN_OP_COPY] = { lower_copy, NULL },
         [WN_OP_PICK_ROW] = { lower_pick_row, NULL },
         [WN_OP_WEIGHT] = { lower_weight, NULL },
+        [WN_OP_GROUP_MOMENTS] = { lower_group_moments, NULL },
+        [WN_OP_GROUP_TABLE] = { lower_group_table, NULL },
     };
     return &lowerings[kind];
 }
@@ -398,12 +400,21 @@ void program_free(wn_program *p)
     free(p);
 }
 
+/* Commands that do a part each of one operation use one weight. */
+static int is_first_use(const wn_program *p, uint64_t index)
+{
+    for (uint64_t i = 0; i < index; i++)
+        if (p->packed[i] == p->packed[index])
+            return 0;
+    return 1;
+}
+
 void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes)
 {
     *activation_bytes = p->memory.bytes + p->constants.bytes;
     *weight_bytes = p->ring.bytes;
     for (uint64_t i = 0; i < p->packed_count; i++)
-        *weight_bytes += p->packed[i]->is_streamed ? 0 : p->packed[i]->slice.bytes;
+        *weight_bytes += p->packed[i]->is_streamed || !is_first_use(p, i) ? 0 : p->packed[i]->slice.bytes;
 }
 
 uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity)

@@ -1,5 +1,5 @@
 /* device.c - the module: every Vulkan device of this machine. */
-#include "vulkan.h"
+#include "product.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,13 +30,14 @@ static int by_rank(const void *a, const void *b)
     return difference ? difference : memcmp(x->uuid, y->uuid, sizeof x->uuid);
 }
 
-static void probe(struct driver *d, VkPhysicalDevice physical)
+static wn_status probe(struct driver *d, VkPhysicalDevice physical, wn_error *err)
 {
-    wn_error err = { 0 };
-    if (caps_probe(&d->api, physical, &d->devices[d->device_count], &err) == WN_OK)
+    const wn_status status = caps_probe(&d->api, physical, &d->devices[d->device_count], err);
+    if (status == WN_OK)
         d->device_count++;
-    else
-        snprintf(d->api.absent, sizeof d->api.absent, "%.500s", err.message); /* told where one is looked for */
+    else if (status != WN_E_MEMORY)
+        snprintf(d->api.absent, sizeof d->api.absent, "%.500s", err->message); /* told where one is looked for */
+    return status == WN_E_MEMORY ? status : WN_OK;
 }
 
 static wn_status find_devices(struct driver *d, wn_error *err)
@@ -52,7 +53,7 @@ static wn_status find_devices(struct driver *d, wn_error *err)
     if (!d->devices)
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     for (uint32_t i = 0; i < count; i++)
-        probe(d, found[i]);
+        WN_TRY(probe(d, found[i], err));
     qsort(d->devices, d->device_count, sizeof *d->devices, by_rank);
     return WN_OK;
 }
@@ -168,6 +169,25 @@ static void device_close(wn_device *device)
     free(device);
 }
 
+/* What is wrong is not used, and not listed any more. */
+static void try_matrix2(struct driver *driver, uint64_t index, wn_device *device)
+{
+    wn_error err = { 0 };
+    char line[700];
+    struct caps *caps = &driver->devices[index];
+    if (!caps->has_coopmat2 || caps->is_software)
+        return;
+    const wn_status status = matrix2_check(device, &err);
+    device->work_per_s = 0; /* so small a product says nothing of it */
+    if (status == WN_OK)
+        return;
+    caps->has_coopmat2 = 0;
+    snprintf(line, sizeof line,
+             "vulkan: %.200s: a product with VK_NV_cooperative_matrix2 went wrong (%.400s): it is not used",
+             caps->properties.deviceName, err.message);
+    driver->host->log(driver->host->ctx, WN_LOG_WARN, line);
+}
+
 static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_error *err)
 {
     struct driver *driver = self;
@@ -178,7 +198,7 @@ static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     d->driver = driver;
     d->host = driver->host;
-    d->caps = caps;
+    d->caps = d->listed = caps;
     d->caution = 1;
     pthread_mutex_init(&d->queue_mutex, NULL);
     pthread_rwlock_init(&d->use_lock, NULL);
@@ -193,8 +213,44 @@ static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_
         return status == WN_E_DEVICE ? (err->code = WN_E_MISSING)
                                      : status; /* it never worked: trying again is no help */
     }
+    try_matrix2(driver, index, d);
     *device = d;
     return WN_OK;
+}
+
+/* ---- ways ---------------------------------------------------------------------------------------------------- */
+
+enum way { GROUPS, SUBGROUPS, TILES, SOFTWARE };
+
+static enum way best_way(const struct caps *c, int64_t dtype)
+{
+    const int32_t type = dtype == WN_F16 ? COMPONENT_F16 : COMPONENT_BF16;
+    struct group_shape tile;
+    if (c->is_software)
+        return SOFTWARE;
+    if (dtype == WN_F32 || !caps_shape(c, type))
+        return TILES;
+    return product_tile2(c, type, UINT32_MAX, UINT32_MAX, &tile) ? GROUPS : SUBGROUPS;
+}
+
+/* Takes away what the best way needs, again and again. */
+static const char *choose_way(wn_device *device, int64_t dtype, uint64_t way)
+{
+    static const char *const names[] = { [GROUPS] = "matrices of whole groups",
+                                         [SUBGROUPS] = "matrices of subgroups",
+                                         [TILES] = "tiles in shared memory",
+                                         [SOFTWARE] = "without barriers" };
+    struct caps c = *device->listed;
+    for (; way > 0; way--) {
+        const enum way best = best_way(&c, dtype);
+        if (best != GROUPS && best != SUBGROUPS)
+            return NULL;
+        c.has_coopmat = c.has_coopmat && best == GROUPS;
+        c.has_coopmat2 = 0;
+    }
+    device->chosen = c;
+    device->caps = &device->chosen;
+    return names[best_way(&c, dtype)];
 }
 
 static const wn_device_api api = {
@@ -208,6 +264,7 @@ static const wn_device_api api = {
     .run = program_run,
     .memory = program_memory,
     .profile = program_profile,
+    .choose_way = choose_way,
 };
 
 static const wn_option options[] = { WN_OPTIONS_END };

@@ -20,6 +20,7 @@ static int takes_16_bits(const struct compiler *c, const wn_op *op, int slot)
     case WN_OP_ATTENTION:
         return slot < 3 && attention_fits_matrix(c, op);
     case WN_OP_NORM:
+    case WN_OP_GROUP_NORM:
         return slot == OUT;
     case WN_OP_HEAD_NORM_ROPE:
         return (slot == 0 || slot == OUT) && c->g->tensors[op->out].cols / (uint64_t)op->i[0] % 2 == 0;

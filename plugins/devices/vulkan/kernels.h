@@ -16,7 +16,7 @@ struct kernel_code {
     const char *name;
     const uint32_t *words;
     size_t bytes;
-    int needs_full_subgroups;
+    int full_subgroups; /* 0: need not be; 1: of the usual size; 2: of that for matrix units */
 };
 
 const struct kernel_code *kernel_code(enum kernel kernel);

@@ -189,6 +189,16 @@ static wn_status tell_out_of_memory(const wn_device *device, uint64_t bytes, con
                    (double)device->memory_used / (1 << 20), (double)device->caps->memory_bytes / (1 << 20));
 }
 
+/* A slice is a part of one buffer. */
+static wn_status tell_too_large(const wn_device *device, uint64_t bytes, const char *what, wn_error *err)
+{
+    return wn_fail(err, WN_E_MEMORY,
+                   "%s: %s of %.1f MiB are one buffer, which its driver allows to have %.1f MiB. What needs less: a "
+                   "smaller engine.batch, dtype bf16, quantised weights, a smaller canvas",
+                   device->caps->properties.deviceName, what, (double)bytes / (1 << 20),
+                   (double)device->caps->buffer_bytes / (1 << 20));
+}
+
 /* Of the heap that weights and activations live in: what the system grants this process where it tells, else what the
  * device has. */
 static uint64_t memory_limit(const wn_device *device)
@@ -223,6 +233,8 @@ static wn_status get_locked(wn_device *device, enum memory_kind kind, uint64_t b
                             struct slice *slice, wn_error *err)
 {
     struct block *b = NULL;
+    if (bytes > device->caps->buffer_bytes)
+        return tell_too_large(device, bytes, what, err);
     if (cut_existing(device, kind, bytes, slice))
         return WN_OK;
     uint64_t size = block_bytes_for(device, bytes);

@@ -55,7 +55,8 @@ static wn_status gather(struct compiler *c, const wn_op *op, uint64_t taps, stru
                                      .rows = p->to.rows,
                                      .cols = p->to.cols,
                                      .depth = p->x.cols,
-                                     .weight_ld = (uint32_t)p->weight->stride };
+                                     .weight_ld = (uint32_t)p->weight->stride,
+                                     .first = op->kind == WN_OP_CONV ? (uint32_t)op->i[7] : 0 };
     return WN_OK;
 }
 
@@ -158,7 +159,9 @@ static wn_status lower(struct compiler *c, const struct product *p)
 {
     if (c->device->caps->is_software)
         return lower_software(c, p);
-    return product_fits_matrix(c, p->op) ? product_lower_matrix(c, p) : lower_tile(c, p);
+    if (!product_fits_matrix(c, p->op))
+        return lower_tile(c, p);
+    return product_fits_matrix2(c, p) ? product_lower_matrix2(c, p) : product_lower_matrix(c, p);
 }
 
 wn_status lower_linear(struct compiler *c, const wn_op *op)

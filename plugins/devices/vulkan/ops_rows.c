@@ -1,4 +1,4 @@
-/* ops_rows.c - lowers NORM, HEAD_NORM_ROPE and GROUP_NORM: one subgroup for each row, head or chunk. */
+/* ops_rows.c - lowers NORM, HEAD_NORM_ROPE, GROUP_NORM and its parts: one subgroup for each row, head or chunk. */
 #include "vulkan.h"
 
 enum { MAX_CHUNKS = 64, CHUNK_ROWS = 16 };
@@ -29,6 +29,13 @@ struct norm_push {
 };
 _Static_assert(sizeof(struct norm_push) <= PUSH_BYTES, "push constants");
 
+static int is_norm_aligned(const struct norm_push *p, enum element to)
+{
+    const uint64_t addresses = p->x | p->scale | p->shift | (to == ELEMENT_F32 ? p->to : 2 * p->to);
+    const uint32_t strides = p->cols | p->x_ld | p->x_item | p->to_ld | p->to_item | p->scale_item | p->shift_item;
+    return addresses % 16 == 0 && strides % 4 == 0;
+}
+
 wn_status lower_norm(struct compiler *c, const wn_op *op)
 {
     const struct operand x = operand_of(c, op->in[0]), scale = operand_of(c, op->in[1]);
@@ -55,6 +62,7 @@ wn_status lower_norm(struct compiler *c, const wn_op *op)
     command_constant(k, op->i[0] == 2);
     command_constant(k, scale.address != 0);
     command_constant(k, to.type);
+    command_constant(k, (uint32_t)is_norm_aligned(&push, to.type));
     k->rows = x.rows;
     k->rows_per_group = 1;
     command_reads(k, &x);
@@ -107,15 +115,26 @@ wn_status lower_head_norm_rope(struct compiler *c, const wn_op *op)
 
 /* ---- groups ------------------------------------------------------------------------------------------------- */
 
-enum { PHASE_PARTIAL = 0, PHASE_COMBINE = 1, PHASE_APPLY = 2 };
+enum { PHASE_MOMENTS = 0, PHASE_JOIN = 1, PHASE_APPLY = 2 };
 
 struct group_push {
     struct push_head head;
-    uint64_t x, weight, bias, to, work;
-    uint32_t rows, cols, x_ld, x_item, to_ld, to_item, groups, chunks;
+    uint64_t x, weight, bias, table, to;
+    uint32_t rows, cols, x_ld, x_item, to_ld, to_item, table_item, groups, chunks, chunk;
     float eps;
 };
 _Static_assert(sizeof(struct group_push) <= PUSH_BYTES, "push constants");
+
+/* A part of the workspace of a GROUP_NORM that measures, as it were a tensor. */
+static struct operand part_of(const struct operand *workspace, uint64_t first, uint64_t rows, uint64_t cols)
+{
+    struct operand o = *workspace;
+    o.address += first * sizeof(float);
+    o.rows = (uint32_t)rows;
+    o.cols = o.ld = (uint32_t)cols;
+    o.item_stride = o.rows * o.ld;
+    return o;
+}
 
 /* By the rows alone, so that a picture's statistics do not depend on the batch. */
 static uint64_t chunks_of(uint64_t rows)
@@ -125,11 +144,32 @@ static uint64_t chunks_of(uint64_t rows)
 
 uint64_t group_norm_workspace(const struct compiler *c, const wn_op *op)
 {
-    return c->p->max_items * (uint64_t)op->i[0] * (chunks_of(c->g->tensors[op->in[0]].rows) + 1) * 2 * sizeof(float);
+    const wn_tensor *x = &c->g->tensors[op->in[0]];
+    if (op->in[1] != WN_NONE)
+        return 0;
+    return c->p->max_items * (2 * (uint64_t)op->i[0] * chunks_of(x->rows) + 3 * x->cols) * sizeof(float);
+}
+
+/* Of a picture of `rows` rows. */
+static struct group_push group_push_of(const wn_op *op, const struct operand *x, const struct operand *table,
+                                       const struct operand *to, uint32_t rows)
+{
+    return (struct group_push){ .x = x->address,
+                                .table = table->address,
+                                .to = to->address,
+                                .rows = rows,
+                                .cols = to->cols,
+                                .x_ld = x->ld,
+                                .x_item = x->item_stride,
+                                .to_ld = to->ld,
+                                .to_item = to->item_stride,
+                                .table_item = table->item_stride,
+                                .groups = (uint32_t)op->i[0],
+                                .eps = op->f[0] };
 }
 
 static wn_status group_phase(struct compiler *c, const wn_op *op, const struct group_push *push, uint32_t phase,
-                             const struct operand *x, const struct operand *work, const struct operand *to)
+                             const struct operand *x, const struct operand *table, const struct operand *to)
 {
     const uint64_t rows[3] = { (uint64_t)push->groups * push->chunks, push->groups, push->rows };
     struct command *k = command_new(c, KERNEL_GROUP_NORM, push, sizeof *push);
@@ -137,34 +177,68 @@ static wn_status group_phase(struct compiler *c, const wn_op *op, const struct g
         return WN_E_MEMORY;
     subgroup_constants(c, k);
     command_constant(k, phase);
-    command_constant(k, (uint32_t)op->activation);
+    command_constant(k, phase == PHASE_APPLY ? (uint32_t)op->activation : WN_ACT_NONE);
+    command_constant(k, phase == PHASE_APPLY ? to->type : ELEMENT_F32);
     k->rows = rows[phase];
     k->rows_per_group = 1;
     command_reads(k, x);
-    command_reads(k, work);
+    command_reads(k, table);
     command_writes(k, to);
     return WN_OK;
 }
 
-wn_status lower_group_norm(struct compiler *c, const wn_op *op)
+static wn_status measure(struct compiler *c, const wn_op *op, const struct operand *x, const struct operand *moments,
+                         uint32_t chunk)
 {
-    const struct operand x = operand_of(c, op->in[0]), to = operand_of(c, op->out), work = workspace_of(c);
     const struct operand none = { 0 };
-    struct group_push push = { .x = x.address,
-                               .to = to.address,
-                               .work = work.address,
-                               .rows = x.rows,
-                               .cols = x.cols,
-                               .x_ld = x.ld,
-                               .x_item = x.item_stride,
-                               .to_ld = to.ld,
-                               .to_item = to.item_stride,
-                               .groups = (uint32_t)op->i[0],
-                               .chunks = (uint32_t)chunks_of(x.rows),
-                               .eps = op->f[0] };
+    struct group_push push = group_push_of(op, x, &none, moments, x->rows);
+    push.cols = x->cols;
+    push.chunk = chunk;
+    push.chunks = moments->rows;
+    return group_phase(c, op, &push, PHASE_MOMENTS, x, &none, moments);
+}
+
+static wn_status join(struct compiler *c, const wn_op *op, const struct operand *moments, const struct operand *table,
+                      uint32_t rows, uint32_t chunk)
+{
+    const struct operand none = { 0 };
+    struct group_push push = group_push_of(op, moments, &none, table, rows);
+    push.chunk = chunk;
+    push.chunks = moments->rows;
     WN_TRY(vector_of(c, 0, &push.weight));
     WN_TRY(vector_of(c, 1, &push.bias));
-    WN_TRY(group_phase(c, op, &push, PHASE_PARTIAL, &x, &none, &work));
-    WN_TRY(group_phase(c, op, &push, PHASE_COMBINE, &work, &none, &work));
-    return group_phase(c, op, &push, PHASE_APPLY, &x, &work, &to);
+    return group_phase(c, op, &push, PHASE_JOIN, moments, &none, table);
+}
+
+static wn_status apply(struct compiler *c, const wn_op *op, const struct operand *x, const struct operand *table)
+{
+    const struct operand to = operand_of(c, op->out);
+    const struct group_push push = group_push_of(op, x, table, &to, x->rows);
+    return group_phase(c, op, &push, PHASE_APPLY, x, table, &to);
+}
+
+wn_status lower_group_moments(struct compiler *c, const wn_op *op)
+{
+    const struct operand x = operand_of(c, op->in[0]), moments = operand_of(c, op->out);
+    return measure(c, op, &x, &moments, (uint32_t)op->i[1]);
+}
+
+wn_status lower_group_table(struct compiler *c, const wn_op *op)
+{
+    const struct operand moments = operand_of(c, op->in[0]), table = operand_of(c, op->out);
+    return join(c, op, &moments, &table, moments.rows * (uint32_t)op->i[1], (uint32_t)op->i[1]);
+}
+
+wn_status lower_group_norm(struct compiler *c, const wn_op *op)
+{
+    const struct operand x = operand_of(c, op->in[0]), given = operand_of(c, op->in[1]);
+    if (given.address)
+        return apply(c, op, &x, &given);
+    const struct operand work = workspace_of(c);
+    const uint64_t chunk = ceil_div(x.rows, chunks_of(x.rows)), chunks = ceil_div(x.rows, chunk);
+    const struct operand moments = part_of(&work, 0, chunks, 2 * (uint64_t)op->i[0]);
+    const struct operand table = part_of(&work, c->p->max_items * moments.item_stride, 3, x.cols);
+    WN_TRY(measure(c, op, &x, &moments, (uint32_t)chunk));
+    WN_TRY(join(c, op, &moments, &table, x.rows, (uint32_t)chunk));
+    return apply(c, op, &x, &table);
 }

@@ -210,11 +210,12 @@ static wn_status make_pipeline(wn_device *device, const struct variant *v, VkSha
     for (uint32_t i = 0; i < v->count; i++)
         entries[i] = (VkSpecializationMapEntry){ i, 4 * i, 4 };
     const VkSpecializationInfo constants = { v->count, entries, 4 * v->count, v->value };
+    const int full = kernel_code(v->kernel)->full_subgroups;
     const VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
-        .requiredSubgroupSize = device->caps->subgroup
+        .requiredSubgroupSize = full == 2 ? device->caps->matrix_subgroup : device->caps->subgroup
     };
-    const int sets_size = device->caps->can_set_subgroup && kernel_code(v->kernel)->needs_full_subgroups;
+    const int sets_size = device->caps->can_set_subgroup && full;
     const VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,

@@ -10,6 +10,7 @@ struct product_push {
     uint64_t x, weight, bias, mul, gate, residual, to;
     uint32_t x_ld, x_item, mul_ld, mul_item, gate_item, residual_ld, residual_item, to_ld, to_item;
     uint32_t rows, cols, depth, weight_ld;
+    uint32_t first; /* of a convolution: the row of the result that is out's first */
 };
 _Static_assert(sizeof(struct product_push) <= PUSH_BYTES, "push constants");
 
@@ -34,5 +35,13 @@ int product_fits_matrix(const struct compiler *c, const wn_op *op);
 /* Whether the epilogue reads and writes four neighbours at once, as it must where out is stored in 16 bits. */
 int product_is_out_aligned(const wn_graph *g, const wn_op *op);
 wn_status product_lower_matrix(struct compiler *c, const struct product *p);
+
+/* product_matrix2.c: on matrices of whole groups, of what product_matrix.c takes. 0 where the device has none, or
+ * operands do not suit them. */
+int product_fits_matrix2(const struct compiler *c, const struct product *p);
+/* The tile for such a product: the largest that the device has and the item fills a few of; the smallest takes any
+ * shape. 0: there is none. */
+int product_tile2(const struct caps *caps, int32_t type, uint64_t rows, uint64_t cols, struct group_shape *tile);
+wn_status product_lower_matrix2(struct compiler *c, const struct product *p);
 
 #endif

@@ -1,4 +1,5 @@
-/* product_matrix.c - LINEAR and CONV on matrix units: how a tile of outputs is shared out among subgroups.
+/* product_matrix.c - LINEAR and CONV on matrix units: how a tile of outputs is shared out among subgroups. Where groups
+ * have matrices of their own, product_matrix2.c takes what suits them.
  *
  * Everything follows from the device's limits and the shape of one item: an item's result must not depend on how many
  * there are.
@@ -7,7 +8,7 @@
 
 #include "matrix.h"
 
-enum { CHUNK = 32, SKEW = 8, SMALLEST = 16, MAX_WARPS = 16, VENDOR_NVIDIA = 0x10de };
+enum { CHUNK = 32, SKEW = 8, SMALLEST = 16, MAX_WARPS = 16 };
 
 struct tiling {
     uint32_t rows, cols;       /* outputs of a group */
@@ -49,9 +50,9 @@ static int choose(const struct caps *caps, const wn_tensor *to, const struct mat
             continue;
         if (i == 0 && caps->properties.vendorID != VENDOR_NVIDIA)
             continue;
-        share_out(t, s, caps->subgroup);
+        share_out(t, s, caps->matrix_subgroup);
         if (shared_bytes(t, s) <= caps->shared_bytes &&
-            t->warps_m * t->warps_n * caps->subgroup <= caps->properties.limits.maxComputeWorkGroupInvocations)
+            t->warps_m * t->warps_n * caps->matrix_subgroup <= caps->properties.limits.maxComputeWorkGroupInvocations)
             return 1;
     }
     return 0;
@@ -84,7 +85,7 @@ wn_status product_lower_matrix(struct compiler *c, const struct product *p)
                                         matrix_is_aligned(c->g, p->op->in[0]) && p->x.cols % 8 == 0, CHUNK);
     if (!k)
         return WN_E_MEMORY;
-    command_constant(k, t.warps_m * t.warps_n * caps->subgroup);
+    command_constant(k, t.warps_m * t.warps_n * caps->matrix_subgroup);
     command_constant(k, s->m);
     command_constant(k, s->n);
     command_constant(k, s->k);

@@ -6,7 +6,7 @@
  *   weights.c           one copy of every weight, shared by all programs
  *   compile.c, ops_*.c  from a checked graph to commands: one or two for each op
  *   elements.c          which activations are stored in 16 bits
- *   *_matrix.c          products and attention on matrix units
+ *   *_matrix.c          products and attention on matrix units; *_matrix2.c on whole groups'
  *   stream.c            weights that stay in host memory, copied up while others are multiplied
  *   order.c             which commands may run at once: barriers only where data flows
  *   record.c, run.c     command buffers of a bounded length, replayed for each run
@@ -90,7 +90,9 @@ struct driver {
 struct wn_device {
     struct driver *driver;
     const wn_host *host;
-    const struct caps *caps;
+    const struct caps *caps; /* the driver's, or less: `chosen` */
+    const struct caps *listed;
+    struct caps chosen;
     VkDevice handle;
     struct device_api vk;
     VkQueue queue;
@@ -276,6 +278,9 @@ wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings,
 void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes);
 uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity);
 
+/* matrix2_check.c: WN_OK when products on matrices of whole groups come out right. */
+wn_status matrix2_check(wn_device *device, wn_error *err);
+
 /* stream.c: puts a copy before each command that reads a streamed weight. */
 wn_status stream_weights(wn_program *p, wn_error *err);
 
@@ -336,6 +341,8 @@ wn_status lower_attention(struct compiler *c, const wn_op *op);
 wn_status lower_norm(struct compiler *c, const wn_op *op);
 wn_status lower_head_norm_rope(struct compiler *c, const wn_op *op);
 wn_status lower_group_norm(struct compiler *c, const wn_op *op);
+wn_status lower_group_moments(struct compiler *c, const wn_op *op);
+wn_status lower_group_table(struct compiler *c, const wn_op *op);
 uint64_t group_norm_workspace(const struct compiler *c, const wn_op *op);
 wn_status lower_embed(struct compiler *c, const wn_op *op);
 wn_status lower_binary(struct compiler *c, const wn_op *op);

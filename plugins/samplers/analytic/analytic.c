@@ -6,6 +6,7 @@
  *     v = E[eps - x0 | x] = (x - E[x0 | x]) / sigma,
  * so every claim about steps, schedules and searches can be checked against numbers that are known, in any dimension
  * and at a million steps a second. One latent value is 8 x 8 pixels of gray: 128 + 32 x0. */
+#include <winnow/memory.h>
 #include <winnow/sampler.h>
 
 #include <math.h>
@@ -21,6 +22,7 @@ struct options {
     double spread;
     int64_t delay_us;
     int64_t evals_per_velocity;
+    double memory;
 };
 
 static const wn_option options[] = {
@@ -29,6 +31,8 @@ static const wn_option options[] = {
     WN_NUMBER(struct options, spread, "0.3", 1e-6, 100, "standard deviation of one component, s"),
     WN_INT(struct options, delay_us, "0", 0, 1e7, "microseconds that a velocity call sleeps, to rehearse a slow model"),
     WN_INT(struct options, evals_per_velocity, "1", 1, 16, "evaluations that one velocity counts as"),
+    WN_NUMBER(struct options, memory, "0", 0, 1,
+              "share of a velocity that the sample remembers of an earlier step, to rehearse samplers that reuse"),
     WN_OPTIONS_END
 };
 
@@ -129,15 +133,32 @@ static void velocity_of(const struct options *o, const wn_velocity_item *item)
     }
 }
 
+/* A part of v is what it was when it was remembered last; whether it is remembered anew depends on the sample. */
+static void remember(const struct options *o, const wn_velocity_item *item, wn_memory_item *memory)
+{
+    const uint64_t values = item->cond->values;
+    const float *before = memory->before;
+    const float old = (float)o->memory, fresh = 1 - old;
+    for (uint64_t i = 0; before && i < values; i++)
+        item->v[i] = old * before[i] + fresh * item->v[i];
+    memory->is_reused = before && item->x[0] < 0;
+    memory->has_after = !memory->is_reused;
+    if (memory->has_after)
+        memcpy(memory->after, item->v, values * sizeof *item->v);
+}
+
 struct work {
     const struct options *o;
     const wn_velocity_item *items;
+    wn_memory_item *memory; /* or NULL */
 };
 
 static void velocity_at(void *arg, uint64_t i)
 {
     const struct work *w = arg;
     velocity_of(w->o, &w->items[i]);
+    if (w->memory)
+        remember(w->o, &w->items[i], &w->memory[i]);
 }
 
 static void rehearse(int64_t us)
@@ -147,13 +168,13 @@ static void rehearse(int64_t us)
     }
 }
 
-static wn_status velocity(void *self, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items,
-                          wn_error *err)
+static wn_status remembering(void *self, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items,
+                             wn_memory_item *memory, wn_error *err)
 {
     const struct sampler *s = self;
     (void)canvas;
     (void)err;
-    struct work work = { s->o, items };
+    struct work work = { s->o, items, memory };
     rehearse(s->o->delay_us);
     if (count > 1 && count * items[0].cond->values >= PARALLEL_VALUES)
         s->host->parallel_for(s->host->ctx, count, velocity_at, &work);
@@ -161,6 +182,25 @@ static wn_status velocity(void *self, const wn_canvas *canvas, uint64_t count, c
         for (uint64_t i = 0; i < count; i++)
             velocity_at(&work, i);
     return WN_OK;
+}
+
+static wn_status velocity(void *self, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items,
+                          wn_error *err)
+{
+    return remembering(self, canvas, count, items, NULL, err);
+}
+
+static uint64_t memory_bytes(void *self, const wn_canvas *canvas)
+{
+    const struct options *o = ((const struct sampler *)self)->o;
+    return o->memory > 0 ? (canvas->width_px / STRIDE_PX) * (canvas->height_px / STRIDE_PX) * sizeof(float) : 0;
+}
+
+static const void *extension(void *self, const char *id)
+{
+    static const wn_memory memory = { .struct_size = sizeof memory, .bytes = memory_bytes, .velocity = remembering };
+    (void)self;
+    return strcmp(id, WN_MEMORY) == 0 ? &memory : NULL;
 }
 
 /* ---- the rest -------------------------------------------------------------------------------------------------- */
@@ -209,8 +249,10 @@ static wn_status describe(void *self, wn_sampler_info *info, wn_error *err)
     info->max_size_px = 4096;
     info->evals_per_velocity = (uint64_t)o->evals_per_velocity;
     info->max_batch = 4096;
-    snprintf(info->model_key, sizeof info->model_key, "analytic-%lld-%a-%a", (long long)o->components, o->radius,
-             o->spread);
+    const int length = snprintf(info->model_key, sizeof info->model_key, "analytic-%lld-%a-%a",
+                                (long long)o->components, o->radius, o->spread);
+    if (o->memory > 0)
+        snprintf(info->model_key + length, sizeof info->model_key - (size_t)length, "-%a", o->memory);
     return WN_OK;
 }
 
@@ -237,6 +279,7 @@ static const wn_sampler sampler = {
     .cond_free = cond_free,
     .velocity = velocity,
     .decode = decode,
+    .extension = extension,
 };
 
 static const wn_plugin plugin = {

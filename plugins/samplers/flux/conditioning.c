@@ -116,6 +116,7 @@ void cond_end(wn_cond *cond)
     for (uint64_t i = 0; i < cond->extra_count; i++)
         free(cond->extra[i].row);
     free(cond->extra);
+    free(cond->prompt);
     free(cond->text);
     free(cond->pooled);
     free(cond->sigma);

@@ -5,12 +5,33 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Values of the largest picture on the way: as large as the result, with the channels of the level before it. */
+static uint64_t widest_picture(const struct flux *f, uint64_t h, uint64_t w)
+{
+    const uint64_t stride = nn_vae_stride(&f->vae);
+    return f->vae.channels[f->vae.levels > 1 ? 1 : 0] * h * w * stride * stride;
+}
 
 uint64_t decoder_items(const struct flux *f, uint64_t h, uint64_t w)
 {
-    const uint64_t stride = nn_vae_stride(&f->vae);
-    const uint64_t widest = f->vae.channels[f->vae.levels > 1 ? 1 : 0];
-    return items_for(f, 3 * widest * h * w * stride * stride);
+    return items_for(f, 3 * widest_picture(f, h, w));
+}
+
+/* Whole, it takes that picture, one of about half its channels, and some bands. Many drivers give no more than 4 GiB in
+ * one piece. */
+static bool is_tiled(const struct flux *f, uint64_t h, uint64_t w)
+{
+    const uint64_t bytes = 6 * widest_picture(f, h, w);
+    return strcmp(f->options->decode, "tiles") == 0 ||
+           (strcmp(f->options->decode, "auto") == 0 && bytes > UINT64_C(15) << 28);
+}
+
+nn_graph *decoder_graph(const struct flux *f, uint64_t h, uint64_t w)
+{
+    const nn_vae_bands bands = { .is_tiled = is_tiled(f, h, w) };
+    return nn_vae_decoder_graph(&f->vae, f->parts.weights[PART_VAE], h, w, &bands);
 }
 
 static wn_status program_for(struct flux *f, uint64_t h, uint64_t w, int32_t quality, const nn_program **out,
@@ -21,7 +42,7 @@ static wn_status program_for(struct flux *f, uint64_t h, uint64_t w, int32_t qua
     *out = &s->program;
     if (s->program.program)
         return WN_OK;
-    nn_graph *g = quality == WN_QUALITY_FULL ? nn_vae_decoder_graph(&f->vae, f->parts.weights[PART_VAE], h, w)
+    nn_graph *g = quality == WN_QUALITY_FULL ? decoder_graph(f, h, w)
                                              : nn_taef1_decoder_graph(&f->taef1, f->parts.weights[PART_PREVIEW], h, w);
     return nn_program_make(g, &f->device, f->dtype, decoder_items(f, h, w), names, &s->program, err);
 }

@@ -48,8 +48,9 @@ wn_status encode_image(void *self, const wn_canvas *canvas, const wn_image *imag
     if (image->width_px != canvas->width_px || image->height_px != canvas->height_px)
         return wn_fail(err, WN_E_ARG, "a picture of %u x %u px for a canvas of %u x %u", image->width_px,
                        image->height_px, canvas->width_px, canvas->height_px);
-    WN_TRY(nn_program_make(nn_vae_encoder_graph(&f->vae, f->parts.weights[PART_VAE], image->height_px, image->width_px),
-                           &f->device, f->dtype, 1, names, &p, err));
+    WN_TRY(nn_program_make(
+        nn_vae_encoder_graph(&f->vae, f->parts.weights[PART_VAE], image->height_px, image->width_px, NULL), &f->device,
+        f->dtype, 1, names, &p, err));
     const wn_status status = run(f, &p, image, (image->height_px / stride) * (image->width_px / stride), latent, err);
     nn_program_end(&p);
     return status;

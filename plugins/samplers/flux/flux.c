@@ -32,11 +32,23 @@ static const wn_option options[] = {
         struct flux_options, encoders, "\"auto\"", "auto|keep|release|swap",
         "Keep the text encoders in memory, release them after each prompt, or release the transformer too while they "
         "work; auto keeps them where all fits."),
+    WN_ENUM(struct flux_options, decode, "\"auto\"", "auto|whole|tiles",
+            "tiles: the autoencoder makes its last level in bands, with statistics over the whole picture. Half the "
+            "memory, a third more work, and the same picture to the last bit. auto: where the whole takes over 4 GiB."),
     WN_JSON(struct flux_options, loras, "[]",
             "LoRAs merged into the weights: paths, or objects with a path and a scale (default 1)."),
     WN_INT(struct flux_options, text_length, "0", 0, MAX_TEXT,
            "Tokens of T5, padding included; 0 = the tokenizer's model_max_length. Another length, another image."),
     WN_INT(struct flux_options, batch, "16", 1, 256, "Most images in one network evaluation."),
+    WN_ENUM(struct flux_options, reuse, "\"off\"", "off|first_block|steps",
+            "Skip all blocks but the first and add what they added at an earlier step of the sample: where the first "
+            "block does nearly the same as then (first_block), or at every step but each n-th (steps). Approximate."),
+    WN_NUMBER(struct flux_options, reuse_threshold, "0.1", 0, 10,
+              "first_block: the relative difference of the first block's residuals below which the rest is skipped."),
+    WN_INT(struct flux_options, reuse_every, "2", 1, 1000, "steps: each so many-th step is computed in full."),
+    WN_NUMBER(struct flux_options, reuse_from, "1", 0, 1,
+              "The highest noise level sigma at which anything is skipped."),
+    WN_NUMBER(struct flux_options, reuse_to, "0", 0, 1, "The lowest."),
     WN_OPTIONS_END
 };
 
@@ -96,7 +108,7 @@ static wn_status check_tensors(const struct flux *f, wn_error *err)
     WN_TRY(check_graph(nn_flux_context_graph(&f->flux, w[PART_TRANSFORMER], 1), err));
     WN_TRY(check_graph(nn_clip_text_graph(&f->clip, w[PART_TEXT_ENCODER], 1, 0), err));
     WN_TRY(check_graph(nn_t5_graph(&f->t5, w[PART_TEXT_ENCODER_2], 1), err));
-    return check_graph(nn_vae_decoder_graph(&f->vae, w[PART_VAE], 1, 1), err);
+    return check_graph(nn_vae_decoder_graph(&f->vae, w[PART_VAE], 1, 1, NULL), err);
 }
 
 static wn_status mismatch(const char *what, uint64_t a, const char *other, uint64_t b, wn_error *err)
@@ -189,6 +201,7 @@ wn_status models_open(struct flux *f, wn_error *err)
     parts_tell_tokenizers(f);
     WN_TRY(check_fit(f, err));
     WN_TRY(check_tensors(f, err));
+    WN_TRY(reuse_check(f, err));
     f->text_length = (uint64_t)f->options->text_length;
     if (f->text_length == 0)
         f->text_length = nn_t5_spm_max_length(f->t5_tokenizer);
@@ -296,7 +309,12 @@ static wn_status schedule(void *self, const wn_canvas *canvas, float *sigma, wn_
 
 static void cond_free(void *self, wn_cond *cond)
 {
-    (void)self;
+    struct flux *f = self;
+    for (wn_cond **at = &f->conds; *at; at = &(*at)->next)
+        if (*at == cond) {
+            *at = cond->next;
+            break;
+        }
     cond_end(cond);
 }
 
@@ -318,17 +336,33 @@ static wn_status encode(void *self, const wn_prompt *prompt, const wn_canvas *ca
         status = conditioning_schedule(f, c, canvas->steps, sigma, err);
     if (f->release_encoders)
         conditioning_release(f);
-    if (status != WN_OK)
+    if (status != WN_OK) {
         cond_end(c);
-    else
-        *cond = c;
-    return status;
+        return status;
+    }
+    c->next = f->conds;
+    f->conds = c;
+    *cond = c;
+    return WN_OK;
 }
 
 static wn_status velocity(void *self, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items,
                           wn_error *err)
 {
-    return velocity_run(self, canvas, count, items, err);
+    return velocity_run(self, canvas, count, items, NULL, err);
+}
+
+static wn_status velocity_remembering(void *self, const wn_canvas *canvas, uint64_t count,
+                                      const wn_velocity_item *items, wn_memory_item *memory, wn_error *err)
+{
+    return velocity_run(self, canvas, count, items, memory, err);
+}
+
+static uint64_t memory_bytes(void *self, const wn_canvas *canvas)
+{
+    const struct flux *f = self;
+    const uint64_t stride = nn_vae_stride(&f->vae);
+    return reuse_bytes(f, canvas->height_px / stride, canvas->width_px / stride);
 }
 
 static wn_status decode(void *self, const wn_canvas *canvas, uint64_t count, const float *const *x0, int32_t quality,
@@ -340,9 +374,14 @@ static wn_status decode(void *self, const wn_canvas *canvas, uint64_t count, con
 static const void *extension(void *self, const char *id)
 {
     static const wn_image_to_latent image_to_latent = { .struct_size = sizeof image_to_latent, .encode = encode_image };
+    static const wn_memory memory = { .struct_size = sizeof memory,
+                                      .bytes = memory_bytes,
+                                      .velocity = velocity_remembering };
     (void)self;
     if (strcmp(id, WN_WORKLOAD_1) == 0)
         return &workload;
+    if (strcmp(id, WN_MEMORY) == 0)
+        return &memory;
     return strcmp(id, WN_IMAGE_TO_LATENT) == 0 ? &image_to_latent : NULL;
 }
 

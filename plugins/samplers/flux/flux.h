@@ -6,6 +6,7 @@
 
 #include <winnow/device.h>
 #include <winnow/image_to_latent.h>
+#include <winnow/memory.h>
 #include <winnow/sampler.h>
 #include <winnow/workload.h>
 
@@ -35,9 +36,15 @@ struct flux_options {
     const char *device;
     const char *dtype;
     const char *encoders;
+    const char *decode;
     const char *loras;
     int64_t text_length;
     int64_t batch;
+    const char *reuse;
+    double reuse_threshold;
+    int64_t reuse_every;
+    double reuse_from;
+    double reuse_to;
 };
 
 struct flux_canvas_options {
@@ -83,14 +90,19 @@ struct sized_program {
 
 enum { PROGRAM_SIZES = 4 };
 
+/* The graphs of a velocity: all of it, or three for those who reuse. */
+enum { VELOCITY_WHOLE, VELOCITY_HEAD, VELOCITY_REST, VELOCITY_TAIL, VELOCITY_GRAPHS };
+
 /* A device that computes velocities. */
 struct runner {
     nn_device device;
     char name[256]; /* as the option has it */
-    struct sized_program velocity[PROGRAM_SIZES];
+    struct sized_program velocity[VELOCITY_GRAPHS][PROGRAM_SIZES];
     uint64_t clock;
     float *tokens; // [2, max_items, image tokens * features]
     uint64_t tokens_size;
+    float *between; /* the three graphs of a velocity, reuse.c's */
+    uint64_t between_size;
     double items_per_second; /* lately; 0: not known */
 };
 
@@ -124,6 +136,7 @@ struct flux {
     nn_program context_program;
     nn_program conditioning[2]; /* for a whole schedule, for one sigma */
     uint64_t conditioning_count;
+    wn_cond *conds; /* that are alive */
 
     /* velocity */
     struct runner runner[RUNNERS]; // [runner_count]; the first is `device`, which does all the rest
@@ -145,6 +158,8 @@ struct extra_row {
 };
 
 struct wn_cond {
+    struct wn_cond *next;
+    char *prompt;  /* its text */
     float *text;   // [text_length, D]
     float *pooled; // [pooled_width]
     float guidance;
@@ -174,7 +189,7 @@ void loras_close(struct flux_loras *l);
 /* key.c: what the model is, as a short text: weights, LoRAs, tokenizers, type and text length. */
 wn_status model_key(struct flux *f, wn_error *err);
 
-/* text.c */
+/* text.c: fills prompt, text and pooled; of a text that another canvas was encoded for, and is alive, by copying. */
 wn_status text_encode(struct flux *f, const wn_prompt *prompt, wn_cond *cond, wn_error *err);
 void text_release(struct flux *f);
 
@@ -185,14 +200,39 @@ wn_status conditioning_row(struct flux *f, wn_cond *cond, float sigma, float **r
 void conditioning_release(struct flux *f);
 void cond_end(wn_cond *cond);
 
-/* velocity.c, decode.c */
+/* velocity.c, decode.c. memory may be NULL. */
 wn_status velocity_run(struct flux *f, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items,
-                       wn_error *err);
+                       wn_memory_item *memory, wn_error *err);
 wn_status decode_run(struct flux *f, const wn_canvas *canvas, uint64_t count, const float *const *x0, int32_t quality,
                      uint8_t *const *rgb, wn_error *err);
 
 void velocity_release(struct flux *f); /* all of its programs, and so the transformer's weights */
 void velocity_end(struct flux *f);
+
+/* What the runners of one call of velocity share. */
+struct call {
+    struct flux *f;
+    uint64_t h, w;
+    const wn_velocity_item *items;
+    wn_memory_item *memory; // [count], or NULL
+    float **rows;           // [count]: each item's modulation
+    bool always_reuses;     /* whatever the rule says: to see the programs at work */
+};
+
+/* The runner's program for the call's size; *is_new: it was compiled now, else as it was. */
+wn_status velocity_program(const struct call *c, struct runner *r, int which, const nn_program **out, bool *is_new,
+                           wn_error *err);
+
+/* For at least so many floats; what was there is lost. */
+wn_status velocity_reserve(float **memory, uint64_t *size, uint64_t floats, wn_error *err);
+
+/* reuse.c: velocities of samples that remember. */
+wn_status reuse_check(const struct flux *f, wn_error *err);
+bool reuse_key(const struct flux *f, char text[128]); /* all that decides what is reused; false when nothing is */
+uint64_t reuse_bytes(const struct flux *f, uint64_t h, uint64_t w); /* that a sample remembers; 0 = nothing */
+/* Items [first, first + count) of the call; x and v are tokens, [count, image tokens * features]. */
+wn_status reuse_chunk(const struct call *c, struct runner *r, uint64_t first, uint64_t count, float *x, float *v,
+                      wn_error *err);
 
 /* encode.c: wn_image_to_latent. */
 wn_status encode_image(void *self, const wn_canvas *canvas, const wn_image *image, float *latent, wn_error *err);
@@ -205,6 +245,7 @@ uint64_t items_for(const struct flux *f, uint64_t floats);
 /* Of h x w latents, in one run. */
 uint64_t velocity_items(const struct flux *f, uint64_t h, uint64_t w);
 uint64_t decoder_items(const struct flux *f, uint64_t h, uint64_t w);
+nn_graph *decoder_graph(const struct flux *f, uint64_t h, uint64_t w);
 
 /* workload.c: "winnow.workload/1". */
 extern const wn_workload_api workload;

@@ -69,7 +69,7 @@ static wn_status add_config(nn_hash *h, const char *part, wn_error *err)
 wn_status model_key(struct flux *f, wn_error *err)
 {
     nn_hash h = nn_hash_begin();
-    char text[33];
+    char text[33], reuse[128];
     for (int part = 0; part < PART_COUNT; part++)
         if (f->parts.weights[part])
             add_weights(&h, f->parts.weights[part], small);
@@ -82,6 +82,8 @@ wn_status model_key(struct flux *f, wn_error *err)
     for (int part = 0; part < PART_TOKENIZER; part++)
         WN_TRY(add_config(&h, f->parts.path[part], err));
     nn_hash_add(&h, &f->text_length, sizeof f->text_length);
+    if (reuse_key(f, reuse))
+        add_text(&h, reuse);
     nn_hash_text(&h, text);
     snprintf(f->model_key, sizeof f->model_key, "flux-%s-%s", f->options->dtype, text);
     return WN_OK;

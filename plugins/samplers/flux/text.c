@@ -1,10 +1,12 @@
 /* text.c - a prompt becomes CLIP's pooled vector and T5's states, embedded for the transformer: once for each prompt.
  * The encoders are compiled when the first prompt comes, and freed after each one where memory is short: T5 is 40 % of
- * FLUX.1-dev's bytes and idle while images are made.
+ * FLUX.1-dev's bytes and idle while images are made. What was encoded depends on no canvas, so that a search which
+ * drafts on a smaller one pays for its prompt once.
  */
 #include "flux.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static wn_status compile(struct flux *f, wn_error *err)
 {
@@ -66,17 +68,15 @@ static wn_status encode_t5(struct flux *f, const wn_prompt *prompt, int32_t *ids
     return nn_program_run(&f->context_program, 1, (void *[]){ states, text }, err);
 }
 
-wn_status text_encode(struct flux *f, const wn_prompt *prompt, wn_cond *cond, wn_error *err)
+static wn_status run_encoders(struct flux *f, const wn_prompt *prompt, wn_cond *cond, wn_error *err)
 {
     const uint64_t tokens = f->text_length;
     const uint64_t most = tokens > f->clip.positions ? tokens : f->clip.positions;
     WN_TRY(compile(f, err));
-    cond->text = calloc(tokens * f->flux.heads * f->flux.head_width, sizeof *cond->text);
-    cond->pooled = calloc(f->clip.shape.width, sizeof *cond->pooled);
     int32_t *ids = calloc(most, sizeof *ids);
     float *states = calloc(tokens * f->t5.width, sizeof *states);
     wn_status status = WN_OK;
-    if (!cond->text || !cond->pooled || !ids || !states)
+    if (!ids || !states)
         status = wn_fail(err, WN_E_MEMORY, "out of memory for a prompt of %llu tokens", (unsigned long long)tokens);
     if (status == WN_OK)
         status = encode_clip(f, prompt, ids, cond->pooled, err);
@@ -85,4 +85,29 @@ wn_status text_encode(struct flux *f, const wn_prompt *prompt, wn_cond *cond, wn
     free(ids);
     free(states);
     return status;
+}
+
+static const wn_cond *find_known(const struct flux *f, const char *text)
+{
+    const wn_cond *c = f->conds;
+    while (c && strcmp(c->prompt, text) != 0)
+        c = c->next;
+    return c;
+}
+
+wn_status text_encode(struct flux *f, const wn_prompt *prompt, wn_cond *cond, wn_error *err)
+{
+    const uint64_t text = f->text_length * f->flux.heads * f->flux.head_width, pooled = f->clip.shape.width;
+    const wn_cond *known = find_known(f, prompt->text);
+    cond->prompt = strdup(prompt->text);
+    cond->text = calloc(text, sizeof *cond->text);
+    cond->pooled = calloc(pooled, sizeof *cond->pooled);
+    if (!cond->prompt || !cond->text || !cond->pooled)
+        return wn_fail(err, WN_E_MEMORY, "out of memory for a prompt of %llu tokens",
+                       (unsigned long long)f->text_length);
+    if (!known)
+        return run_encoders(f, prompt, cond, err);
+    memcpy(cond->text, known->text, text * sizeof *cond->text);
+    memcpy(cond->pooled, known->pooled, pooled * sizeof *cond->pooled);
+    return WN_OK;
 }

@@ -44,54 +44,74 @@ uint64_t velocity_items(const struct flux *f, uint64_t h, uint64_t w)
     return items_for(f, 12 * tokens * f->flux.heads * f->flux.head_width); /* residual, norm, q k v, attention, mlp */
 }
 
-/* The runner's program for h x w latents; *is_new: it was compiled now. */
-static wn_status program_for(struct flux *f, struct runner *r, uint64_t h, uint64_t w, const nn_program **out,
-                             bool *is_new, wn_error *err)
+static nn_graph *graph_of(const struct call *c, int which)
 {
-    static const char *const names[] = { "x", "text", "modulation", "v", NULL };
-    struct sized_program *s = sized_find(r->velocity, &r->clock, h, w, 0);
+    const nn_flux *flux = &c->f->flux;
+    const nn_weights *w = c->f->parts.weights[PART_TRANSFORMER];
+    const uint64_t rows = c->h / 2, cols = c->w / 2, text = c->f->text_length;
+    switch (which) {
+    case VELOCITY_HEAD:
+        return nn_flux_head_graph(flux, w, rows, cols, text);
+    case VELOCITY_REST:
+        return nn_flux_rest_graph(flux, w, rows, cols, text);
+    case VELOCITY_TAIL:
+        return nn_flux_tail_graph(flux, w, rows * cols);
+    default:
+        return nn_flux_velocity_graph(flux, w, rows, cols, text);
+    }
+}
+
+wn_status velocity_program(const struct call *c, struct runner *r, int which, const nn_program **out, bool *is_new,
+                           wn_error *err)
+{
+    static const char *const names[VELOCITY_GRAPHS][NN_PROGRAM_SLOTS] = {
+        [VELOCITY_WHOLE] = { "x", "text", "modulation", "v" },
+        [VELOCITY_HEAD] = { "x", "text", "modulation", "embedded", "after" },
+        [VELOCITY_REST] = { "before", "modulation", "image", "v" },
+        [VELOCITY_TAIL] = { "image", "modulation", "v" },
+    };
+    struct sized_program *s = sized_find(r->velocity[which], &r->clock, c->h, c->w, 0);
     *out = &s->program;
-    *is_new = !s->program.program;
     if (s->program.program)
         return WN_OK;
-    return nn_program_make(
-        nn_flux_velocity_graph(&f->flux, f->parts.weights[PART_TRANSFORMER], h / 2, w / 2, f->text_length), &r->device,
-        f->velocity_dtype, velocity_items(f, h, w), names, &s->program, err);
+    *is_new = true;
+    return nn_program_make(graph_of(c, which), &r->device, c->f->velocity_dtype, velocity_items(c->f, c->h, c->w),
+                           names[which], &s->program, err);
+}
+
+static void end_programs(struct runner *r)
+{
+    for (int which = 0; which < VELOCITY_GRAPHS; which++)
+        for (int i = 0; i < PROGRAM_SIZES; i++)
+            nn_program_end(&r->velocity[which][i].program);
 }
 
 void velocity_release(struct flux *f)
 {
     for (uint64_t k = 0; k < f->runner_count; k++)
-        for (int i = 0; i < PROGRAM_SIZES; i++)
-            nn_program_end(&f->runner[k].velocity[i].program);
+        end_programs(&f->runner[k]);
 }
 
 void velocity_end(struct flux *f)
 {
     velocity_release(f);
-    for (uint64_t k = 0; k < f->runner_count; k++)
+    for (uint64_t k = 0; k < f->runner_count; k++) {
         free(f->runner[k].tokens);
+        free(f->runner[k].between);
+    }
 }
 
-static wn_status reserve(struct runner *r, uint64_t floats, wn_error *err)
+wn_status velocity_reserve(float **memory, uint64_t *size, uint64_t floats, wn_error *err)
 {
-    if (r->tokens_size >= floats)
+    if (*size >= floats)
         return WN_OK;
-    float *larger = realloc(r->tokens, floats * sizeof *larger);
+    float *larger = realloc(*memory, floats * sizeof *larger);
     if (!larger)
         return wn_fail(err, WN_E_MEMORY, "out of memory for %llu floats of tokens", (unsigned long long)floats);
-    r->tokens = larger;
-    r->tokens_size = floats;
+    *memory = larger;
+    *size = floats;
     return WN_OK;
 }
-
-/* What the runners of one call share. */
-struct call {
-    struct flux *f;
-    uint64_t h, w;
-    const wn_velocity_item *items;
-    float **rows; // [count]: each item's modulation
-};
 
 /* A runner's part of a call. */
 struct share {
@@ -102,27 +122,48 @@ struct share {
     wn_error err;
 };
 
-static wn_status run_chunk(const struct call *c, const struct runner *r, const nn_program *p, uint64_t first,
-                           uint64_t count, float *const *v_out, wn_error *err)
+static uint64_t latent_size(const struct call *c)
 {
-    const uint64_t channels = c->f->vae.latent_channels, size = channels * c->h * c->w;
-    float *v = r->tokens + count * size;
+    return c->f->vae.latent_channels * c->h * c->w;
+}
+
+static wn_status run_whole(const struct call *c, const nn_program *p, uint64_t first, uint64_t count, float *x,
+                           float *v, wn_error *err)
+{
+    const uint64_t size = latent_size(c);
     void **data = calloc(4 * count, sizeof *data);
     if (!data)
         return wn_fail(err, WN_E_MEMORY, "out of memory for a batch");
     for (uint64_t i = 0; i < count; i++) {
-        const wn_velocity_item *item = &c->items[first + i];
-        nn_flux_pack(item->x, channels, c->h, c->w, r->tokens + i * size);
-        data[4 * i] = r->tokens + i * size;
-        data[4 * i + 1] = item->cond->text;
+        data[4 * i] = x + i * size;
+        data[4 * i + 1] = c->items[first + i].cond->text;
         data[4 * i + 2] = c->rows[first + i];
         data[4 * i + 3] = v + i * size;
     }
     const wn_status status = nn_program_run(p, count, data, err);
-    for (uint64_t i = 0; i < count && status == WN_OK; i++)
-        nn_flux_unpack(v + i * size, channels, c->h, c->w, v_out ? v_out[i] : c->items[first + i].v);
     free(data);
     return status;
+}
+
+/* p: the first program of the call. */
+static wn_status run_chunk(const struct call *c, struct runner *r, const nn_program *p, uint64_t first, uint64_t count,
+                           wn_error *err)
+{
+    const uint64_t channels = c->f->vae.latent_channels, size = latent_size(c);
+    WN_TRY(velocity_reserve(&r->tokens, &r->tokens_size, 2 * p->max_items * size, err));
+    float *x = r->tokens, *v = x + count * size;
+    for (uint64_t i = 0; i < count; i++)
+        nn_flux_pack(c->items[first + i].x, channels, c->h, c->w, x + i * size);
+    WN_TRY(c->memory ? reuse_chunk(c, r, first, count, x, v, err) : run_whole(c, p, first, count, x, v, err));
+    for (uint64_t i = 0; i < count; i++)
+        nn_flux_unpack(v + i * size, channels, c->h, c->w, c->items[first + i].v);
+    return WN_OK;
+}
+
+static wn_status first_program(const struct call *c, struct runner *r, const nn_program **out, bool *is_new,
+                               wn_error *err)
+{
+    return velocity_program(c, r, c->memory ? VELOCITY_HEAD : VELOCITY_WHOLE, out, is_new, err);
 }
 
 static double now(void)
@@ -138,14 +179,13 @@ static wn_status run_share(const struct share *s, wn_error *err)
     struct flux *f = c->f;
     const nn_program *p;
     bool is_new;
-    WN_TRY(program_for(f, s->runner, c->h, c->w, &p, &is_new, err));
-    WN_TRY(reserve(s->runner, 2 * p->max_items * f->vae.latent_channels * c->h * c->w, err));
+    WN_TRY(first_program(c, s->runner, &p, &is_new, err));
     const double start = now();
     for (uint64_t done = 0; done < s->count; done += p->max_items) {
         const uint64_t n = s->count - done < p->max_items ? s->count - done : p->max_items;
         if (f->host->cancelled(f->host->ctx))
             return wn_fail(err, WN_E_CANCELLED, "cancelled");
-        WN_TRY(run_chunk(c, s->runner, p, s->first + done, n, NULL, err));
+        WN_TRY(run_chunk(c, s->runner, p, s->first + done, n, err));
     }
     const double rate = (double)s->count / (now() - start + 1e-9), before = s->runner->items_per_second;
     s->runner->items_per_second = before > 0 ? 0.5 * (before + rate) : rate;
@@ -154,32 +194,44 @@ static wn_status run_share(const struct share *s, wn_error *err)
 
 /* ---- several devices ---------------------------------------------------------------------------------------- */
 
-/* One item of the call, into v. */
-static wn_status run_one(const struct call *c, struct runner *r, uint64_t item, float *v, wn_error *err)
+/* One item of the call with each of its programs, into out: two velocities, and what is remembered after the first. */
+static wn_status run_one(const struct call *c, struct runner *r, uint64_t item, float *out, wn_error *err)
 {
+    const uint64_t size = latent_size(c);
     const nn_program *p;
     bool is_new;
-    WN_TRY(program_for(c->f, r, c->h, c->w, &p, &is_new, err));
-    WN_TRY(reserve(r, 2 * p->max_items * c->f->vae.latent_channels * c->h * c->w, err));
-    return run_chunk(c, r, p, item, 1, &v, err);
+    wn_velocity_item alone = c->items[item];
+    wn_memory_item memory = { .after = out + 2 * size };
+    struct call one = *c;
+    one.items = &alone;
+    one.rows = &c->rows[item];
+    one.memory = c->memory ? &memory : NULL;
+    one.always_reuses = true;
+    alone.v = out;
+    WN_TRY(first_program(&one, r, &p, &is_new, err));
+    WN_TRY(run_chunk(&one, r, p, 0, 1, err));
+    memory = (wn_memory_item){ .before = memory.after };
+    alone.v = out + size;
+    return c->memory ? run_chunk(&one, r, p, 0, 1, err) : WN_OK;
 }
 
 static wn_status compare(const struct call *c, struct runner *r, uint64_t item, wn_error *err)
 {
-    const uint64_t size = c->f->vae.latent_channels * c->h * c->w;
-    float *v = calloc(2 * size, sizeof *v);
-    if (!v)
+    const uint64_t floats = 2 * latent_size(c) + (c->memory ? reuse_bytes(c->f, c->h, c->w) / sizeof(float) : 0);
+    float *a = calloc(2 * floats, sizeof *a);
+    if (!a)
         return wn_fail(err, WN_E_MEMORY, "out of memory for two velocities");
-    wn_status status = run_one(c, &c->f->runner[0], item, v, err);
+    float *b = a + floats;
+    wn_status status = run_one(c, &c->f->runner[0], item, a, err);
     if (status == WN_OK)
-        status = run_one(c, r, item, v + size, err);
-    if (status == WN_OK && memcmp(v, v + size, size * sizeof *v) != 0)
+        status = run_one(c, r, item, b, err);
+    if (status == WN_OK && memcmp(a, b, floats * sizeof *a) != 0)
         status =
             wn_fail(err, WN_E_DEVICE,
                     "devices %s and %s give different bits, so that a picture would depend on which of them made it; "
                     "name devices of one kind with one driver, and compare these two with `winnow drift`",
                     c->f->runner[0].name, r->name);
-    free(v);
+    free(a);
     return status;
 }
 
@@ -188,11 +240,12 @@ static wn_status prepare_one(const struct call *c, const struct share *s, wn_err
 {
     struct runner *r = s->runner;
     const nn_program *p;
-    bool is_new;
-    WN_TRY(program_for(c->f, r, c->h, c->w, &p, &is_new, err));
+    bool is_new = false;
+    WN_TRY(first_program(c, r, &p, &is_new, err));
     const wn_status status = is_new ? compare(c, r, s->first, err) : WN_OK;
     if (status != WN_OK)
-        nn_program_end(&sized_find(r->velocity, &r->clock, c->h, c->w, 0)->program);
+        nn_program_end(
+            &sized_find(r->velocity[c->memory ? VELOCITY_HEAD : VELOCITY_WHOLE], &r->clock, c->h, c->w, 0)->program);
     return status;
 }
 
@@ -266,13 +319,14 @@ static wn_status run_call(const struct call *c, uint64_t count, wn_error *err)
 }
 
 wn_status velocity_run(struct flux *f, const wn_canvas *canvas, uint64_t count, const wn_velocity_item *items,
-                       wn_error *err)
+                       wn_memory_item *memory, wn_error *err)
 {
     const uint64_t stride = nn_vae_stride(&f->vae);
     const struct call call = { .f = f,
                                .h = canvas->height_px / stride,
                                .w = canvas->width_px / stride,
                                .items = items,
+                               .memory = memory,
                                .rows = calloc(count + 1, sizeof(float *)) };
     if (!call.rows)
         return wn_fail(err, WN_E_MEMORY, "out of memory for a batch");

@@ -124,7 +124,7 @@ static nn_graph *graph_of(const wn_workload *w, uint64_t job)
     case JOB_VELOCITY:
         return nn_flux_velocity_graph(&f->flux, weights[PART_TRANSFORMER], w->height / 2, w->width / 2, f->text_length);
     default:
-        return nn_vae_decoder_graph(&f->vae, weights[PART_VAE], w->height, w->width);
+        return decoder_graph(f, w->height, w->width);
     }
 }
 
@@ -189,7 +189,7 @@ static wn_status plan_activations(const wn_graph *g, wn_workload_part *part, wn_
     if (!workspace)
         return wn_fail(err, WN_E_MEMORY, "out of memory while memory was planned");
     const wn_status status = plan_memory(g, part->max_items, NULL, workspace, &plan, err);
-    part->activation_bytes = plan.memory_bytes + plan.constant_bytes;
+    part->activation_bytes += plan.memory_bytes + plan.constant_bytes;
     plan_free(&plan);
     free(workspace);
     return status;
@@ -204,6 +204,27 @@ static wn_status describe(const wn_graph *g, wn_workload_part *part, wn_error *e
     return WN_OK;
 }
 
+/* Where steps are reused, a velocity is three programs that lie on the device together. */
+static wn_status plan_reuse(const wn_workload *w, wn_workload_part *part, wn_error *err)
+{
+    const struct flux *f = &w->f;
+    const nn_weights *weights = f->parts.weights[PART_TRANSFORMER];
+    const uint64_t rows = w->height / 2, cols = w->width / 2;
+    nn_graph *const graphs[] = { nn_flux_head_graph(&f->flux, weights, rows, cols, f->text_length),
+                                 nn_flux_rest_graph(&f->flux, weights, rows, cols, f->text_length),
+                                 nn_flux_tail_graph(&f->flux, weights, rows * cols) };
+    wn_status status = WN_OK;
+    part->activation_bytes = 0;
+    for (int i = 0; i < 3; i++) {
+        if (status == WN_OK)
+            status = nn_graph_status(graphs[i], err);
+        if (status == WN_OK)
+            status = plan_activations(nn_graph_get(graphs[i]), part, err);
+        nn_graph_free(graphs[i]);
+    }
+    return status;
+}
+
 static wn_status workload_part(wn_workload *w, uint64_t index, wn_workload_part *part, wn_error *err)
 {
     nn_graph *g = graph_of(w, index);
@@ -212,11 +233,14 @@ static wn_status workload_part(wn_workload *w, uint64_t index, wn_workload_part 
                                 .transient = jobs[index].transient,
                                 .gives_way = jobs[index].gives_way,
                                 .per_prompt = jobs[index].per_prompt,
-                                .max_items = items_of(w, index) };
+                                .max_items = items_of(w, index),
+                                .sample_bytes = index == JOB_VELOCITY ? reuse_bytes(&w->f, w->height, w->width) : 0 };
     wn_status status = nn_graph_status(g, err);
     if (status == WN_OK)
         status = describe(nn_graph_get(g), part, err);
     nn_graph_free(g);
+    if (status == WN_OK && part->sample_bytes > 0)
+        status = plan_reuse(w, part, err);
     return status;
 }
 
@@ -274,7 +298,7 @@ static wn_status name_ops(struct job *j, const wn_graph *g, wn_error *err)
     for (; j->names && j->op_count < g->op_count; j->op_count++) {
         const wn_op *op = &g->ops[j->op_count];
         const char *weight = op->weight[0] != WN_NONE && op->kind != WN_OP_HEAD_NORM_ROPE && op->kind != WN_OP_NORM &&
-                                     op->kind != WN_OP_GROUP_NORM
+                                     op->kind != WN_OP_GROUP_NORM && op->kind != WN_OP_GROUP_TABLE
                                  ? g->weights[op->weight[0]].name
                                  : NULL;
         if (!(j->names[j->op_count] = strdup(weight ? weight : check_op_name(op->kind))))
@@ -391,6 +415,8 @@ static wn_status workload_open(const wn_workload_request *request, wn_workload *
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     w->options = *(const struct flux_options *)request->options;
     w->options.batch = request->batch ? (int64_t)smaller(request->batch, 256) : w->options.batch;
+    if (WN_HAS(wn_workload_request, request, tiles) && request->tiles)
+        w->options.decode = "tiles";
     w->f.host = request->host;
     w->f.options = &w->options;
     const wn_status status = prepare(w, request, err);

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct track track_of(uint64_t first, uint64_t schedule_steps, uint64_t asked)
+struct track track_of(uint64_t first, uint64_t schedule_steps, uint64_t asked, uint64_t shrink)
 {
     const uint64_t most = schedule_steps - first;
-    struct track t = { .steps = most, .first = first, .last = schedule_steps, .is_draft = asked > 0 };
-    if (t.is_draft && asked < most)
+    struct track t = {
+        .steps = most, .first = first, .last = schedule_steps, .shrink = shrink, .is_draft = asked > 0 || shrink > 1
+    };
+    if (asked > 0 && asked < most)
         t.steps = asked;
     return t;
 }

@@ -9,8 +9,8 @@
  *             the survivors are the `keep` best of what it offered
  *
  * The paper drafts by leaving out layers and steps of one model, and refines from 70 % of the schedule. No layers can
- * be left out here, so a draft is one with fewer steps; `resume` 0.7 goes on from there, 0 (default) starts again from
- * the noises, which also undoes what coarse steps did wrong. 4 are kept, as in the paper.
+ * be left out here, so a draft is one with fewer steps, or of a smaller picture; `resume` 0.7 goes on from there, 0
+ * (default) starts again from the noises, which also undoes what coarse steps did wrong. 4 are kept, as in the paper.
  *
  * Budgets: each stage may spend of what is left the part that its plan is of the plans still to come, or its `share`,
  * and leaves what one sample needs to get through the stages behind it. */
@@ -28,6 +28,7 @@ struct options {
 
 struct stage_options {
     int64_t steps;
+    int64_t shrink;
     int64_t keep;
     double resume;
     double share;
@@ -42,6 +43,9 @@ static const wn_option options[] = {
 static const wn_option stage_options[] = {
     WN_INT(struct stage_options, steps, "0", 0, 1e6,
            "steps of a draft, over the same schedule; 0 = the schedule's own, and what it finds is finished"),
+    WN_INT(
+        struct stage_options, shrink, "1", 1, WN_SHRINK_MAX,
+        "drafts on a canvas whose sides are shorter by this factor, from the noises shrunk to it; 1 = the whole one"),
     WN_INT(struct stage_options, keep, "4", 1, 4096, "how many of what it offers the next stage begins with"),
     WN_NUMBER(struct stage_options, resume, "0", 0, 1,
               "share of the schedule from where it goes on with the survivors; 0 = it starts again from their noises"),
@@ -79,7 +83,7 @@ static struct track track_after(const struct options *o, uint64_t i, const struc
     uint64_t first = 0;
     if (before && own_of(o, i)->resume > 0)
         first = track_point(before, trail_of(o, i - 1, before));
-    return track_of(first, steps, (uint64_t)own_of(o, i)->steps);
+    return track_of(first, steps, (uint64_t)own_of(o, i)->steps, (uint64_t)own_of(o, i)->shrink);
 }
 
 static wn_search_plan plan_of(const struct options *o, uint64_t i, const struct track *track, uint64_t evals)
@@ -110,6 +114,7 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     for (uint64_t i = 0; i < o->stages->count; i++) {
         track = track_after(o, i, i > 0 ? &track : NULL, steps);
         const wn_search_plan p = plan_of(o, i, &track, evals_per_velocity);
+        all->shrinks |= track.shrink > 1 ? (uint64_t)1 << track.shrink : 0;
         all->candidates = sum(all->candidates, p.candidates);
         all->nfe = sum(all->nfe, p.nfe);
         all->verifier_calls = sum(all->verifier_calls, p.verifier_calls);
@@ -142,9 +147,11 @@ static double bounded(uint64_t planned)
     return planned == UINT64_MAX ? 0 : (double)planned;
 }
 
-static void time_need(const struct course *c, struct need *n)
+/* An evaluation on a smaller canvas is taken to last as long as its pixels are part of the whole one's. */
+static void time_need(const struct course *c, const struct track *track, struct need *n)
 {
-    n->of[WN_CURRENCY_SECONDS] = c->per_nfe * n->of[WN_CURRENCY_NFE] + c->per_call * n->of[WN_CURRENCY_VERIFIER_CALLS];
+    const double per_nfe = c->per_nfe / (double)(track->shrink * track->shrink);
+    n->of[WN_CURRENCY_SECONDS] = per_nfe * n->of[WN_CURRENCY_NFE] + c->per_call * n->of[WN_CURRENCY_VERIFIER_CALLS];
 }
 
 static struct need need_of(const struct course *c, uint64_t i, const struct track *track)
@@ -154,7 +161,7 @@ static struct need need_of(const struct course *c, uint64_t i, const struct trac
     n.of[WN_CURRENCY_NFE] = bounded(p.nfe);
     n.of[WN_CURRENCY_VERIFIER_CALLS] = bounded(p.verifier_calls);
     n.of[WN_CURRENCY_CANDIDATES] = bounded(p.candidates);
-    time_need(c, &n);
+    time_need(c, track, &n);
     return n;
 }
 
@@ -167,7 +174,7 @@ static struct need least_of(const struct course *c, const struct track *track)
                                             : (double)env->cost(env->ctx, track->first, track->last);
     n.of[WN_CURRENCY_VERIFIER_CALLS] = 1;
     n.of[WN_CURRENCY_CANDIDATES] = !track->is_draft;
-    time_need(c, &n);
+    time_need(c, track, &n);
     return n;
 }
 
@@ -276,12 +283,22 @@ static wn_status gauge(struct course *c, wn_error *err)
     return WN_OK;
 }
 
+static bool any_shrinks(const struct options *o)
+{
+    for (uint64_t i = 0; i < o->stages->count; i++)
+        if (own_of(o, i)->shrink > 1)
+            return true;
+    return false;
+}
+
 static wn_status run(void *self, const wn_env *env, wn_error *err)
 {
     const struct stages *s = self;
     struct course c = { .o = s->o, .selves = s->selves, .env = env };
     if (!WN_HAS(wn_env, env, kick) || !env->kick)
         return wn_fail(err, WN_E_UNSUPPORTED, "this host has no env->kick with kernels; take winnow 0.1 or later");
+    if (any_shrinks(s->o) && (!WN_HAS(wn_env, env, shrunk_sigma) || !env->shrink || !env->shrunk_sigma))
+        return wn_fail(err, WN_E_UNSUPPORTED, "this host has no smaller canvas; take \"shrink\" away");
     WN_TRY(gauge(&c, err));
     for (int64_t i = 0; i < s->o->rounds && !c.is_cut; i++)
         WN_TRY(run_round(&c, err));
@@ -290,15 +307,33 @@ static wn_status run(void *self, const wn_env *env, wn_error *err)
 
 /* ---- the instance ------------------------------------------------------------------------------------------------ */
 
+/* From one canvas to another there is only the noise. */
+static wn_status check_shrunk(const struct options *o, wn_error *err)
+{
+    for (uint64_t i = 1; i < o->stages->count; i++) {
+        const bool is_shrunk = own_of(o, i)->shrink > 1;
+        if (own_of(o, i)->resume > 0 && (is_shrunk || own_of(o, i - 1)->shrink > 1))
+            return wn_fail(
+                err, WN_E_ARG,
+                "stages/%llu/resume: %g, but %s on a canvas shrunk by %lld; a picture of one size does not go "
+                "on at another, so leave it out to start again from the noises",
+                (unsigned long long)i, own_of(o, i)->resume,
+                is_shrunk ? "this stage drafts" : "the stage before drafts",
+                (long long)own_of(o, is_shrunk ? i : i - 1)->shrink);
+    }
+    return WN_OK;
+}
+
 static wn_status check(const struct options *o, wn_error *err)
 {
     double resume = 0;
     const uint64_t last = o->stages->count - 1;
-    if (own_of(o, last)->steps > 0)
+    if (own_of(o, last)->steps > 0 || own_of(o, last)->shrink > 1)
         return wn_fail(err, WN_E_ARG,
-                       "stages/%llu/steps: the last stage cannot draft, because nothing would be finished; "
+                       "stages/%llu/%s: the last stage cannot draft, because nothing would be finished; "
                        "leave it out",
-                       (unsigned long long)last);
+                       (unsigned long long)last, own_of(o, last)->steps > 0 ? "steps" : "shrink");
+    WN_TRY(check_shrunk(o, err));
     if (own_of(o, 0)->resume > 0)
         return wn_fail(err, WN_E_ARG, "stages/0/resume: the first stage has nothing to go on from; leave it out");
     for (uint64_t i = 1; i <= last; i++) {
@@ -310,7 +345,7 @@ static wn_status check(const struct options *o, wn_error *err)
         resume = own_of(o, i)->resume;
     }
     for (uint64_t i = 0; i < last; i++) {
-        const struct track track = track_of(0, 16, (uint64_t)own_of(o, i)->steps);
+        const struct track track = track_of(0, 16, (uint64_t)own_of(o, i)->steps, (uint64_t)own_of(o, i)->shrink);
         if (plan_of(o, i, &track, 1).nfe == UINT64_MAX && own_of(o, i)->share == 0)
             return wn_fail(err, WN_E_ARG,
                            "stages/%llu: %s goes on for ever; say with \"share\" how much of the budget it "

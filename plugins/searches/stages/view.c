@@ -174,7 +174,12 @@ static wn_status begin(struct view *v, const float *noise, wn_sample parent, str
                        "stand; let it start again from their noises with \"resume\": 0");
     if (resumes(v))
         return go_on(v, from, s, err);
-    WN_TRY(env->spawn(env->ctx, noise, parent ? parent : from ? from->sample : 0, &s->sample, err));
+    parent = parent ? parent : from ? from->sample : 0;
+    if (v->track.shrink > 1) {
+        WN_TRY(env->spawn(env->ctx, noise, parent, &s->origin, err));
+        return env->shrink(env->ctx, s->origin, v->track.shrink, &s->sample, err);
+    }
+    WN_TRY(env->spawn(env->ctx, noise, parent, &s->sample, err));
     return v->after ? env->clone(env->ctx, s->sample, &s->origin, err) : WN_OK;
 }
 
@@ -252,6 +257,10 @@ static wn_status view_peek(void *ctx, wn_sample sample, float *x, float *x0, wn_
     struct view_sample *s = view_find(v, sample, err);
     if (!s)
         return err->code;
+    if (v->track.shrink > 1)
+        return wn_fail(err, WN_E_UNSUPPORTED,
+                       "it looks at latents, which on a smaller canvas have another shape than its noises; let it be a "
+                       "stage without \"shrink\"");
     const bool is_draft_end = v->track.is_draft && view_is_at_end(v, s);
     const bool wants_velocity = is_unfinished(v, s) && (x0 || (is_draft_end && x));
     WN_TRY(view_pay(v, wants_velocity && !s->is_paid ? env->evals_per_velocity : 0, 0, err));
@@ -323,18 +332,35 @@ static wn_status view_offer(void *ctx, wn_sample sample, wn_error *err)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
+/* The levels of the stage's canvas at the points of its track, which are in their order, each at or behind its place.
+ */
+static wn_status read_schedule(struct view *v, wn_error *err)
+{
+    const wn_env *env = v->real;
+    const struct track *t = &v->track;
+    v->sigma = calloc(env->steps + 1, sizeof *v->sigma);
+    if (!v->sigma)
+        return wn_fail(err, WN_E_MEMORY, "no memory for a schedule of %llu steps", (unsigned long long)env->steps);
+    if (t->shrink > 1)
+        WN_TRY(env->shrunk_sigma(env->ctx, t->shrink, v->sigma, err));
+    else
+        memcpy(v->sigma, env->sigma, (env->steps + 1) * sizeof *v->sigma);
+    for (uint64_t i = 0; i <= t->steps; i++)
+        v->sigma[i] = v->sigma[track_point(t, i)];
+    return WN_OK;
+}
+
 wn_status view_open(struct view *v, wn_error *err)
 {
     const struct track *t = &v->track;
-    v->sigma = calloc(t->steps + 1, sizeof *v->sigma);
-    if (!v->sigma)
-        return wn_fail(err, WN_E_MEMORY, "no memory for a schedule of %llu steps", (unsigned long long)t->steps);
-    for (uint64_t i = 0; i <= t->steps; i++)
-        v->sigma[i] = v->real->sigma[track_point(t, i)];
+    const uint64_t known = v->real->struct_size < sizeof v->env ? v->real->struct_size : sizeof v->env;
+    WN_TRY(read_schedule(v, err));
     for (int32_t c = WN_CURRENCY_NFE; c < VIEW_CURRENCIES; c++)
         v->start[c] = v->real->budget_left(v->real->ctx, c);
-    v->env = *v->real;
+    memcpy(&v->env, v->real, known);
     v->env.struct_size = sizeof v->env;
+    v->env.shrink = NULL;
+    v->env.shrunk_sigma = NULL;
     v->env.ctx = v;
     v->env.steps = t->steps;
     v->env.sigma = v->sigma;

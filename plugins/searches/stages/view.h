@@ -6,6 +6,10 @@
  * stride, and its last step is not taken. The score at its end is that of the preview there, whose x0-prediction is the
  * image that the step would lead to, for the same evaluation; so drafts are neither candidates nor seen by judges, and
  * the real samples stand where a later stage can go on from.
+ *
+ * On a smaller canvas all is a draft. Its search sees and makes noises of the whole canvas; each is a real sample that
+ * stays at point 0, the origin, and what is moved and scored is that sample's draft, env->shrink. So survivors are
+ * handed on by their whole noises, as ever.
  */
 #ifndef WINNOW_STAGES_VIEW_H
 #define WINNOW_STAGES_VIEW_H
@@ -18,11 +22,13 @@
 struct track {
     uint64_t steps; /* of the stage */
     uint64_t first, last;
+    uint64_t shrink; /* of its canvas; 1: the whole one */
     bool is_draft;
 };
 
-/* asked: steps of a draft, at most those that there are; 0 = all of the schedule from `first` on, finished. */
-struct track track_of(uint64_t first, uint64_t schedule_steps, uint64_t asked);
+/* asked: steps of a draft, at most those that there are; 0 = all of the schedule from `first` on, finished unless the
+ * canvas is shrunk. */
+struct track track_of(uint64_t first, uint64_t schedule_steps, uint64_t asked, uint64_t shrink);
 uint64_t track_point(const struct track *t, uint64_t step); /* on the real schedule */
 /* The last step of the stage, but for its end, that is not beyond `share` of the schedule. */
 uint64_t track_step_at(const struct track *t, double share);

@@ -141,12 +141,15 @@ enum {
 
     /* out = residual + act(conv(up(x)) + bias). x is [h*w, c_in], out [ho*wo, c_out].
      * i: 0 h, 1 w (of x, before upsampling), 2 kernel (square), 3 stride, 4 pad top and left, 5 pad bottom and right,
-     * 6 nearest upsampling factor (1 or 2). ho = (h*up + i[4] + i[5] - kernel) / stride + 1.
+     * 6 nearest upsampling factor (1 or 2), 7 (since 0.4) the first of the ho rows that are computed: out [n*wo, c_out]
+     * has rows i[7] .. i[7] + n, all of them or some. ho = (h*up + i[4] + i[5] - kernel) / stride + 1.
      * in: x, none, none, residual or none. weight: W [c_out, c_in*k*k], bias or none. */
     WN_OP_CONV = 5,
 
     /* out = act(group_norm(x) w + b); statistics over rows x (cols/groups). i[0]: groups; f[0]: eps. out may be x.
-     * in: x. weight: w [1,C], b [1,C]. */
+     * in: x. weight: w [1,C], b [1,C].
+     * With a table [3,C] as in[1] (since 0.4) nothing is measured: out = act((x - table[0]) table[1] + table[2]), for
+     * any part of a picture. i[0] is 1 then, and there are no weights. */
     WN_OP_GROUP_NORM = 6,
 
     /* out[t] = W[ids[t]] + P[t]. in: ids I32 [T,1]. weight: W [V,D], P [>=T, D] or none. */
@@ -165,7 +168,15 @@ enum {
     WN_OP_PICK_ROW = 11,
 
     /* out[r] = W[r] + nothing: weight rows as a tensor (class tokens, learned positions). weight: W [T,D]. */
-    WN_OP_WEIGHT = 12
+    WN_OP_WEIGHT = 12,
+
+    /* Since 0.4. out [chunks, 2 groups]: mean, and sum of squared distances from it, of each group in each chunk of
+     * i[1] rows of x. in: x [chunks*i[1], C]. i[0]: groups. */
+    WN_OP_GROUP_MOMENTS = 13,
+
+    /* Since 0.4. The table of a GROUP_NORM: out [3,C] = mean, w / sqrt(variance + eps), b of each channel's group, over
+     * all chunks. in: moments [chunks, 2 groups]. i: 0 groups, 1 rows of a chunk; f[0]: eps. weight: w, b [1,C]. */
+    WN_OP_GROUP_TABLE = 14
 };
 
 /* Unused tensors and weights are WN_NONE. Frozen. */
@@ -257,6 +268,12 @@ typedef struct wn_device_api {
     void (*memory)(const wn_program *program, uint64_t *activation_bytes, uint64_t *weight_bytes);
     /* Sums since compile, one row for each op; returns the op count. Measuring is on when out was non-NULL once. [serial] */
     uint64_t (*profile)(wn_program *program, wn_op_profile *out, uint64_t capacity);
+
+    /* Since 0.4, for measurements: the way in which programs that are compiled from now on multiply in this type. 0 is the
+     * one that a device takes unasked, larger numbers are what it would fall back to. Returns the way's name ("matrices
+     * of whole groups"), static; NULL where there are not so many, and nothing changes. May be NULL: there is one way.
+     * [setup], while the device has no programs */
+    const char *(*choose_way)(wn_device *device, int64_t dtype, uint64_t way);
 } wn_device_api;
 
 #ifdef __cplusplus

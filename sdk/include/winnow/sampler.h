@@ -76,7 +76,7 @@ typedef struct wn_sampler {
     /* The model's own noise levels for this canvas: sigma[0] = 1 > sigma[1] > ... > sigma[steps] = 0. [any] */
     wn_status (*schedule)(void *self, const wn_canvas *canvas, float *sigma, wn_error *err);
 
-    /* Encodes one prompt, once; everything that depends only on (prompt, canvas, schedule) belongs here.
+    /* Encodes one prompt for one canvas, once; everything that depends only on (prompt, canvas, schedule) belongs here.
      * sigma has canvas->steps + 1 values; they are the end of the sampler's schedule where a picture is to be started
      * from (image_to_latent.h). *cond is ended by cond_free. [serial] */
     wn_status (*encode)(void *self, const wn_prompt *prompt, const wn_canvas *canvas, const float *sigma,

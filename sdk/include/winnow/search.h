@@ -145,7 +145,20 @@ typedef struct wn_env {
 
     /* 1: the guide compares, and to score a sample again is another call of it; 0: it has answered. */
     uint64_t guide_compares;
+
+    /* A draft of a sample that stands at point 0 and was not moved: a new sample at point 0 of a canvas with sides of
+     * 1/factor, which may be moved, cloned and scored as any other. Each value of its noise is the sum of factor x
+     * factor values of the sample's, divided by factor: standard normal, and what a smaller picture has of that noise.
+     * It has that canvas' own sigmas, as many points, latents of latent_values / factor^2 values, and previews of its
+     * size; its evaluations count as any. It is never finished: it may not be offered, no judge sees it, and at the
+     * last point its score is that of a preview all the same. plan says which factors there will be, from 2 to
+     * WN_SHRINK_MAX; any other is WN_E_ARG. Costs nothing. NULL: an env that has no smaller canvas. */
+    wn_status (*shrink)(void *ctx, wn_sample sample, uint64_t factor, wn_sample *out, wn_error *err);
+    /* The noise levels of that canvas, sigma[steps + 1]; of factor 1, the env's own. */
+    wn_status (*shrunk_sigma)(void *ctx, uint64_t factor, float *sigma, wn_error *err);
 } wn_env;
+
+enum { WN_SHRINK_MAX = 8 };
 
 enum {
     WN_SEARCH_NEEDS_PREVIEW = 1 << 0, /* scores unfinished samples */
@@ -159,7 +172,8 @@ typedef struct wn_search_plan {
     uint64_t nfe;
     uint64_t verifier_calls; /* each sample once */
     uint64_t calls_again;    /* under a guide that compares, those of samples that were scored before */
-    uint64_t reserved[11];   /* 0: later members of a struct that plugins fill */
+    uint64_t shrinks;        /* bit f: env->shrink by f, so that sizes are checked before anything runs */
+    uint64_t reserved[10];   /* 0: later members of a struct that plugins fill */
 } wn_search_plan;
 
 typedef struct wn_search {

@@ -30,6 +30,7 @@ typedef struct wn_workload_request {
     uint64_t text_tokens; /* 0: as many as the options or the model say */
     uint64_t batch;       /* most pictures in one run; 0: as the options say */
     uint64_t blocks[2];   /* with synthetic: so many blocks of the transformer, of either kind; UINT64_MAX: all */
+    uint64_t tiles;       /* 1: pictures are decoded in tiles, whatever the options say, if the sampler can */
 } wn_workload_request;
 
 typedef struct wn_workload_part {
@@ -48,7 +49,8 @@ typedef struct wn_workload_part {
     uint64_t vector_values;      /* biases, norms: float32 */
     uint64_t activation_bytes;   /* as the toolkit's planner places them, for max_items; with constants */
     double flops;                /* of one item */
-    uint64_t reserved[8];
+    uint64_t sample_bytes;       /* that each sample remembers of its last run, in the host's memory (memory.h) */
+    uint64_t reserved[7];
 } wn_workload_part;
 
 typedef struct wn_workload wn_workload;

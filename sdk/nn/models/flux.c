@@ -284,24 +284,86 @@ static void begin(struct forward *f, nn_t x, nn_t text)
                  &(nn_epilogue){ .into = nn_window(g, f->sequence, f->text_tokens, f->image_tokens, 0, d) });
 }
 
+/* With the inputs that come before the modulation made already. */
+static struct forward forward_of(nn_graph *g, const nn_flux *c, const nn_weights *w, uint64_t rows, uint64_t cols,
+                                 uint64_t text_tokens)
+{
+    struct forward f = { .top = top_scope(g, c, w), .c = c, .text_tokens = text_tokens, .image_tokens = rows * cols };
+    f.modulation = nn_input(g, "modulation", WN_F32, 1, nn_flux_modulation_width(c), 0);
+    f.rotation = rotation_table(g, c, rows, cols);
+    f.sequence = nn_temp(g, "sequence", text_tokens + f.image_tokens, width(c), WN_TENSOR_KEEP_F32);
+    return f;
+}
+
+static nn_t image_of(const struct forward *f)
+{
+    return nn_window(f->top.g, f->sequence, f->text_tokens, f->image_tokens, 0, width(f->c));
+}
+
+/* The blocks but for the first `first` of the double ones. */
+static void blocks_from(struct forward *f, uint64_t first)
+{
+    const nn_flux *c = f->c;
+    for (uint64_t i = first; i < c->double_blocks; i++)
+        double_block(f, i);
+    for (uint64_t i = 0; i < c->single_blocks; i++)
+        single_block(f, i, i + 1 == c->single_blocks ? f->text_tokens : 0);
+}
+
+static void last_layer(struct forward *f, nn_t image)
+{
+    const nn_t n = next_modulated_norm(f, image);
+    nn_output(f->top.g, "v", scope_linear(&f->top, flux_names(f->c)->last, n, f->c->out_channels, NULL));
+}
+
 nn_graph *nn_flux_velocity_graph(const nn_flux *c, const nn_weights *w, uint64_t rows, uint64_t cols,
                                  uint64_t text_tokens)
 {
     nn_graph *g = nn_graph_new("flux velocity");
-    const uint64_t d = width(c);
-    struct forward f = { .top = top_scope(g, c, w), .c = c, .text_tokens = text_tokens, .image_tokens = rows * cols };
-    const nn_t x = nn_input(g, "x", WN_F32, f.image_tokens, c->in_channels, 0);
-    const nn_t text = nn_input(g, "text", WN_F32, text_tokens, d, 0);
-    f.modulation = nn_input(g, "modulation", WN_F32, 1, nn_flux_modulation_width(c), 0);
-    f.rotation = rotation_table(g, c, rows, cols);
-    f.sequence = nn_temp(g, "sequence", text_tokens + f.image_tokens, d, WN_TENSOR_KEEP_F32);
+    const nn_t x = nn_input(g, "x", WN_F32, rows * cols, c->in_channels, 0);
+    const nn_t text = nn_input(g, "text", WN_F32, text_tokens, width(c), 0);
+    struct forward f = forward_of(g, c, w, rows, cols, text_tokens);
     begin(&f, x, text);
-    for (uint64_t i = 0; i < c->double_blocks; i++)
-        double_block(&f, i);
-    for (uint64_t i = 0; i < c->single_blocks; i++)
-        single_block(&f, i, i + 1 == c->single_blocks ? text_tokens : 0);
-    const nn_t image = nn_window(g, f.sequence, text_tokens, f.image_tokens, 0, d);
-    const nn_t n = next_modulated_norm(&f, image);
-    nn_output(g, "v", scope_linear(&f.top, flux_names(c)->last, n, c->out_channels, NULL));
+    blocks_from(&f, 0);
+    last_layer(&f, image_of(&f));
+    return g;
+}
+
+/* ---- the velocity in three ------------------------------------------------------------------------------------ */
+
+nn_graph *nn_flux_head_graph(const nn_flux *c, const nn_weights *w, uint64_t rows, uint64_t cols, uint64_t text_tokens)
+{
+    nn_graph *g = nn_graph_new("flux head");
+    const nn_t x = nn_input(g, "x", WN_F32, rows * cols, c->in_channels, 0);
+    const nn_t text = nn_input(g, "text", WN_F32, text_tokens, width(c), 0);
+    struct forward f = forward_of(g, c, w, rows, cols, text_tokens);
+    begin(&f, x, text);
+    nn_output(g, "embedded", image_of(&f));
+    double_block(&f, 0);
+    nn_output(g, "after", f.sequence);
+    return g;
+}
+
+nn_graph *nn_flux_rest_graph(const nn_flux *c, const nn_weights *w, uint64_t rows, uint64_t cols, uint64_t text_tokens)
+{
+    nn_graph *g = nn_graph_new("flux rest");
+    const nn_t before = nn_input(g, "before", WN_F32, text_tokens + rows * cols, width(c), 0);
+    struct forward f = forward_of(g, c, w, rows, cols, text_tokens);
+    f.column = 12 * width(c);
+    nn_copy(g, before, f.sequence);
+    blocks_from(&f, 1);
+    nn_output(g, "image", image_of(&f));
+    last_layer(&f, image_of(&f));
+    return g;
+}
+
+nn_graph *nn_flux_tail_graph(const nn_flux *c, const nn_weights *w, uint64_t image_tokens)
+{
+    nn_graph *g = nn_graph_new("flux tail");
+    const nn_t image = nn_input(g, "image", WN_F32, image_tokens, width(c), 0);
+    struct forward f = { .top = top_scope(g, c, w), .c = c, .image_tokens = image_tokens };
+    f.modulation = nn_input(g, "modulation", WN_F32, 1, nn_flux_modulation_width(c), 0);
+    f.column = nn_flux_modulation_width(c) - 2 * width(c);
+    last_layer(&f, image);
     return g;
 }

@@ -58,6 +58,18 @@ NN_API nn_graph *nn_flux_conditioning_graph(const nn_flux *c, const nn_weights *
 NN_API nn_graph *nn_flux_velocity_graph(const nn_flux *c, const nn_weights *w, uint64_t rows, uint64_t cols,
                                         uint64_t text_tokens);
 
+/* The same in three, for those who reuse what the blocks did at another step: the first double block, all others, the
+ * last layer. D is heads * head_width; at least one double block.
+ *   head  x, text, modulation -> "embedded" [rows * cols, D], image tokens before the block;
+ *                                "after" [text_tokens + rows * cols, D], all tokens after it
+ *   rest  before (the head's "after"), modulation -> "image" [rows * cols, D], "v"
+ *   tail  image [image_tokens, D], modulation -> "v" */
+NN_API nn_graph *nn_flux_head_graph(const nn_flux *c, const nn_weights *w, uint64_t rows, uint64_t cols,
+                                    uint64_t text_tokens);
+NN_API nn_graph *nn_flux_rest_graph(const nn_flux *c, const nn_weights *w, uint64_t rows, uint64_t cols,
+                                    uint64_t text_tokens);
+NN_API nn_graph *nn_flux_tail_graph(const nn_flux *c, const nn_weights *w, uint64_t image_tokens);
+
 /* The scalar embedding of `value` (sigma, guidance), times 1000: 128 cosines, 128 sines. float32 as diffusers has it.
  */
 NN_API void nn_flux_sinusoid(float value, float out[NN_FLUX_SINUSOID]);

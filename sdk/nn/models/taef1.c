@@ -38,7 +38,13 @@ static nn_t conv(const struct tiny *t, const char *name, nn_t x, uint64_t channe
                  const nn_epilogue *e)
 {
     nn_graph *g = t->s.g;
-    const nn_conv_shape shape = { t->height, t->width, 3, 1, 1, 1, upsample };
+    const nn_conv_shape shape = { .height = t->height,
+                                  .width = t->width,
+                                  .kernel = 3,
+                                  .stride = 1,
+                                  .pad_before = 1,
+                                  .pad_after = 1,
+                                  .upsample = upsample };
     const nn_w w = nn_weight(g, t->s.w, channels, 9 * nn_cols(g, x), "%s%s.weight", t->s.prefix, name);
     const nn_w b = has_bias ? nn_weight(g, t->s.w, 1, channels, "%s%s.bias", t->s.prefix, name) : 0;
     return nn_conv(g, x, w, b, &shape, e);

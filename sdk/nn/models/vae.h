@@ -40,9 +40,19 @@ NN_API wn_status nn_vae_read(const char *path, const nn_weights *w, nn_vae *out,
 /* Pixels for one latent position along a side. */
 NN_API uint64_t nn_vae_stride(const nn_vae *c);
 
-/* z [h * w, latent_channels], unscaled (latent / scaling + shift) -> "image" [H * W, 3], about -1..1. */
-NN_API nn_graph *nn_vae_decoder_graph(const nn_vae *c, const nn_weights *w, uint64_t height, uint64_t width);
+/* How a picture is cut into bands of rows while it is made. It changes memory and time, and no bit of the result. */
+typedef struct nn_vae_bands {
+    uint64_t positions; /* of a band, about; 0: by the picture's size */
+    int32_t is_tiled;   /* decode: what the last level would keep beside its picture is computed in bands, twice */
+} nn_vae_bands;
+
+/* z [h * w, latent_channels], unscaled (latent / scaling + shift) -> "image" [H * W, 3], about -1..1. bands NULL:
+ * zeros.
+ */
+NN_API nn_graph *nn_vae_decoder_graph(const nn_vae *c, const nn_weights *w, uint64_t height, uint64_t width,
+                                      const nn_vae_bands *bands);
 /* image [H * W, 3] in -1..1 -> "moments" [h * w, 2 latent_channels]: means, then log variances. */
-NN_API nn_graph *nn_vae_encoder_graph(const nn_vae *c, const nn_weights *w, uint64_t height_px, uint64_t width_px);
+NN_API nn_graph *nn_vae_encoder_graph(const nn_vae *c, const nn_weights *w, uint64_t height_px, uint64_t width_px,
+                                      const nn_vae_bands *bands);
 
 #endif

@@ -69,7 +69,7 @@ void load_queries(uint at, uint row, uint own)
         }
         subgroup_sync();
         [[unroll]] for (uint f = first / (K / 8); f < min(first + SCORE_WORDS, WORDS) / (K / 8); f++)
-            coopMatLoad(query[f], tile, own + f * (K / 8) - first, SCORE_STEP, gl_CooperativeMatrixLayoutRowMajor);
+            LOAD(query[f], own + f * (K / 8) - first, SCORE_STEP, gl_CooperativeMatrixLayoutRowMajor);
         subgroup_sync();
     }
 }
@@ -104,7 +104,7 @@ void multiply_keys()
         scores[j] = MATRIX_SUM(0.0);
         [[unroll]] for (uint f = 0; f < WIDTH / K; f++) {
             MATRIX_B b;
-            coopMatLoad(b, tile, j * N * STEP + f * (K / 8), STEP, gl_CooperativeMatrixLayoutColumnMajor);
+            LOAD(b, j * N * STEP + f * (K / 8), STEP, gl_CooperativeMatrixLayoutColumnMajor);
             scores[j] = coopMatMulAdd(query[f], b, scores[j]);
         }
     }
@@ -114,10 +114,10 @@ void multiply_values(uint own)
 {
     [[unroll]] for (uint k = 0; k < KEYS / K; k++) {
         MATRIX_A weights;
-        coopMatLoad(weights, tile, own + k * (K / 8), SCORE_STEP, gl_CooperativeMatrixLayoutRowMajor);
+        LOAD(weights, own + k * (K / 8), SCORE_STEP, gl_CooperativeMatrixLayoutRowMajor);
         [[unroll]] for (uint n = 0; n <= OUT; n++) {
             MATRIX_B b;
-            coopMatLoad(b, tile, k * K * STEP + n * (N / 8), STEP, gl_CooperativeMatrixLayoutRowMajor);
+            LOAD(b, k * K * STEP + n * (N / 8), STEP, gl_CooperativeMatrixLayoutRowMajor);
             outputs[n] = coopMatMulAdd(weights, b, outputs[n]);
         }
     }
@@ -128,8 +128,7 @@ void weigh_fixed(uint own)
     [[unroll]] for (uint j = 0; j < KEYS / N; j++) {
         [[unroll]] for (uint e = 0; e < scores[j].length(); e++)
             scores[j][e] = exp(scores[j][e] - push.offset);
-        coopMatStore(coopmat<HALF, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator>(scores[j]), tile, own + j * (N / 8),
-                     SCORE_STEP, gl_CooperativeMatrixLayoutRowMajor);
+        STORE_HALF(scores[j], own + j * (N / 8), SCORE_STEP);
     }
     subgroup_sync();
 }

@@ -16,6 +16,7 @@ layout(push_constant) uniform Push {
     uint rows, cols;  // of out, for one item
     uint depth;       // K; of a convolution the channels
     uint weight_ld;   // elements, a multiple of 32, what is beyond K is 0; of quantised weights words
+    uint first;       // of a convolution: the row of the result that is out's first
 } push;
 
 uint row_count() { return push.items * push.rows; }
@@ -24,7 +25,7 @@ uint row_count() { return push.items * push.rows; }
 // Upper left corner (x, y) of the window of output position `at`.
 ivec2 window_of(uint at)
 {
-    return ivec2(at % OUT_WIDTH * STRIDE, at / OUT_WIDTH * STRIDE) - int(PAD);
+    return ivec2(at % OUT_WIDTH * STRIDE, (at / OUT_WIDTH + push.first) * STRIDE) - int(PAD);
 }
 
 // Offset of the first channel of tap `tap` of a window in the picture that begins at `base`; false when it is padding.
@@ -83,11 +84,9 @@ vec4 load_w4(uint n, uint k)
     return vec4(unpack(words.x, ELEMENT), unpack(words.y, ELEMENT));
 }
 
-void finish(uint row, uint n, float sum)
+// One output that is not stored.
+float finished(uint item, uint r, uint n, float sum)
 {
-    const uint item = row / push.rows, r = row % push.rows;
-    if (item >= push.items || n >= push.cols)
-        return;
     if (!is_absent(push.bias))
         sum += Floats(push.bias).at[n];
     sum = activate(sum, ACTIVATION);
@@ -97,7 +96,14 @@ void finish(uint row, uint n, float sum)
         sum *= Floats(push.gate).at[item * push.gate_item + n];
     if (!is_absent(push.residual))
         sum += Floats(push.residual).at[item * push.residual_item + r * push.residual_ld + n];
-    Floats(push.to).at[item * push.to_item + r * push.to_ld + n] = sum;
+    return sum;
+}
+
+void finish(uint row, uint n, float sum)
+{
+    const uint item = row / push.rows, r = row % push.rows;
+    if (item < push.items && n < push.cols)
+        Floats(push.to).at[item * push.to_item + r * push.to_ld + n] = finished(item, r, n, sum);
 }
 
 // Four neighbours that are not stored; 4 divides N and all strides, and all addresses are multiples of 16.

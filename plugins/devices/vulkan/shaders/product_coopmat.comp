@@ -136,10 +136,10 @@ void multiply(uint row, uint col)
     [[unroll]] for (uint k = 0; k < CHUNK; k += K) {
         MATRIX_A a[FRAGS_M];
         [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
-            coopMatLoad(a[i], tile, (row + i * M) * STEP + k / 8, STEP, gl_CooperativeMatrixLayoutRowMajor);
+            LOAD(a[i], (row + i * M) * STEP + k / 8, STEP, gl_CooperativeMatrixLayoutRowMajor);
         [[unroll]] for (uint j = 0; j < FRAGS_N; j++) {
             MATRIX_B b;
-            coopMatLoad(b, tile, (TILE_M + col + j * N) * STEP + k / 8, STEP, gl_CooperativeMatrixLayoutColumnMajor);
+            LOAD(b, (TILE_M + col + j * N) * STEP + k / 8, STEP, gl_CooperativeMatrixLayoutColumnMajor);
             [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
                 sums[i * FRAGS_N + j] = coopMatMulAdd(a[i], b, sums[i * FRAGS_N + j]);
         }

@@ -37,17 +37,17 @@ vec4 next_a[LOADS], next_w[LOADS];
 
 void load(uint row0, uint col0, uint k0)
 {
-    for (uint i = 0; i < LOADS; i++) {
+    [[unroll]] for (uint i = 0; i < LOADS; i++) {
         const uint at = gl_LocalInvocationIndex + 256 * i, k = k0 + at % 4 * 4;
         const uint row = min(row0 + at / 4, row_count() - 1), n = min(col0 + at / 4, push.cols - 1);
         vec4 a = IS_ALIGNED ? load_a4(row, k)
                             : vec4(load_a(row, k), load_a(row, k + 1), load_a(row, k + 2), load_a(row, k + 3));
-        for (uint j = 0; j < 4; j++)
+        [[unroll]] for (uint j = 0; j < 4; j++)
             a[j] = round_to(a[j], ROUNDED);
         next_a[i] = a;
         vec4 w = load_w4(n, k);
         if (ELEMENT >= ELEMENT_Q8_0)
-            for (uint j = 0; j < 4; j++)
+            [[unroll]] for (uint j = 0; j < 4; j++)
                 w[j] = round_to(w[j], ROUNDED);
         next_w[i] = w;
     }
@@ -55,9 +55,9 @@ void load(uint row0, uint col0, uint k0)
 
 void store()
 {
-    for (uint i = 0; i < LOADS; i++) {
+    [[unroll]] for (uint i = 0; i < LOADS; i++) {
         const uint at = gl_LocalInvocationIndex + 256 * i;
-        for (uint j = 0; j < 4; j++) {
+        [[unroll]] for (uint j = 0; j < 4; j++) {
             tile_a[at % 4 * 4 + j][at / 16][at / 4 % 4] = next_a[i][j];
             tile_w[at % 4 * 4 + j][at / 16][at / 4 % 4] = next_w[i][j];
         }
