@@ -257,10 +257,12 @@ static wn_status time_part(struct sampler_bench *b, uint32_t part, struct measur
     return WN_OK;
 }
 
+/* Weights of f16 are as large as those of bf16. */
 static const struct workload_type *type_of(const char *dtype)
 {
     const struct workload_type *t = workload_types;
-    while (t->name && strcmp(t->name, dtype) != 0)
+    const char *name = strcmp(dtype, "f16") == 0 ? "bf16" : dtype;
+    while (t->name && strcmp(t->name, name) != 0)
         t++;
     return t->name ? t : &workload_types[0];
 }

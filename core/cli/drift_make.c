@@ -1,54 +1,19 @@
-/* drift_make.c - see drift_make.h.
+/* drift_make.c - see drift_make.h: the sides, and their candidates in batches as large as in a run.
  *
  * A noise that the search made is sought once, on the first side; the second gets the same bits. What the first side
  * cannot make (a search that looks at latents itself may go another way on another device) is left out and counted; on
  * the second side nothing may fail. */
-#include "cli/drift_make.h"
+#include "cli/drift_maker.h"
 
+#include "base/clock.h"
 #include "base/image_file.h"
-#include "base/log.h"
 #include "cli/terminal.h"
-#include "engine/replay.h"
-#include "engine/spill.h"
-
-#include <winnow/device.h>
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 32, MAX_DEVICES = 16, KEY_SIZE = 72 };
-
-struct maker {
-    const struct drift_plan *plan;
-    struct drift *drift;
-    int side;
-    struct instances *instances;
-    struct ledger *ledger;
-    struct replay_prompt kept;
-    char model_key[KEY_SIZE];
-    struct spill *spill;
-    uint64_t *place;  // [pair_count]: in the spill; UINT64_MAX: left out
-    uint64_t values;  /* of a latent; 0: not known yet */
-    float *floats;    // [2][values]: noise and latent of side A
-    uint8_t *rgb;     /* of side A */
-    wn_image *images; // [pair_count]: of the chunk that is scored next
-    uint32_t *asked;  // [asked_count]: verifiers, the guide first
-    uint32_t *column; // [asked_count]: the first of their metrics
-    uint32_t asked_count;
-    double worst; /* the largest square so far */
-};
-
-static const struct recalled *at(const struct maker *m, uint64_t i)
-{
-    return &m->plan->recall->all[i];
-}
-
-static uint64_t image_bytes(const struct maker *m)
-{
-    const wn_canvas *canvas = &m->plan->spec->canvas;
-    return (uint64_t)canvas->width_px * canvas->height_px * 3;
-}
+enum { CHUNK = 32, MAX_DEVICES = 16 };
 
 /* ---- ground ---------------------------------------------------------------------------------------------------- */
 
@@ -70,7 +35,7 @@ static wn_status which_instances(const struct maker *m, uint32_t *which, wn_erro
     *which = INSTANCES_SAMPLER | INSTANCES_VERIFIERS;
     for (uint64_t i = 0; i < m->plan->recall->count && m->side == 0; i++) {
         bool needs_search;
-        WN_TRY(replay_needs_search(&at(m, i)->candidate, &needs_search, err));
+        WN_TRY(replay_needs_search(&drift_pair_at(m, i)->candidate, &needs_search, err));
         if (needs_search)
             *which |= INSTANCES_SEARCH;
     }
@@ -89,280 +54,137 @@ static wn_status name_machines(struct maker *m, wn_error *err)
     return text ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for the names of devices");
 }
 
-/* ---- verifiers ------------------------------------------------------------------------------------------------- */
-
-static const wn_verifier *verifier_of(const struct maker *m, uint32_t asked)
+/* As many at once as a run of this side would make. */
+static wn_status find_batch(struct maker *m, wn_error *err)
 {
-    return &m->instances->verifiers[m->asked[asked]].verifier;
-}
-
-static wn_status add_metrics(struct maker *m, uint32_t v, wn_error *err)
-{
-    struct drift *d = m->drift;
-    const struct spec_use *use = &m->plan->side[m->side]->verifiers[v];
-    const wn_verifier *verifier = &m->instances->verifiers[v].verifier;
-    if (verifier->flags & WN_VERIFIER_NEEDS_PREVIEW) {
-        d->silent[d->silent_count++] = arena_printf(
-            m->plan->arena, "%s, which looks at previews of the sampling; they are not made again", use->name);
-        return d->silent[d->silent_count - 1] ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a name");
-    }
-    m->asked[m->asked_count] = v;
-    m->column[m->asked_count++] = (uint32_t)d->metric_count;
-    for (uint64_t i = 0; i < verifier->metric_count; i++) {
-        struct data_metric *metric = &d->metrics[d->metric_count++];
-        metric->verifier = use->name;
-        metric->name = arena_string(m->plan->arena, verifier->metrics[i].name);
-        metric->title = arena_printf(m->plan->arena, "%s.%s", use->name, verifier->metrics[i].name);
-        metric->role = v == m->plan->spec->guide ? DATA_GUIDE : DATA_JUDGE;
-        metric->higher_is_better = (verifier->metrics[i].flags & WN_METRIC_HIGHER_IS_BETTER) != 0;
-        if (!metric->name || !metric->title)
-            return wn_fail(err, WN_E_MEMORY, "no memory for the names of metrics");
-    }
+    const struct spec *spec = m->plan->side[m->side];
+    const wn_sampler *sampler = spec->sampler.plugin->vtable;
+    wn_sampler_info info = { .struct_size = sizeof info };
+    WN_TRY(sampler->describe(m->instances->sampler.self, &info, err));
+    m->batch = spec->engine.batch < info.max_batch ? spec->engine.batch : (uint32_t)info.max_batch;
     return WN_OK;
 }
 
-static bool is_judge(const struct spec *s, uint32_t v)
+/* ---- a batch --------------------------------------------------------------------------------------------------- */
+
+/* Candidates of one prompt, made at once. */
+struct batch {
+    uint64_t count;
+    uint64_t *pair;               // [count]
+    float **noise;                // [count], on the second side
+    struct replay *replay;        // [count]
+    struct replay_result *result; // [count]
+    wn_error *error;              // [count]
+};
+
+static bool batch_begin(struct batch *b, uint64_t most)
 {
-    for (uint32_t i = 0; i < s->judge_count; i++)
-        if (s->judges[i] == v)
-            return true;
-    return false;
+    *b = (struct batch){ 0,
+                         calloc(most, sizeof *b->pair),
+                         calloc(most, sizeof(float *)),
+                         calloc(most, sizeof *b->replay),
+                         calloc(most, sizeof *b->result),
+                         calloc(most, sizeof *b->error) };
+    return b->pair && b->noise && b->replay && b->result && b->error;
 }
 
-/* The guide and the judges, as the first side has them. */
-static wn_status list_metrics(struct maker *m, wn_error *err)
+static void batch_end(struct batch *b)
 {
-    const struct spec *spec = m->plan->side[0];
-    struct drift *d = m->drift;
-    uint64_t most = 0;
-    for (uint32_t v = 0; v < spec->verifier_count; v++)
-        most += m->instances->verifiers[v].verifier.metric_count;
-    d->metrics = arena_array(m->plan->arena, most + 1, sizeof *d->metrics);
-    d->silent = arena_array(m->plan->arena, spec->verifier_count + 1, sizeof *d->silent);
-    m->asked = arena_array(m->plan->arena, spec->verifier_count + 1, sizeof *m->asked);
-    m->column = arena_array(m->plan->arena, spec->verifier_count + 1, sizeof *m->column);
-    if (!d->metrics || !d->silent || !m->asked || !m->column)
-        return wn_fail(err, WN_E_MEMORY, "no memory for the metrics of %u verifiers", spec->verifier_count);
-    WN_TRY(add_metrics(m, spec->guide, err));
-    for (uint32_t v = 0; v < spec->verifier_count; v++)
-        if (v != spec->guide && is_judge(spec, v))
-            WN_TRY(add_metrics(m, v, err));
-    for (uint64_t i = 0; i < d->pair_count; i++)
-        for (int side = 0; side < 2; side++) {
-            d->pairs[i].scores[side] = arena_array(m->plan->arena, d->metric_count + 1, sizeof(double));
-            if (!d->pairs[i].scores[side])
-                return wn_fail(err, WN_E_MEMORY, "no memory for scores of %llu pairs",
-                               (unsigned long long)d->pair_count);
-        }
-    return WN_OK;
-}
-
-static void take_scores(struct maker *m, uint32_t asked, uint64_t count, const uint64_t *pairs, const double *scores)
-{
-    const uint64_t metrics = verifier_of(m, asked)->metric_count;
-    for (uint64_t i = 0; i < count; i++)
-        memcpy(m->drift->pairs[pairs[i]].scores[m->side] + m->column[asked], scores + i * metrics,
-               metrics * sizeof *scores);
-}
-
-static wn_status ask(struct maker *m, uint32_t asked, uint64_t count, const uint64_t *pairs, wn_error *err)
-{
-    const wn_verifier *verifier = verifier_of(m, asked);
-    const wn_prompt **prompts = calloc(count, sizeof(wn_prompt *));
-    double *scores = calloc(count * verifier->metric_count, sizeof *scores);
-    wn_status status = prompts && scores
-                           ? WN_OK
-                           : wn_fail(err, WN_E_MEMORY, "no memory to score %llu pictures", (unsigned long long)count);
-    for (uint64_t i = 0; i < count && status == WN_OK; i++)
-        prompts[i] = &m->plan->side[m->side]->prompts[at(m, pairs[i])->candidate.trial];
-    for (uint64_t i = 0; i < count * verifier->metric_count && status == WN_OK; i++)
-        scores[i] = (double)NAN;
-    const wn_score_request request = {
-        .struct_size = sizeof request, .count = count, .prompts = prompts, .images = m->images, .scores = scores
-    };
-    if (status == WN_OK)
-        status = verifier->score(m->instances->verifiers[m->asked[asked]].self, &request, err);
-    if (status == WN_OK)
-        take_scores(m, asked, count, pairs, scores);
-    free(prompts);
-    free(scores);
-    return status;
-}
-
-/* m->images are those of the pairs, all of one prompt. */
-static wn_status score(struct maker *m, uint64_t count, const uint64_t *pairs, wn_error *err)
-{
-    wn_image *const images = m->images;
-    wn_status status = WN_OK;
-    for (uint32_t v = 0; v < m->asked_count && status == WN_OK; v++) {
-        const wn_verifier *verifier = verifier_of(m, v);
-        const uint64_t most =
-            verifier->max_batch && !(verifier->flags & WN_VERIFIER_COMPARATIVE) ? verifier->max_batch : count;
-        for (uint64_t first = 0; first < count && status == WN_OK; first += most) {
-            m->images = images + first;
-            status = ask(m, v, count - first < most ? count - first : most, pairs + first, err);
-        }
+    for (uint64_t i = 0; i < b->count; i++) {
+        free(b->noise[i]);
+        replay_result_finish(&b->result[i]);
     }
-    m->images = images;
-    for (uint64_t i = 0; i < count; i++)
-        image_free(&images[i]);
-    return status;
+    free(b->pair);
+    free(b->noise);
+    free(b->replay);
+    free(b->result);
+    free(b->error);
 }
 
-/* ---- one candidate --------------------------------------------------------------------------------------------- */
-
-static wn_status make_room(struct maker *m, uint64_t values, wn_error *err)
+static wn_status add_to(struct batch *b, struct maker *m, uint64_t pair, wn_error *err)
 {
-    if (m->spill)
-        return WN_OK;
-    m->values = values;
-    m->floats = calloc(values, 2 * sizeof *m->floats);
-    m->rgb = malloc(image_bytes(m));
-    if (!m->floats || !m->rgb)
-        return wn_fail(err, WN_E_MEMORY, "no memory for a latent of %llu values", (unsigned long long)values);
-    return spill_create(m->plan->directory, 2 * values * sizeof *m->floats + image_bytes(m), &m->spill, err);
-}
-
-static wn_status set_aside(struct maker *m, uint64_t pair, const struct replay_result *made, wn_error *err)
-{
-    WN_TRY(make_room(m, made->values, err));
-    memcpy(m->floats, made->noise, m->values * sizeof *m->floats);
-    memcpy(m->floats + m->values, made->latent, m->values * sizeof *m->floats);
-    memcpy(m->rgb, made->image.rgb, image_bytes(m));
-    const struct spill_part parts[] = { { m->floats, 2 * m->values * sizeof *m->floats }, { m->rgb, image_bytes(m) } };
-    return spill_put(m->spill, 2, parts, &m->place[pair], err);
-}
-
-static wn_status fetch(const struct maker *m, uint64_t pair, wn_error *err)
-{
-    const struct spill_part parts[] = { { m->floats, 2 * m->values * sizeof *m->floats }, { m->rgb, image_bytes(m) } };
-    return spill_get(m->spill, m->place[pair], 2, parts, err);
-}
-
-static void compare_latents(const struct maker *m, struct drift_pair *p, const float *b)
-{
-    const float *a = m->floats + m->values;
-    double size = 0, difference = 0;
-    for (uint64_t i = 0; i < m->values; i++) {
-        const double d = (double)b[i] - (double)a[i];
-        size += (double)a[i] * (double)a[i];
-        difference += d * d;
-        p->latent_most = fabs(d) > p->latent_most ? fabs(d) : p->latent_most;
-    }
-    p->latent_share = difference > 0 ? sqrt(difference / size) : 0;
-}
-
-static void compare_pixels(const struct maker *m, struct drift_pair *p, const uint8_t *b)
-{
-    const uint64_t bytes = image_bytes(m);
-    uint64_t squares = 0;
-    int most = 0;
-    for (uint64_t i = 0; i < bytes; i++) {
-        const int d = abs(b[i] - m->rgb[i]);
-        squares += (uint64_t)(d * d);
-        most = d > most ? d : most;
-    }
-    p->square = (double)squares / (double)bytes;
-    p->pixel_most = most;
-}
-
-static wn_status keep_worst(struct maker *m, uint64_t pair, const uint8_t *b, wn_error *err)
-{
-    struct drift *d = m->drift;
-    const wn_canvas *canvas = &m->plan->spec->canvas;
-    const uint8_t *const from[2] = { m->rgb, b };
-    if (d->worst_side[0].rgb && !(d->pairs[pair].square > m->worst))
-        return WN_OK;
-    m->worst = d->pairs[pair].square;
-    d->worst = pair;
-    for (int side = 0; side < 2; side++) {
-        uint8_t *rgb = malloc(image_bytes(m));
-        if (!rgb)
-            return wn_fail(err, WN_E_MEMORY, "no memory for a picture");
-        memcpy(rgb, from[side], image_bytes(m));
-        image_free(&d->worst_side[side]);
-        d->worst_side[side] = (wn_image){ canvas->width_px, canvas->height_px, rgb };
-    }
-    return WN_OK;
-}
-
-/* A difference from what is not a number would read as none. */
-static wn_status check_latent(const struct maker *m, uint64_t pair, const struct replay_result *made, wn_error *err)
-{
-    for (uint64_t i = 0; i < made->values; i++)
-        if (!isfinite(made->latent[i]))
-            return wn_fail(err, WN_E_INTERNAL,
-                           "candidate %s on side %c (%s): value %llu of its latent is %g; a dtype of more range is "
-                           "needed there, bf16 or f32",
-                           at(m, pair)->candidate.id, 'A' + m->side, m->drift->side[m->side].name,
-                           (unsigned long long)i, (double)made->latent[i]);
-    return WN_OK;
-}
-
-static wn_status take(struct maker *m, uint64_t pair, const struct replay_result *made, wn_error *err)
-{
-    struct drift_pair *p = &m->drift->pairs[pair];
-    WN_TRY(check_latent(m, pair, made, err));
-    if (m->side == 0)
-        return set_aside(m, pair, made, err);
-    compare_latents(m, p, made->latent);
-    compare_pixels(m, p, made->image.rgb);
-    return keep_worst(m, pair, made->image.rgb, err);
-}
-
-/* Into *image, which the caller ends; left out when its rgb is NULL. */
-static wn_status make(struct maker *m, uint64_t pair, wn_image *image, wn_error *err)
-{
-    struct replay_result made = { 0 };
-    *image = (wn_image){ 0 };
+    const uint64_t i = b->count;
     if (m->side == 1 && m->place[pair] == UINT64_MAX)
         return WN_OK;
     if (m->side == 1)
-        WN_TRY(fetch(m, pair, err));
-    const struct replay r = { .spec = m->plan->side[m->side],
-                              .instances = m->instances,
-                              .process = &m->plan->c->process,
-                              .ledger = m->ledger,
-                              .candidate = &at(m, pair)->candidate,
-                              .spent = m->plan->spent,
-                              .kept = &m->kept,
-                              .model_key = m->model_key,
-                              .noise = m->side == 1 ? m->floats : NULL };
-    wn_status status = replay_run(&r, &made, err);
-    if (m->side == 0 && (status == WN_E_MISSING || status == WN_E_ARG)) {
-        if (m->drift->left_out++ == 0)
-            m->drift->why = arena_string(m->plan->arena, err->message);
-        return m->drift->why ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a message");
-    }
-    if (status == WN_OK)
-        status = take(m, pair, &made, err);
-    if (status == WN_OK) {
-        *image = made.image;
-        made.image = (wn_image){ 0 };
-    }
-    replay_result_finish(&made);
+        WN_TRY(drift_noise(m, pair, &b->noise[i], err));
+    b->pair[i] = pair;
+    b->replay[i] = (struct replay){ .spec = m->plan->side[m->side],
+                                    .instances = m->instances,
+                                    .process = &m->plan->c->process,
+                                    .ledger = m->ledger,
+                                    .candidate = &drift_pair_at(m, pair)->candidate,
+                                    .spent = m->plan->spent,
+                                    .kept = &m->kept,
+                                    .model_key = m->model_key,
+                                    .noise = b->noise[i] };
+    b->count++;
+    return WN_OK;
+}
+
+static wn_status leave_out(struct maker *m, const char *why, wn_error *err)
+{
+    if (m->drift->left_out++ == 0)
+        m->drift->why = arena_string(m->plan->arena, why);
+    return m->drift->why ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a message");
+}
+
+/* What the first side cannot make is left out. */
+static wn_status take_one(struct maker *m, struct batch *b, uint64_t i, uint64_t *pairs, uint64_t *count, wn_error *err)
+{
+    const wn_error *why = &b->error[i];
+    if (m->side == 0 && (why->code == WN_E_MISSING || why->code == WN_E_ARG))
+        return leave_out(m, why->message, err);
+    if (why->code != WN_OK)
+        return (*err = *why).code;
+    if (b->result[i].image.width_px != m->plan->spec->canvas.width_px)
+        return leave_out(m, "a draft on a smaller canvas has no pixels to compare", err);
+    WN_TRY(drift_take(m, b->pair[i], &b->result[i], err));
+    m->images[*count] = b->result[i].image;
+    b->result[i].image = (wn_image){ 0 };
+    pairs[(*count)++] = b->pair[i];
+    return WN_OK;
+}
+
+/* Adds the pictures of pairs [first, end) to m->images, and who they are to pairs[*count ...]. */
+static wn_status make_batch(struct maker *m, uint64_t first, uint64_t end, uint64_t *pairs, uint64_t *count,
+                            wn_error *err)
+{
+    struct batch b;
+    wn_status status = batch_begin(&b, end - first) ? WN_OK : wn_fail(err, WN_E_MEMORY, "no memory for a batch");
+    for (uint64_t i = first; i < end && status == WN_OK; i++)
+        status = add_to(&b, m, i, err);
+    if (status == WN_OK && b.count)
+        replay_run_all(b.count, b.replay, b.result, b.error);
+    for (uint64_t i = 0; i < b.count && status == WN_OK; i++)
+        status = take_one(m, &b, i, pairs, count, err);
+    batch_end(&b);
     return status;
 }
 
 /* ---- one side -------------------------------------------------------------------------------------------------- */
 
+/* Its speed, and how long the rest of the side will take. */
 static void show(const struct maker *m, uint64_t done)
 {
-    char line[200];
-    snprintf(line, sizeof line, "%c %.100s: %llu of %llu candidates", 'A' + m->side, m->drift->side[m->side].name,
-             (unsigned long long)done, (unsigned long long)m->drift->pair_count);
+    char line[240];
+    const double seconds = clock_seconds() - m->started, rate = seconds > 0 ? (double)done / seconds : 0;
+    const int used =
+        snprintf(line, sizeof line, "%c %.100s: %llu of %llu candidates", 'A' + m->side, m->drift->side[m->side].name,
+                 (unsigned long long)done, (unsigned long long)m->drift->pair_count);
+    if (rate > 0)
+        snprintf(line + used, sizeof line - (size_t)used, ", %.2g a second, %.0f s to go", rate,
+                 (double)(m->drift->pair_count - done) / rate);
     terminal_progress(line);
 }
 
 /* Where a chunk that begins here ends: at its prompt's end where somebody compares sets. */
 static uint64_t end_of_chunk(const struct maker *m, uint64_t first)
 {
-    uint64_t most = CHUNK, end = first;
-    for (uint32_t v = 0; v < m->asked_count; v++)
-        if (verifier_of(m, v)->flags & WN_VERIFIER_COMPARATIVE)
-            most = UINT64_MAX;
+    const uint64_t most = drift_compares_sets(m) ? UINT64_MAX : CHUNK > m->batch ? CHUNK : m->batch;
+    uint64_t end = first;
     while (end < m->drift->pair_count && end - first < most &&
-           at(m, end)->candidate.trial == at(m, first)->candidate.trial)
+           drift_pair_at(m, end)->candidate.trial == drift_pair_at(m, first)->candidate.trial)
         end++;
     return end;
 }
@@ -371,14 +193,12 @@ static wn_status make_chunk(struct maker *m, uint64_t first, uint64_t end, uint6
 {
     uint64_t count = 0;
     wn_status status = WN_OK;
-    for (uint64_t i = first; i < end && status == WN_OK; i++) {
+    for (uint64_t i = first; i < end && status == WN_OK; i += m->batch) {
         show(m, i);
-        status = make(m, i, &m->images[count], err);
-        pairs[count] = i;
-        count += m->images[count].rgb != NULL;
+        status = make_batch(m, i, end - i < m->batch ? end : i + m->batch, pairs, &count, err);
     }
     if (status == WN_OK && count)
-        return score(m, count, pairs, err);
+        return drift_score(m, count, pairs, err);
     for (uint64_t i = 0; i < count; i++)
         image_free(&m->images[i]);
     return status;
@@ -400,11 +220,14 @@ static wn_status make_side(struct maker *m, int side, wn_error *err)
 {
     uint32_t which;
     m->side = side;
+    m->started = clock_seconds();
     WN_TRY(which_instances(m, &which, err));
     WN_TRY(instances_create(m->plan->side[side], &m->plan->c->process, which, &m->instances, err));
     wn_status status = name_machines(m, err);
+    if (status == WN_OK)
+        status = find_batch(m, err);
     if (status == WN_OK && side == 0)
-        status = list_metrics(m, err);
+        status = drift_list_metrics(m, err);
     if (status == WN_OK)
         status = make_candidates(m, err);
     if (status == WN_OK && side == 0 && m->drift->left_out == m->drift->pair_count)
@@ -429,7 +252,7 @@ static wn_status list_pairs(struct maker *m, wn_error *err)
     if (!d->pairs || !d->prompts || !m->place || !m->images)
         return wn_fail(err, WN_E_MEMORY, "no memory for %llu candidates", (unsigned long long)d->pair_count);
     for (uint64_t i = 0; i < d->pair_count; i++) {
-        d->pairs[i].id = at(m, i)->candidate.id;
+        d->pairs[i].id = drift_pair_at(m, i)->candidate.id;
         m->place[i] = UINT64_MAX;
     }
     return WN_OK;
@@ -443,7 +266,7 @@ static void gather(struct maker *m)
     for (uint64_t i = 0; i < d->pair_count; i++) {
         if (m->place[i] == UINT64_MAX)
             continue;
-        const wn_prompt *prompt = &at(m, i)->prompt;
+        const wn_prompt *prompt = &drift_pair_at(m, i)->prompt;
         if (!d->prompt_count || strcmp(d->prompts[d->prompt_count - 1].id, prompt->id) != 0)
             d->prompts[d->prompt_count++] = (struct drift_prompt){ prompt->id, prompt->text, count, 0 };
         d->prompts[d->prompt_count - 1].count++;

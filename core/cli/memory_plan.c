@@ -1,5 +1,5 @@
-/* memory_plan.c - see memory_plan.h. Weights by the type in which they are kept; activations as the toolkit's planner
- * places them; both from the graphs that the sampler runs. */
+/* memory_plan.c - see memory_plan.h. Weights by the type in which they are kept; activations as the spec's device
+ * stores them where it is here, else as float32; both from the graphs that the sampler runs. */
 #include "cli/memory_plan.h"
 
 #include "spec/bounds.h"
@@ -86,6 +86,8 @@ int memory_plan_make(struct cli *c, const struct spec *spec, struct memory_plan 
         return code;
     plan->model = synthetic ? synthetic : text_option(&spec->sampler, "model");
     plan->dtype = text_option(&spec->sampler, "dtype");
+    if (!cli_process(c, 1)) /* the device may be asked */
+        return EXIT_FAILED;
     open_all(c, spec, synthetic, plan, &plan->why);
     return EXIT_FINE;
 }

@@ -104,6 +104,8 @@ void engine_fail(struct engine *e, const wn_error *err);
 /* What a sampler or verifier returned, as its candidates are told it. A failed device is no candidate's fault: nothing
  * is recorded of those at work, the run ends with WN_E_DEVICE and can be resumed; they are told WN_E_CANCELLED. [any] */
 wn_status engine_blame(struct engine *e, wn_status status, const wn_error *err);
+/* The same of a sampler: what it cannot do for one candidate it can do for none, so WN_E_UNSUPPORTED ends the run. */
+wn_status engine_blame_sampler(struct engine *e, wn_status status, const wn_error *err);
 /* One line for the ledger's events and the log. [any] */
 WN_PRINTF(3, 4) void engine_event(struct engine *e, const char *kind, const char *format, ...);
 

@@ -74,6 +74,14 @@ wn_status engine_blame(struct engine *e, wn_status status, const wn_error *err)
     return WN_E_CANCELLED;
 }
 
+wn_status engine_blame_sampler(struct engine *e, wn_status status, const wn_error *err)
+{
+    if (status != WN_E_UNSUPPORTED)
+        return engine_blame(e, status, err);
+    engine_fail(e, err);
+    return WN_E_CANCELLED;
+}
+
 void engine_event(struct engine *e, const char *kind, const char *format, ...)
 {
     char text[1500];
@@ -145,7 +153,7 @@ static bool is_stopping(void *arg)
 
 static wn_status blame(void *arg, wn_status status, const wn_error *err)
 {
-    return engine_blame(arg, status, err);
+    return engine_blame_sampler(arg, status, err);
 }
 
 static wn_status start_workers(struct engine *e, wn_error *err)

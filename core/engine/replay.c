@@ -22,14 +22,29 @@ struct made {
     wn_sampler_info info;
     struct ground *ground; /* the canvas that it is on */
     struct solver solver;  /* the ground's, with the start */
-    float *start; /* of the spec's picture, or NULL */
+    float *start;          /* of the spec's picture, or NULL */
     struct noise_source source;
     struct lineage lineage;
     struct walk walk;
-    struct velocities velocities;
     float *v; /* as the sampler gives it; the walk keeps a copy where it needs one */
     float *z; /* scratch */
+    float at; /* the sigma of the velocity that is wanted */
     struct replay_result *result;
+    bool is_done;
+    wn_status status; /* the first that failed, and why */
+    wn_error *err;
+};
+
+/* Candidates of one prompt; those of one canvas are made at once. */
+struct together {
+    uint64_t count;
+    uint64_t shrink;         /* of the canvas at hand */
+    struct made *made;       // [count]
+    struct made **wanting;   // [count]: of the round at hand
+    struct walk **walks;     // [count]: theirs
+    wn_velocity_item *items; // [count]
+    struct velocities *velocities;
+    wn_cond *cond;
 };
 
 static const char *id_of(const struct made *m)
@@ -98,7 +113,6 @@ static wn_status make_ground(struct made *m, wn_error *err)
     if (!m->walk.x || !m->walk.v || !m->v || !m->z)
         return no_memory(m, err);
     WN_TRY(start_latent(spec, m->self, m->solver.values, &m->start, err));
-    WN_TRY(velocities_open(m->sampler, m->self, 1, &m->velocities, err));
     m->solver.start = m->start;
     return WN_OK;
 }
@@ -181,27 +195,49 @@ static wn_status name_error(const struct made *m, const char *what, wn_error *er
     return wn_fail(err, inner.code, "%s: %s: %.900s", m->r->spec->sampler.plugin->name, what, inner.message);
 }
 
-static wn_status ask(struct made *m, const wn_cond *cond, float sigma, wn_error *err)
+static wn_status ask(const struct together *t, uint64_t first, uint64_t count, wn_error *err)
 {
-    const wn_velocity_item item = { .x = m->walk.x, .v = m->v, .cond = cond, .sigma = sigma };
+    const struct made *m = t->wanting[first];
     if (atomic_load(&m->r->process->cancelled))
         return wn_fail(err, WN_E_CANCELLED, "interrupted at point %u of %u; nothing was written", m->walk.point,
                        m->solver.steps);
-    const wn_status status = velocities_ask(&m->velocities, &m->ground->spec.canvas, 1, &item,
-                                            (struct walk *[]){ &m->walk }, NULL, err);
+    const wn_status status = velocities_ask(t->velocities, &m->ground->spec.canvas, (uint32_t)count, t->items + first,
+                                            t->walks + first, NULL, err);
     return status == WN_OK || status == WN_E_CANCELLED ? status : name_error(m, "velocity", err);
 }
 
-static wn_status carry(struct made *m, const wn_cond *cond, wn_error *err)
+static bool is_at_hand(const struct together *t, const struct made *m)
 {
-    const bool want_velocity = !m->r->candidate->finished;
-    float sigma;
-    while (solver_wants(&m->solver, &m->source, &m->walk, want_velocity, m->z, &sigma)) {
-        WN_TRY(ask(m, cond, sigma, err));
+    return m->status == WN_OK && m->lineage.shrink == t->shrink;
+}
+
+static uint64_t list_wanting(struct together *t)
+{
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < t->count; i++) {
+        struct made *m = &t->made[i];
+        const bool want_velocity = !m->r->candidate->finished;
+        if (!is_at_hand(t, m) || !solver_wants(&m->solver, &m->source, &m->walk, want_velocity, m->z, &m->at))
+            continue;
+        t->items[n] = (wn_velocity_item){ .x = m->walk.x, .v = m->v, .cond = t->cond, .sigma = m->at };
+        t->walks[n] = &m->walk;
+        t->wanting[n++] = m;
+    }
+    return n;
+}
+
+/* After a failed call they are tried one by one, so that only those at fault fail. */
+static void advance(const struct together *t, uint64_t count)
+{
+    wn_error err = { 0 };
+    const bool is_done = count > 1 && ask(t, 0, count, &err) == WN_OK;
+    for (uint64_t i = 0; i < count; i++) {
+        struct made *m = t->wanting[i];
+        if (!is_done && (m->status = ask(t, i, 1, m->err)) != WN_OK)
+            continue;
         solver_take(&m->solver, &m->source, &m->walk, m->v, m->z);
         m->result->nfe += m->info.evals_per_velocity;
     }
-    return WN_OK;
 }
 
 void replay_forget(const struct replay *r)
@@ -212,7 +248,7 @@ void replay_forget(const struct replay *r)
         *r->kept = (struct replay_prompt){ 0 };
 }
 
-static wn_status encode(struct made *m, wn_cond **cond, wn_error *err)
+static wn_status encode(const struct made *m, wn_cond **cond, wn_error *err)
 {
     struct replay_prompt *kept = m->r->kept;
     if (kept && kept->prompt == m->prompt && kept->shrink == m->lineage.shrink && kept->cond) {
@@ -228,21 +264,25 @@ static wn_status encode(struct made *m, wn_cond **cond, wn_error *err)
     return WN_OK;
 }
 
-static wn_status walk(struct made *m, wn_error *err)
+/* What fails there fails for all. */
+static void encode_for_all(struct together *t, const struct made *first)
 {
-    wn_cond *cond;
-    WN_TRY(encode(m, &cond, err));
-    const wn_status status = carry(m, cond, err);
-    if (!m->r->kept)
-        m->sampler->cond_free(m->self, cond);
-    return status;
+    wn_error err = { 0 };
+    const wn_status status = encode(first, &t->cond, &err);
+    for (uint64_t i = 0; i < t->count && status != WN_OK; i++)
+        if (is_at_hand(t, &t->made[i])) {
+            t->made[i].status = status;
+            *t->made[i].err = err;
+        }
 }
+
+/* ---- pictures -------------------------------------------------------------------------------------------------- */
 
 static wn_status decode(struct made *m, wn_error *err)
 {
     const wn_canvas *canvas = &m->ground->spec.canvas;
-    const bool is_finished = m->r->candidate->finished;
     const bool has_preview = (m->info.flags & WN_SAMPLER_PREVIEW) != 0;
+    const int32_t quality = m->r->candidate->finished || !has_preview ? WN_QUALITY_FULL : WN_QUALITY_PREVIEW;
     uint8_t *rgb = malloc((size_t)canvas->width_px * canvas->height_px * 3);
     const float *x0 = m->z;
     if (!rgb)
@@ -250,49 +290,111 @@ static wn_status decode(struct made *m, wn_error *err)
     m->result->image = (wn_image){ canvas->width_px, canvas->height_px, rgb };
     solver_x0(&m->solver, &m->walk, m->z);
     m->result->values = m->solver.values;
-    const int32_t quality = is_finished || !has_preview ? WN_QUALITY_FULL : WN_QUALITY_PREVIEW;
     return m->sampler->decode(m->self, canvas, 1, &x0, quality, &rgb, err) == WN_OK ? WN_OK
                                                                                     : name_error(m, "decoding", err);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------- */
 
-static wn_status make(struct made *m, wn_error *err)
+static wn_status begin(struct made *m, wn_error *err)
 {
     WN_TRY(make_ground(m, err));
     WN_TRY(take_moves(m, err));
     WN_TRY(check_identity(m, err));
     WN_TRY(find_noise(m, err));
     solver_begin(&m->solver, m->result->noise, m->walk.x);
-    WN_TRY(walk(m, err));
-    return decode(m, err);
+    return WN_OK;
+}
+
+static void end(struct made *m)
+{
+    m->err->code = m->status;
+    if (m->status == WN_OK) {
+        m->result->latent = m->z;
+        m->z = NULL;
+    } else {
+        replay_result_finish(m->result);
+    }
+    walk_finish(&m->walk);
+    lineage_finish(&m->lineage);
+    ground_free(m->ground);
+    free(m->start);
+    free(m->v);
+    free(m->z);
+}
+
+/* All that lie on the canvas of the first. */
+static void run_canvas(struct together *t, const struct made *first)
+{
+    t->shrink = first->lineage.shrink;
+    encode_for_all(t, first);
+    for (uint64_t n; (n = list_wanting(t)) > 0;)
+        advance(t, n);
+    for (uint64_t i = 0; i < t->count; i++) {
+        struct made *m = &t->made[i];
+        if (is_at_hand(t, m)) {
+            m->status = decode(m, m->err);
+            m->is_done = true;
+        }
+    }
+    if (t->cond && !first->r->kept)
+        first->sampler->cond_free(first->self, t->cond);
+    t->cond = NULL;
+}
+
+static void run(struct together *t)
+{
+    const struct made *any = t->made;
+    wn_error no_room = { 0 };
+    struct velocities velocities;
+    const wn_status room = velocities_open(any->sampler, any->self, (uint32_t)t->count, &velocities, &no_room);
+    t->velocities = &velocities;
+    for (uint64_t i = 0; i < t->count; i++) {
+        struct made *m = &t->made[i];
+        *m->err = no_room;
+        m->status = room == WN_OK ? begin(m, m->err) : room;
+    }
+    for (uint64_t i = 0; i < t->count; i++)
+        if (t->made[i].status == WN_OK && !t->made[i].is_done)
+            run_canvas(t, &t->made[i]);
+    for (uint64_t i = 0; i < t->count; i++)
+        end(&t->made[i]);
+    velocities_close(&velocities);
+}
+
+void replay_run_all(uint64_t count, const struct replay *r, struct replay_result *results, wn_error *errors)
+{
+    struct together t = { .count = count,
+                          .made = calloc(count, sizeof *t.made),
+                          .wanting = calloc(count, sizeof(struct made *)),
+                          .walks = calloc(count, sizeof(struct walk *)),
+                          .items = calloc(count, sizeof *t.items) };
+    const bool has_memory = t.made && t.wanting && t.walks && t.items;
+    for (uint64_t i = 0; i < count; i++) {
+        results[i] = (struct replay_result){ 0 };
+        errors[i] = (wn_error){ 0 };
+        if (has_memory)
+            t.made[i] = (struct made){ .r = &r[i],
+                                       .sampler = r[i].spec->sampler.plugin->vtable,
+                                       .self = r[i].instances->sampler.self,
+                                       .prompt = &r[i].spec->prompts[r[i].candidate->trial],
+                                       .result = &results[i],
+                                       .err = &errors[i] };
+        else
+            wn_fail(&errors[i], WN_E_MEMORY, "no memory to make %llu candidates", (unsigned long long)count);
+    }
+    if (has_memory)
+        run(&t);
+    free(t.made);
+    free(t.wanting);
+    free(t.walks);
+    free(t.items);
 }
 
 wn_status replay_run(const struct replay *r, struct replay_result *result, wn_error *err)
 {
-    struct made m = {
-        .r = r,
-        .sampler = r->spec->sampler.plugin->vtable,
-        .self = r->instances->sampler.self,
-        .prompt = &r->spec->prompts[r->candidate->trial],
-        .result = result,
-    };
-    *result = (struct replay_result){ 0 };
-    const wn_status status = make(&m, err);
-    if (status == WN_OK) {
-        result->latent = m.z;
-        m.z = NULL;
-    } else {
-        replay_result_finish(result);
-    }
-    walk_finish(&m.walk);
-    velocities_close(&m.velocities);
-    lineage_finish(&m.lineage);
-    ground_free(m.ground);
-    free(m.start);
-    free(m.v);
-    free(m.z);
-    return status;
+    replay_run_all(1, r, result, err);
+    return err->code;
 }
 
 void replay_result_finish(struct replay_result *result)

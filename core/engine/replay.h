@@ -1,8 +1,8 @@
-/* replay.h - makes one candidate of a run again, from its lineage.
+/* replay.h - makes candidates of a run again, from their lineages.
  *
  * A noise that is a stream's is drawn; one that the search made itself is found by running the search again on what the
- * ledger knows (experiment_seek). Then the moves are carried out by the engine's solver, one velocity at a time: the
- * same bits as in the run, which depend on no batch.
+ * ledger knows (experiment_seek). Then the moves are carried out by the engine's solver: the same bits as in the
+ * run, which depend on no batch.
  */
 #ifndef WINNOW_ENGINE_REPLAY_H
 #define WINNOW_ENGINE_REPLAY_H
@@ -47,6 +47,9 @@ wn_status replay_needs_search(const struct ledger_candidate *c, bool *needs, wn_
 
 /* WN_E_ARG: what the spec, the model and the lineage make has another id than the candidate. WN_E_CANCELLED. */
 wn_status replay_run(const struct replay *r, struct replay_result *result, wn_error *err);
+/* The same of several of one prompt, with `kept` for all or none: their velocities are asked for together, as the run
+ * does. Those that fail have the reason in errors[i], the others code WN_OK there. */
+void replay_run_all(uint64_t count, const struct replay *r, struct replay_result *results, wn_error *errors);
 void replay_result_finish(struct replay_result *result); /* a zeroed one is fine */
 
 /* Before the sampler is destroyed, and when the next prompt comes. */

@@ -279,14 +279,15 @@ static void decode_group(struct scoring *s, uint32_t count, struct job *const *j
     }
     if (n == 0)
         return;
-    wn_status status = engine_blame(s->engine, decode_all(s, n, ready, x0, rgb, is_finished, &err), &err);
+    wn_status status = engine_blame_sampler(s->engine, decode_all(s, n, ready, x0, rgb, is_finished, &err), &err);
     if (status == WN_OK) {
         dispatch(s, n, ready);
         return;
     }
     for (uint32_t i = 0; i < n; i++) {
         if (!engine_is_stopping(s->engine))
-            status = engine_blame(s->engine, decode_all(s, 1, &ready[i], &x0[i], &rgb[i], is_finished, &err), &err);
+            status =
+                engine_blame_sampler(s->engine, decode_all(s, 1, &ready[i], &x0[i], &rgb[i], is_finished, &err), &err);
         else
             status = wn_fail(&err, WN_E_CANCELLED, "the run was interrupted");
         if (status == WN_OK)

@@ -154,6 +154,15 @@ wn_status host_open_device(void *ctx, const char *name, const wn_device_api **ap
     return WN_OK;
 }
 
+wn_status host_device_info(void *ctx, const wn_device *device, wn_device_info *info, wn_error *err)
+{
+    const struct host_shared *s = ((struct host_context *)ctx)->shared;
+    for (const struct host_device *d = s->devices; d; d = d->next)
+        if (d->device == device)
+            return d->api->info(d->driver, d->index, info, err);
+    return wn_fail(err, WN_E_ARG, "device_info of what open_device did not give");
+}
+
 void host_close_devices(struct host_shared *s)
 {
     for (struct host_device *d = s->devices; d; d = d->next)

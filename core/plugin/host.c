@@ -143,6 +143,7 @@ bool host_init(wn_host *host, struct host_shared *shared, const char *label, wn_
         .input = host_input,
         .uses_file = host_uses_file,
         .extension = host_extension,
+        .device_info = host_device_info,
     };
     return true;
 }

@@ -51,7 +51,8 @@ bool host_init(wn_host *host, struct host_shared *shared, const char *label, wn_
 
 void host_find_places(struct host_shared *shared);
 
-/* device.c: wn_host.open_device, and the end of all that it opened. */
+/* device.c: wn_host.open_device and device_info, and the end of all that was opened. */
+wn_status host_device_info(void *ctx, const wn_device *device, wn_device_info *info, wn_error *err);
 wn_status host_open_device(void *ctx, const char *name, const wn_device_api **api, wn_device **device, wn_error *err);
 void host_close_devices(struct host_shared *shared);
 

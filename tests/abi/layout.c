@@ -26,7 +26,7 @@ AT(wn_prompt, id, 8);
 AT(wn_prompt, category, 16);
 AT(wn_prompt, json, 24);
 
-SIZE(wn_host, 104);
+SIZE(wn_host, 112);
 AT(wn_host, struct_size, 0);
 AT(wn_host, ctx, 8);
 AT(wn_host, log, 16);
@@ -40,6 +40,7 @@ AT(wn_host, open_device, 72);
 AT(wn_host, input, 80);
 AT(wn_host, uses_file, 88);
 AT(wn_host, extension, 96);
+AT(wn_host, device_info, 104);
 
 SIZE(wn_option, 56);
 AT(wn_option, name, 0);
@@ -316,7 +317,7 @@ AT(wn_op_profile, seconds, 8);
 AT(wn_op_profile, flops, 16);
 AT(wn_op_profile, bytes, 24);
 
-SIZE(wn_device_api, 88);
+SIZE(wn_device_api, 96);
 AT(wn_device_api, struct_size, 0);
 AT(wn_device_api, count, 8);
 AT(wn_device_api, info, 16);
@@ -327,7 +328,8 @@ AT(wn_device_api, free_program, 48);
 AT(wn_device_api, run, 56);
 AT(wn_device_api, memory, 64);
 AT(wn_device_api, profile, 72);
-AT(wn_device_api, choose_way, 80);
+AT(wn_device_api, plan, 80);
+AT(wn_device_api, choose_way, 88);
 
 SIZE(wn_workload_request, 96);
 AT(wn_workload_request, host, 8);

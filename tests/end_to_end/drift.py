@@ -147,6 +147,20 @@ def check_refusals(winnow, run):
         fail("a sampler without a device is not refused")
 
 
+def check_brittle(winnow):
+    """Candidates are made in batches as large as a run's; a side that makes what is no number is an error, not an equality."""
+    spec = SPEC | {"sampler": {"use": "brittle"}, "output": "brittle", "search": {"use": "random", "guide": "near"}, "judge": [],
+                   "verifiers": {"near": {"use": "analytic"}}, "budget": {"candidates": 9}, "engine": {"batch": 4}}
+    (winnow.folder / "brittle.json").write_text(json.dumps(spec))
+    winnow("run", "brittle.json", "--quiet")
+    done = winnow("drift", "brittle", "--dtype", "f32", "--dtype", "bf16", "--quiet")
+    if done.stderr.count("brittle: 4 at once") != 2:
+        fail(f"two sides in batches of 4: {done.stderr}")
+    said = winnow("drift", "brittle", "--dtype", "f32", "--dtype", "f16", "--quiet", want=1).stderr
+    if "value 3 of its latent is nan" not in said or "on side B (brittle, f16)" not in said or "bf16 or f32" not in said:
+        fail(f"a side of no numbers: {said}")
+
+
 def main():
     winnow = Winnow(os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2]))
     shutil.rmtree(winnow.folder, ignore_errors=True)
@@ -162,6 +176,7 @@ def main():
     both = check_types(winnow, run, len(rows))
     check_sampler_only(winnow, run, both)
     check_refusals(winnow, run)
+    check_brittle(winnow)
     if content(run) != before:
         fail("the run was changed")
 

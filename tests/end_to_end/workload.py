@@ -84,10 +84,10 @@ def check_files(folder, spec):
             fail(f"{words} is not refused")
 
 
-def check_measured(device):
+def check_measured(device, *words):
     """Planned and taken memory of all parts together: the most that the device ever holds."""
     told = json.loads(winnow("bench", "flux", "--synthetic", "--size", "small", "--px", "64", "--seconds", "1", "--device", device,
-                             "--json", "--quiet").stdout)
+                             *words, "--json", "--quiet").stdout)
     planned = sum(p["planned_activation_bytes"] + p["planned_weight_bytes"] for p in told["parts"])
     taken = sum(p["activation_bytes"] + p["weight_bytes"] for p in told["parts"])
     near(f"{device}: planned memory", planned, taken, 0.05)
@@ -96,6 +96,18 @@ def check_measured(device):
             fail(f"{device}: {p}")
         near(f"{device}: operations of {p['part']}", sum(o["flops"] for o in p["ops"]), p["flops"], 1e-9)
     print(f"{device}: {planned / 1e6:.1f} MB planned, {taken / 1e6:.1f} MB taken ({100 * (planned / taken - 1):+.1f} %)")
+
+
+def check_streamed(spec, device):
+    """Weights that do not fit are copied for every run of the transformer: more pictures share a run than where they fit."""
+    items = []
+    for gb in (24, 12):
+        os.environ["WINNOW_VULKAN_CAPS"] = f"no-unified,memory={gb * 10**9}"
+        told = json.loads(winnow("check", spec, "--synthetic", "flux-dev", "-s", f"sampler.options.device={device}", "--json").stdout)
+        items += [p["items"] for p in told["memory"]["parts"] if p["part"] == "transformer"]
+    del os.environ["WINNOW_VULKAN_CAPS"]
+    if items != [1, 4]:
+        fail(f"pictures of 1024 px at once, on 24 and 12 GB: {items}")
 
 
 def check_command_line():
@@ -123,6 +135,9 @@ def main():
     check_full_size(spec)
     check_files(folder, spec)
     check_measured(device)
+    if device != "cpu":
+        check_streamed(spec, device)
+        check_measured(device, "--dtype", "f16", "--part", "transformer")
     if device == "cpu":
         check_command_line()
 

@@ -65,6 +65,13 @@ static wn_status host_device(void *ctx, const char *name, const struct wn_device
     return WN_OK;
 }
 
+static wn_status host_info(void *ctx, const struct wn_device *device, struct wn_device_info *info, wn_error *err)
+{
+    const struct host *h = ctx;
+    (void)device;
+    return h->device.api->info(h->driver, which_device(h->device.api, h->driver), info, err);
+}
+
 static void host_file(void *ctx, const char *path)
 {
     if (access(path, R_OK) != 0)
@@ -161,7 +168,8 @@ void host_open(struct host *h, uint32_t threads)
                                    .resolve = host_resolve,
                                    .open_device = host_device,
                                    .uses_file = host_file,
-                                   .extension = host_extension } };
+                                   .extension = host_extension,
+                                   .device_info = host_info } };
     static char options[4096];
     h->pool = pool_create(threads);
     if (!h->pool)

@@ -143,12 +143,30 @@ static void run(struct test_device *device, wn_program *program, struct data *d,
     CHECK_OK(device->api->run(program, count, b, n, &err), err);
 }
 
+enum { SLICE_BYTES = 256 }; /* what memory is rounded up to when it is taken */
+
+/* What is planned before a program is made is what it takes, 16-bit activations included. */
+static void check_plan(struct test_device *device, const wn_graph *g, const wn_compile_options *options,
+                       const wn_program *program)
+{
+    wn_error err = { 0 };
+    uint64_t planned = 0, taken = 0, weights;
+    if (!program || !device->api->plan)
+        return;
+    CHECK_OK(device->api->plan(device->device, g, options, &planned, &err), err);
+    device->api->memory(program, &taken, &weights);
+    if (taken < planned || taken - planned >= 2 * SLICE_BYTES)
+        CHECK_FAIL("graph %s: %llu bytes of activations are planned, %llu taken", g->name, (unsigned long long)planned,
+                   (unsigned long long)taken);
+}
+
 static wn_program *compile(struct test_device *device, const wn_graph *g, int64_t dtype)
 {
     wn_error err = { 0 };
     wn_program *program = NULL;
     wn_compile_options options = { sizeof options, dtype, ITEMS };
     CHECK_OK(device->api->compile(device->device, g, &options, &program, &err), err);
+    check_plan(device, g, &options, program);
     return program;
 }
 

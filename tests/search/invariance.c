@@ -87,6 +87,7 @@ int main(void)
     check_same(rank_spec, "rank", variants);
     check_same(drafts_spec, "drafts", variants);
     check_same(drafts_spec, "drafts_heun", heun_variants);
+    check_same(drafts_spec, "drafts_reuse", reuse_variants);
     check_same(compared_drafts_spec, "compared_drafts", variants);
     return CHECK_DONE();
 }

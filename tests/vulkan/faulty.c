@@ -15,6 +15,7 @@
 #include <vulkan/vulkan.h>
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -66,6 +67,9 @@
     X(GetQueryPoolResults,                                                                                             \
       (VkDevice a, VkQueryPool b, uint32_t c, uint32_t d, size_t e, void *f, VkDeviceSize g, VkQueryResultFlags h),    \
       (a, b, c, d, e, f, g, h))                                                                                        \
+    X(CreateSemaphore, (VkDevice a, const VkSemaphoreCreateInfo *b, const VkAllocationCallbacks *c, VkSemaphore *d),   \
+      (a, b, c, d))                                                                                                    \
+    X(WaitSemaphores, (VkDevice a, const VkSemaphoreWaitInfo *b, uint64_t c), (a, b, c))                               \
     X(CreateFence, (VkDevice a, const VkFenceCreateInfo *b, const VkAllocationCallbacks *c, VkFence *d), (a, b, c, d)) \
     X(ResetFences, (VkDevice a, uint32_t b, const VkFence *c), (a, b, c))                                              \
     X(QueueSubmit, (VkQueue a, uint32_t b, const VkSubmitInfo *c, VkFence d), (a, b, c, d))                            \
@@ -81,6 +85,7 @@
     X(DestroyPipeline, VkPipeline, CreateComputePipelines)                                                             \
     X(DestroyCommandPool, VkCommandPool, CreateCommandPool)                                                            \
     X(DestroyQueryPool, VkQueryPool, CreateQueryPool)                                                                  \
+    X(DestroySemaphore, VkSemaphore, CreateSemaphore)                                                                  \
     X(DestroyFence, VkFence, CreateFence)
 
 enum function {
@@ -109,6 +114,8 @@ static PFN_vkGetDeviceProcAddr real_GetDeviceProcAddr;
 static PFN_vkGetPhysicalDeviceProperties2 real_GetPhysicalDeviceProperties2;
 static PFN_vkGetPhysicalDeviceFeatures2 real_GetPhysicalDeviceFeatures2;
 static PFN_vkGetDeviceQueue real_GetDeviceQueue;
+static PFN_vkDeviceWaitIdle real_DeviceWaitIdle;
+static PFN_vkCmdCopyBuffer real_CmdCopyBuffer;
 
 /* ---- the plan ------------------------------------------------------------------------------------------------ */
 
@@ -129,6 +136,14 @@ static struct {
 static _Atomic uint64_t calls[FUNCTIONS];
 static _Atomic int64_t alive[FUNCTIONS]; /* made and not ended */
 static _Atomic(VkDevice) lost;           /* the device that is lost, of which there is one at most */
+
+/* What command buffers copy, for each time they are submitted. */
+static struct {
+    VkCommandBuffer commands;
+    uint64_t bytes;
+} copies[1024];
+static pthread_mutex_t copies_mutex = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic uint64_t copied;
 
 static int result_of(const char *word)
 {
@@ -171,6 +186,7 @@ void faulty_plan(const char *text)
     for (int i = 0; i < FUNCTIONS; i++)
         calls[i] = 0;
     lost = VK_NULL_HANDLE;
+    copied = 0;
     snprintf(words, sizeof words, "%s", text);
     for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         if (strncmp(word, "missing=", 8) == 0)
@@ -188,6 +204,11 @@ uint64_t faulty_calls(uint32_t function, const char **name)
 {
     *name = function < FUNCTIONS ? names[function] : NULL;
     return function < FUNCTIONS ? calls[function] : 0;
+}
+
+uint64_t faulty_copied(void)
+{
+    return copied;
 }
 
 int64_t faulty_alive(const char **name)
@@ -288,20 +309,62 @@ static VKAPI_ATTR VkResult VKAPI_CALL wrap_CreateDevice(VkPhysicalDevice a, cons
 {
     const VkResult result = plain_CreateDevice(a, b, c, d);
     if (result == VK_SUCCESS && *d == lost)
-        lost = VK_NULL_HANDLE; /* another one at the place of the old */
+        lost = VK_NULL_HANDLE;        /* another one at the place of the old */
+    memset(copies, 0, sizeof copies); /* of the device before: tests have one at a time */
     return result;
 }
 
 static VkResult note_lost(VkDevice device, VkResult result)
 {
-    if (result == VK_ERROR_DEVICE_LOST)
+    if (result == VK_ERROR_DEVICE_LOST) {
+        real_DeviceWaitIdle(device);
         lost = device;
+    }
     return result;
+}
+
+/* The entry of these commands, or a free one. */
+static uint32_t copies_of(VkCommandBuffer commands)
+{
+    const uint32_t size = sizeof copies / sizeof *copies;
+    uint32_t i = (uint32_t)((uintptr_t)commands >> 4) % size;
+    while (copies[i].commands && copies[i].commands != commands)
+        i = (i + 1) % size;
+    copies[i].commands = commands;
+    return i;
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL wrap_BeginCommandBuffer(VkCommandBuffer a, const VkCommandBufferBeginInfo *b)
+{
+    pthread_mutex_lock(&copies_mutex);
+    copies[copies_of(a)].bytes = 0;
+    pthread_mutex_unlock(&copies_mutex);
+    return plain_BeginCommandBuffer(a, b);
+}
+
+static VKAPI_ATTR void VKAPI_CALL wrap_CmdCopyBuffer(VkCommandBuffer a, VkBuffer b, VkBuffer c, uint32_t d,
+                                                     const VkBufferCopy *e)
+{
+    pthread_mutex_lock(&copies_mutex);
+    for (uint32_t i = 0; i < d; i++)
+        copies[copies_of(a)].bytes += e[i].size;
+    pthread_mutex_unlock(&copies_mutex);
+    real_CmdCopyBuffer(a, b, c, d, e);
+}
+
+static void count_copied(uint32_t count, const VkSubmitInfo *submits)
+{
+    pthread_mutex_lock(&copies_mutex);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < submits[i].commandBufferCount; k++)
+            copied += copies[copies_of(submits[i].pCommandBuffers[k])].bytes;
+    pthread_mutex_unlock(&copies_mutex);
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL wrap_QueueSubmit(VkQueue a, uint32_t b, const VkSubmitInfo *c, VkFence d)
 {
     const VkDevice device = device_of(a);
+    count_copied(b, c);
     return device == lost ? VK_ERROR_DEVICE_LOST : note_lost(device, plain_QueueSubmit(a, b, c, d));
 }
 
@@ -312,6 +375,15 @@ static VKAPI_ATTR VkResult VKAPI_CALL wrap_WaitForFences(VkDevice a, uint32_t b,
     if (fault == VK_TIMEOUT)
         return VK_TIMEOUT;
     const VkResult result = real_WaitForFences(a, b, c, d, e);
+    return fault ? note_lost(a, (VkResult)fault) : result;
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL wrap_WaitSemaphores(VkDevice a, const VkSemaphoreWaitInfo *b, uint64_t c)
+{
+    const int32_t fault = a == lost ? VK_ERROR_DEVICE_LOST : fault_of(ID_WaitSemaphores);
+    if (fault == VK_TIMEOUT)
+        return VK_TIMEOUT;
+    const VkResult result = real_WaitSemaphores(a, b, c);
     return fault ? note_lost(a, (VkResult)fault) : result;
 }
 
@@ -356,6 +428,7 @@ static any stand_in(const char *name, any real)
     KEEP(GetPhysicalDeviceProperties2)
     KEEP(GetPhysicalDeviceFeatures2)
     KEEP(GetDeviceQueue)
+    KEEP(CmdCopyBuffer)
     KEEP(DestroyDevice)
     KEEP(DestroyInstance)
 #define KEEP_END(f, handle, maker) KEEP(f)
@@ -367,6 +440,8 @@ static any stand_in(const char *name, any real)
     } special[] = { { (any)plain_EnumeratePhysicalDevices, (any)wrap_EnumeratePhysicalDevices },
                     { (any)plain_CreateDevice, (any)wrap_CreateDevice },
                     { (any)plain_QueueSubmit, (any)wrap_QueueSubmit },
+                    { (any)plain_BeginCommandBuffer, (any)wrap_BeginCommandBuffer },
+                    { (any)plain_WaitSemaphores, (any)wrap_WaitSemaphores },
                     { (any)plain_WaitForFences, (any)wrap_WaitForFences } };
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (real == special[i].plain)
@@ -376,6 +451,8 @@ static any stand_in(const char *name, any real)
 
 static VKAPI_ATTR any VKAPI_CALL wrap_GetDeviceProcAddr(VkDevice device, const char *name)
 {
+    if (strcmp(name, "vkDestroyDevice") == 0)
+        real_DeviceWaitIdle = (PFN_vkDeviceWaitIdle)real_GetDeviceProcAddr(device, "vkDeviceWaitIdle");
     return strcmp(name, plan.missing) == 0 ? NULL : stand_in(name, real_GetDeviceProcAddr(device, name));
 }
 

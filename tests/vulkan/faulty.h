@@ -14,4 +14,9 @@ FAULTY_EXPORT uint64_t faulty_calls(uint32_t function, const char **name);
 /* Objects of the driver that were made and not ended, of the first kind that has some, and who makes that; 0: none. */
 FAULTY_EXPORT int64_t faulty_alive(const char **name);
 
+/* queues.c: how many submissions ran before one that was submitted to the other queue before them. */
+FAULTY_EXPORT uint64_t queues_overtaken(void);
+/* Bytes that copies have copied since the plan: of command buffers, each time they were submitted. */
+FAULTY_EXPORT uint64_t faulty_copied(void);
+
 #endif

@@ -57,7 +57,7 @@ class Runs:
         name = f"{device.split(':')[0]}-{caps}-{dtype}-{candidates}"
         sets = [f"sampler.options.device={device}", f"sampler.options.dtype={dtype}", f"search.options.candidates={candidates}"]
         limit = ["-n", "1"] if candidates == 1 else []
-        done = subprocess.run([self.winnow, "run", "spec.json", "-o", name, "--quiet", *limit, *(w for s in sets for w in ("-s", s))],
+        done = subprocess.run([self.winnow, "run", "spec.json", "-o", name, *limit, *(w for s in sets for w in ("-s", s))],
                               cwd=self.folder, text=True, capture_output=True,
                               env=dict(os.environ, WINNOW_VULKAN_LIBRARY=self.faulty, WINNOW_VULKAN_CAPS=caps))
         if done.returncode == 3 and "llvmpipe" in done.stderr:
@@ -67,6 +67,8 @@ class Runs:
             sys.exit(f"{name}: status {done.returncode}\n{done.stdout}{done.stderr}")
         if ("memory=" in caps) != ("stay in host memory" in done.stderr):
             sys.exit(f"{name}: weights are streamed where a device is small, and nowhere else\n{done.stderr}")
+        if ("memory=" in caps) != ("encoders are released" in done.stderr):
+            sys.exit(f"{name}: text encoders are released where the device is small, and nowhere else\n{done.stderr}")
         rows = [json.loads(line) for line in (self.folder / name / "results.jsonl").read_text().splitlines()]
         for row in rows:
             row["values"] = png_values(self.folder / name / row["image"])

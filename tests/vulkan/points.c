@@ -13,21 +13,43 @@
 #include <pthread.h>
 
 enum { ROWS = 5, IN = 24, OUT = 33, VALUES = ROWS * OUT };
+enum { WIDE = 256, WIDE_PRODUCTS = 12, WIDE_BYTES = WIDE * WIDE * 4 }; /* the first product's weight is small */
+enum { STAGED = 1, CALM = 2, STREAMED = 4 };
+
+#define STREAM_CAPS "no-unified,memory=3000000"
 
 static void (*set_plan)(const char *text);
 static uint64_t (*calls_of)(uint32_t function, const char **name);
 static int64_t (*alive)(const char **name);
+static uint64_t (*copied)(void);
+static uint64_t (*overtaken)(void); /* NULL where queues.c is not the driver */
 static uint32_t points;
 
-/* y = norm(linear(embed(ids)) + constant): a table, weights of two types, a vector, a constant: four uploads. */
-static void make_graph(struct maker *m)
+/* Products with weights of a quarter of a MiB: the memory of STREAM_CAPS holds the first six and a ring for the others.
+ */
+static uint32_t make_wide(struct maker *m, uint32_t x, uint64_t *width)
 {
+    for (int i = 0; i < WIDE_PRODUCTS; i++) {
+        const uint32_t y = maker_temp(m, ROWS, WIDE);
+        maker_op(m, WN_OP_LINEAR, x, y)->weight[0] = maker_weight_f32(m, WIDE, *width);
+        *width = WIDE;
+        x = y;
+    }
+    return x;
+}
+
+/* y = norm(linear(embed(ids)) + constant): a table, weights of two types, a vector, a constant: four uploads. */
+static void make_graph(struct maker *m, int mode)
+{
+    uint64_t width = IN;
     maker_begin(m, "small", 3);
     uint32_t ids = maker_ids(m, "ids", ROWS), x = maker_temp(m, ROWS, IN), y = maker_temp(m, ROWS, OUT);
     uint32_t sum = maker_temp(m, ROWS, OUT), z = maker_output(m, "z", ROWS, OUT);
     maker_op(m, WN_OP_EMBED, ids, x)->weight[0] = maker_weight_f32(m, 5, IN);
+    if (mode & STREAMED)
+        x = make_wide(m, x, &width);
     wn_op *op = maker_op(m, WN_OP_LINEAR, x, y);
-    op->weight[0] = maker_weight(m, OUT, IN, 1, (const int32_t[]){ WN_BF16 });
+    op->weight[0] = maker_weight(m, OUT, width, 1, (const int32_t[]){ WN_BF16 });
     op->weight[1] = maker_vector(m, OUT);
     op = maker_op(m, WN_OP_BINARY, y, sum);
     op->in[1] = maker_constant(m, ROWS, OUT);
@@ -146,9 +168,20 @@ static void point(const struct life *base, const wn_graph *g, const float *want,
 
 enum { FINE = 1 << WN_OK, MEMORY = 1 << WN_E_MEMORY, DEVICE = 1 << WN_E_DEVICE, MISSING = 1 << WN_E_MISSING };
 
+/* What streaming does that other programs do not. */
+static int streams(const char *name)
+{
+    static const char *const names[] = { "QueueSubmit", "CreateSemaphore", "WaitSemaphores", "AllocateCommandBuffers",
+                                         "CreateCommandPool" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return 1;
+    return 0;
+}
+
 /* Every n of every function, as an undisturbed life calls them. */
 static void fail_each(const struct life *base, const wn_graph *g, const float *want, const char *result,
-                      uint32_t allowed)
+                      uint32_t allowed, int mode)
 {
     uint64_t count[64];
     const char *name[64];
@@ -164,7 +197,7 @@ static void fail_each(const struct life *base, const wn_graph *g, const float *w
             break;
     }
     for (uint32_t f = 0; f < functions; f++) {
-        for (uint64_t n = 1; n <= count[f]; n++) {
+        for (uint64_t n = 1; n <= count[f] && (!(mode & STREAMED) || streams(name[f])); n++) {
             char plan[100];
             snprintf(plan, sizeof plan, "%s=%llu:%s", name[f], (unsigned long long)n, result);
             point(base, g, want, plan, allowed);
@@ -263,14 +296,14 @@ static void share(const struct life *base, const wn_graph *g, const float *want,
 }
 
 /* A driver that does not answer is given up: an error for this and all that come, and nothing is destroyed under it. */
-static void hang(const struct life *base, const wn_graph *g)
+static void hang(const struct life *base, const wn_graph *g, const char *plan)
 {
     struct life l = *base;
     wn_error err = { 0 };
     points++;
     set_plan("");
     CHECK_OK(live(&l, g, &err), err);
-    set_plan("WaitForFences=1:timeout:always");
+    set_plan(plan);
     CHECK_INT(run(&l, g, &err), WN_E_DEVICE);
     CHECK_CONTAINS(err.message, "no answer in 600 s (VK_TIMEOUT)");
     set_plan("");
@@ -279,7 +312,39 @@ static void hang(const struct life *base, const wn_graph *g)
     end_life(&l);
 }
 
-enum { STAGED = 1, CALM = 2 };
+/* ---- streamed weights ---------------------------------------------------------------------------------------- */
+
+static uint64_t count_copied(struct life *l, const wn_graph *g, uint64_t items)
+{
+    int32_t ids[2][ROWS] = { { 0, 1, 2, 3, 4 }, { 4, 4, 0, 2, 1 } };
+    const uint32_t z = output_of(g);
+    const wn_binding b[4] = { { 0, 0, ids[0] }, { z, 0, l->z[0] }, { 0, 1, ids[1] }, { z, 1, l->z[1] } };
+    wn_error err = { 0 };
+    set_plan("");
+    CHECK_OK(l->d.api->run(l->program, items, b, 2 * items, &err), err);
+    return copied();
+}
+
+/* Weights are copied once for a run, whatever the number of items in it; inputs and outputs once for each. Where
+ * copies have a queue of their own, kernels do not wait for the copies of the next leg: when these come late, kernels
+ * overtake them. */
+static void stream_once(const struct life *base, const wn_graph *g)
+{
+    struct life l = *base;
+    wn_error err = { 0 };
+    const uint64_t item_bytes = ROWS * sizeof(int32_t) + VALUES * sizeof(float);
+    CHECK_OK(live(&l, g, &err), err);
+    const uint64_t before = overtaken ? overtaken() : 0, one = count_copied(&l, g, 1), two = count_copied(&l, g, 2);
+    CHECK_INT(two - one, item_bytes);
+    CHECK_INT((one - item_bytes) % WIDE_BYTES, 0);
+    if (one - item_bytes < 4 * WIDE_BYTES)
+        CHECK_FAIL("%llu bytes are copied, too few for this test", (unsigned long long)one);
+    const uint64_t ahead = (overtaken ? overtaken() : 0) - before;
+    if (overtaken && strstr(getenv("WINNOW_QUEUES"), "late") && ahead < 4)
+        CHECK_FAIL("%llu submissions were overtaken: kernels wait for copies that they do not need",
+                   (unsigned long long)ahead);
+    end_life(&l);
+}
 
 static void check_all(struct life *base, const wn_graph *g, int mode)
 {
@@ -289,20 +354,28 @@ static void check_all(struct life *base, const wn_graph *g, int mode)
     CHECK_OK(live(&first, g, &err), err);
     memcpy(want, first.z, sizeof want);
     end_life(&first);
+    if (mode & STREAMED) { /* the same bits as when all fits */
+        setenv("WINNOW_VULKAN_CAPS", STREAM_CAPS, 1);
+        point(base, g, want, "", FINE);
+        stream_once(base, g);
+    }
     share(base, g, want, "");
     if (mode & CALM)
         return;
-    fail_each(base, g, want, "device", FINE | MEMORY | MISSING);
-    fail_each(base, g, want, "init", FINE | DEVICE | MISSING);
-    fail_each(base, g, want, "lost", FINE | DEVICE | MISSING);
+    fail_each(base, g, want, "device", FINE | MEMORY | MISSING, mode);
+    if (!(mode & STREAMED))
+        fail_each(base, g, want, "init", FINE | DEVICE | MISSING, mode);
+    fail_each(base, g, want, "lost", FINE | DEVICE | MISSING, mode);
     lose_for_good(base, g, want);
     fail_twice(base, g, want);
     share(base, g, want, "WaitForFences=9:lost");
-    share(base, g, want, "QueueSubmit=5:lost AllocateMemory=3:device");
-    if (mode & STAGED)
+    share(base, g, want, mode & STREAMED ? "QueueSubmit=5:lost" : "QueueSubmit=5:lost AllocateMemory=3:device");
+    if (mode & STREAMED)
+        hang(base, g, overtaken ? "WaitSemaphores=1:timeout:always" : "WaitForFences=1:timeout:always");
+    if (mode & (STAGED | STREAMED))
         return;
     lack(base, g, want);
-    hang(base, g);
+    hang(base, g, "WaitForFences=1:timeout:always");
 }
 
 /* The plugin on the faulty library; skips where there is no software driver. */
@@ -318,20 +391,29 @@ static void begin(struct life *base)
     *(void **)&set_plan = dlsym(library, "faulty_plan");
     *(void **)&calls_of = dlsym(library, "faulty_calls");
     *(void **)&alive = dlsym(library, "faulty_alive");
+    *(void **)&copied = dlsym(library, "faulty_copied");
+    void *driver =
+        getenv("WINNOW_QUEUES") ? dlopen(WINNOW_QUEUES_LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) : NULL;
+    if (driver)
+        *(void **)&overtaken = dlsym(driver, "queues_overtaken");
 }
 
-/* `staged`: on a device whose memory the host does not see; `calm`: without faults, for the validation layers. */
+/* `staged`: on a device whose memory the host does not see; `streamed`: and too small for the weights; `calm`: without
+ * faults, for the validation layers. */
 int main(int argc, char **argv)
 {
     struct life base = { 0 };
     struct maker m;
     int mode = 0;
     for (int i = 1; i < argc; i++)
-        mode |= strcmp(argv[i], "staged") == 0 ? STAGED : strcmp(argv[i], "calm") == 0 ? CALM : 0;
+        mode |= strcmp(argv[i], "staged") == 0     ? STAGED
+                : strcmp(argv[i], "streamed") == 0 ? STREAMED
+                : strcmp(argv[i], "calm") == 0     ? CALM
+                                                   : 0;
     setenv("WINNOW_TEST_DEVICE", "vulkan", 1);
-    setenv("WINNOW_VULKAN_CAPS", mode & STAGED ? "no-unified" : "", 1);
+    setenv("WINNOW_VULKAN_CAPS", mode & (STAGED | STREAMED) ? "no-unified" : "", 1);
     begin(&base);
-    make_graph(&m);
+    make_graph(&m, mode);
     const wn_graph g = maker_graph(&m);
     check_all(&base, &g, mode);
     printf("%u fault points\n", points);

@@ -1,9 +1,10 @@
 /* run.c - replays a program: inputs in, steps one after the other, outputs out. */
 #include "cpu.h"
 
+#include <device/clock.h>
+
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- services for steps -------------------------------------------------------------------------------------- */
 
@@ -42,24 +43,17 @@ static void copy_bound(const wn_program *p, void *const *data, uint64_t count, i
 
 /* ---- run ---------------------------------------------------------------------------------------------------- */
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static wn_status run_steps(wn_program *p, uint64_t count, wn_error *err)
 {
     const wn_host *host = p->device->host;
     for (uint64_t i = 0; i < p->step_count; i++) {
         struct step *s = &p->steps[i];
-        double begin = p->is_measured ? now_s() : 0;
+        double begin = p->is_measured ? seconds_now() : 0;
         if (host->cancelled(host->ctx))
             return wn_fail(err, WN_E_CANCELLED, "cancelled in graph \"%s\"", p->bindings.graph_name);
         WN_TRY(s->run(p, s, count, err));
         if (p->is_measured) {
-            s->seconds += now_s() - begin;
+            s->seconds += seconds_now() - begin;
             s->items += count;
         }
     }

@@ -66,7 +66,10 @@
     X(CreateFence)                                                                                                     \
     X(DestroyFence)                                                                                                    \
     X(ResetFences)                                                                                                     \
-    X(WaitForFences)
+    X(WaitForFences)                                                                                                   \
+    X(CreateSemaphore)                                                                                                 \
+    X(DestroySemaphore)                                                                                                \
+    X(WaitSemaphores)
 
 #define MEMBER(name) PFN_vk##name name;
 

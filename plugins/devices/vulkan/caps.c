@@ -144,7 +144,33 @@ static void probe_memory(const struct instance_api *api, struct caps *c)
         c->memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void probe_queue(const struct instance_api *api, struct caps *c)
+/* How well a family suits copies beside the kernels of `own`: one that does nothing else has an engine for it; then
+ * another one that computes, which can copy; then a second queue of the same. 0: not at all. */
+static int copy_rank(const VkQueueFamilyProperties *family, int is_own)
+{
+    const VkQueueFlags plain = VK_QUEUE_TRANSFER_BIT | VK_QUEUE_SPARSE_BINDING_BIT | VK_QUEUE_PROTECTED_BIT;
+    if (is_own)
+        return family->queueCount > 1 ? 1 : 0;
+    if (family->queueFlags & VK_QUEUE_COMPUTE_BIT)
+        return 2;
+    return family->queueFlags & VK_QUEUE_TRANSFER_BIT && !(family->queueFlags & ~plain) ? 3 : 0;
+}
+
+static void choose_copy_queue(struct caps *c, const VkQueueFamilyProperties2 *families, uint32_t count)
+{
+    int best = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const int is_own = i == c->queue_family, rank = copy_rank(&families[i].queueFamilyProperties, is_own);
+        if (rank > best) {
+            best = rank;
+            c->copy_family = i;
+            c->copy_index = is_own ? 1 : 0;
+        }
+    }
+    c->has_copy_queue = best > 0;
+}
+
+static void probe_queues(const struct instance_api *api, struct caps *c)
 {
     VkQueueFamilyProperties2 families[16];
     uint32_t count = 16;
@@ -158,6 +184,7 @@ static void probe_queue(const struct instance_api *api, struct caps *c)
             c->timestamp_bits = families[i].queueFamilyProperties.timestampValidBits;
         }
     }
+    choose_copy_queue(c, families, count);
 }
 
 /* ---- features ----------------------------------------------------------------------------------------------- */
@@ -215,6 +242,7 @@ static void probe_features(const struct instance_api *api, struct caps *c, int *
     c->is_software = c->is_software && f.base.features.shaderInt64 == VK_TRUE; /* its kernels count addresses so */
     c->has_16bit_storage = f.v11.storageBuffer16BitAccess == VK_TRUE;
     c->has_fp16 = f.v12.shaderFloat16 == VK_TRUE;
+    c->has_copy_queue = c->has_copy_queue && f.v12.timelineSemaphore;
     c->has_memory_model = f.v12.vulkanMemoryModel == VK_TRUE && f.v12.vulkanMemoryModelDeviceScope == VK_TRUE;
     c->can_set_subgroup = c->can_set_subgroup && f.sizes.subgroupSizeControl && f.sizes.computeFullSubgroups;
     /* A group as wide as a subgroup need not be one where full ones cannot be asked for. */
@@ -277,6 +305,7 @@ static int take_word(struct caps *c, const char *word)
                   { "no-subgroup", &c->has_subgroup_arithmetic, 0 },
                   { "no-budget", &c->has_budget, 0 },
                   { "no-unified", &c->is_unified, 0 },
+                  { "no-copy-queue", &c->has_copy_queue, 0 },
                   { "gpu", &c->is_software, 0 } };
     uint64_t n;
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
@@ -319,8 +348,8 @@ static wn_status take_overrides(struct caps *c, wn_error *err)
             return wn_fail(err, WN_E_ARG,
                            "WINNOW_VULKAN_CAPS: \"%s\" is unknown or out of the range of %s; known are no-fp16, "
                            "no-16bit-storage, no-coopmat, no-coopmat2, no-matrix-attention, no-bf16, no-subgroup, "
-                           "no-budget, no-unified, gpu, matrix=MxNxK, tile=MxNxK, subgroup=%u..%u, group=1..%u, "
-                           "shared=16384..%u, block=BYTES, buffer=BYTES, memory=BYTES, submit_ms=1..10000",
+                           "no-budget, no-unified, gpu, no-copy-queue, matrix=MxNxK, tile=MxNxK, subgroup=%u..%u, "
+                           "group=1..%u, shared=16384..%u, block=BYTES, buffer=BYTES, memory=BYTES, submit_ms=1..10000",
                            word, c->properties.deviceName, c->subgroup_min, c->subgroup_max,
                            c->properties.limits.maxComputeWorkGroupInvocations, c->shared_bytes);
     }
@@ -355,10 +384,11 @@ wn_status caps_probe(const struct instance_api *api, VkPhysicalDevice physical, 
     WN_TRY(probe_extensions(api, c, err));
     probe_properties(api, c);
     probe_memory(api, c);
-    probe_queue(api, c);
+    probe_queues(api, c);
     probe_features(api, c, &has_addresses);
     caps_probe_matrices(api, c);
     WN_TRY(take_overrides(c, err));
+    c->has_copy_queue = c->has_copy_queue && !c->is_unified; /* whose weights are never streamed */
     return check_needs(c, has_addresses, err);
 }
 
@@ -375,6 +405,8 @@ void caps_describe(const struct caps *c, char *text, size_t size)
         used += snprintf(text + used, size - (size_t)used, ", of whole groups for linear products");
     used +=
         snprintf(text + used, size - (size_t)used, ", subgroup %u, %u KiB shared", c->subgroup, c->shared_bytes >> 10);
+    if (c->has_copy_queue)
+        used += snprintf(text + used, size - (size_t)used, ", copies beside kernels");
     if (c->overrides[0])
         snprintf(text + used, size - (size_t)used, " (WINNOW_VULKAN_CAPS=%s)", c->overrides);
 }
@@ -415,6 +447,7 @@ wn_status caps_create_device(const struct instance_api *api, const struct caps *
     enabled.has_coopmat2 = c->has_coopmat2 && c->has_coopmat;
     chain(&f, &enabled);
     f.v12.bufferDeviceAddress = VK_TRUE;
+    f.v12.timelineSemaphore = c->has_copy_queue ? VK_TRUE : VK_FALSE;
     f.base.features.shaderInt64 = c->is_software ? VK_TRUE : VK_FALSE;
     f.v11.storageBuffer16BitAccess = c->has_16bit_storage ? VK_TRUE : VK_FALSE;
     f.v12.shaderFloat16 = c->has_fp16 ? VK_TRUE : VK_FALSE;
@@ -425,15 +458,20 @@ wn_status caps_create_device(const struct instance_api *api, const struct caps *
     f.bf16.shaderBFloat16Type = f.bf16.shaderBFloat16CooperativeMatrix = enabled.has_bf16 ? VK_TRUE : VK_FALSE;
     const char *names[MOST_EXTENSIONS];
     const uint32_t count = wanted_extensions(&enabled, names);
-    const float priority = 1.0f;
-    const VkDeviceQueueCreateInfo queue = { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-                                            .queueFamilyIndex = c->queue_family,
-                                            .queueCount = 1,
-                                            .pQueuePriorities = &priority };
+    const float priority[2] = { 1.0f, 1.0f };
+    const int is_apart = c->has_copy_queue && c->copy_family != c->queue_family;
+    const VkDeviceQueueCreateInfo queues[2] = { { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                                  .queueFamilyIndex = c->queue_family,
+                                                  .queueCount = c->has_copy_queue && !is_apart ? 2 : 1,
+                                                  .pQueuePriorities = priority },
+                                                { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                                  .queueFamilyIndex = c->copy_family,
+                                                  .queueCount = 1,
+                                                  .pQueuePriorities = priority } };
     const VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                       .pNext = &f.base,
-                                      .queueCreateInfoCount = 1,
-                                      .pQueueCreateInfos = &queue,
+                                      .queueCreateInfoCount = is_apart ? 2 : 1,
+                                      .pQueueCreateInfos = queues,
                                       .enabledExtensionCount = count,
                                       .ppEnabledExtensionNames = names };
     char what[320];

@@ -3,10 +3,11 @@
  * Every optional feature is asked for once, here; kernels are chosen from this struct alone. WINNOW_VULKAN_CAPS takes
  * features away, so that any path can be forced on any device: a list of
  *     no-fp16  no-16bit-storage  no-coopmat  no-coopmat2  no-matrix-attention  no-bf16  no-subgroup  no-budget
- *     no-unified  gpu  matrix=MxNxK  tile=MxNxK  subgroup=N  group=N  shared=BYTES  block=BYTES  buffer=BYTES
- * memory=BYTES submit_ms=N separated by commas. `gpu` treats a software device like a GPU; `matrix` is for drivers that
- * multiply matrices of any shape, `tile` is what whole groups multiply at once. What is in force stands in
- * wn_device_info.paths, and so in a run's manifest.
+ *     no-unified  gpu  no-copy-queue  matrix=MxNxK  tile=MxNxK  subgroup=N  group=N  shared=BYTES  block=BYTES
+ *     buffer=BYTES  memory=BYTES  submit_ms=N
+ * separated by commas. `gpu` treats a software device like a GPU; `matrix` is for drivers that multiply matrices of any
+ * shape, `tile` is what whole groups multiply at once. What is in force stands in wn_device_info.paths, and so in a
+ * run's manifest.
  */
 #ifndef WINNOW_VULKAN_CAPS_H
 #define WINNOW_VULKAN_CAPS_H
@@ -36,6 +37,8 @@ struct caps {
     uint8_t uuid[VK_UUID_SIZE];        /* of the device */
     uint8_t driver_uuid[VK_UUID_SIZE]; /* of the driver */
     uint32_t queue_family;
+    uint32_t copy_family, copy_index; /* of a second queue, that copies beside the kernels */
+    int has_copy_queue;
     uint32_t timestamp_bits;
     uint64_t memory_bytes; /* of the largest device-local heap */
     uint64_t block_bytes;  /* what is allocated at once where more than one thing fits in, at most 1 GiB */

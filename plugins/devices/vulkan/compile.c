@@ -173,12 +173,14 @@ static wn_status lower_all(struct compiler *c)
     wn_program *p = c->p;
     for (c->op = 0; c->op < c->g->op_count; c->op++)
         WN_TRY(lower_op(c));
-    WN_TRY(stream_weights(p, c->err));
+    WN_TRY(stream_open(p, c->err));
+    if (p->ring.bytes && !p->device->copy_queue)
+        WN_TRY(stream_in_commands(p, c->err));
     for (uint64_t i = 0; i < p->command_count; i++)
         if (!p->commands[i].is_copy)
             WN_TRY(pipeline_get(p->device, &p->commands[i].variant, &p->commands[i].pipeline, c->err));
     order_commands(p->commands, p->command_count);
-    return WN_OK;
+    return p->ring.bytes && p->device->copy_queue ? stream_in_legs(p, c->err) : WN_OK;
 }
 
 static void find_workspaces(struct compiler *c)
@@ -250,7 +252,7 @@ void program_unbuild(wn_program *p)
     memory_put(d, &p->memory);
     memory_put(d, &p->constants);
     memory_put(d, &p->io);
-    memory_put(d, &p->ring);
+    stream_close(p);
     free(p->commands);
     free(p->packed);
     p->commands = NULL;
@@ -362,8 +364,9 @@ static wn_status build(void *program, wn_error *err)
     return program_build(program, err);
 }
 
-wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
-                          wn_program **program, wn_error *err)
+/* All but what lives on the device; *program is ended by program_free, whatever was returned. */
+static wn_status begin(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
+                       wn_program **program, wn_error *err)
 {
     *program = NULL;
     WN_TRY(check_options(graph, options, err));
@@ -375,13 +378,31 @@ wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_com
     p->device = device;
     p->dtype = options->dtype;
     p->max_items = options->max_items;
-    wn_status status = describe(p, err);
+    *program = p;
+    return describe(p, err);
+}
+
+wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
+                          wn_program **program, wn_error *err)
+{
+    wn_status status = begin(device, graph, options, program, err);
     if (status == WN_OK)
-        status = device_use(device, build, p, err);
+        status = device_use(device, build, *program, err);
+    if (status != WN_OK) {
+        program_free(*program);
+        *program = NULL;
+    }
+    return status;
+}
+
+wn_status program_plan(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
+                       uint64_t *activation_bytes, wn_error *err)
+{
+    wn_program *p;
+    const wn_status status = begin(device, graph, options, &p, err);
     if (status == WN_OK)
-        *program = p;
-    else
-        program_free(p);
+        *activation_bytes = p->plan.memory_bytes + p->plan.constant_bytes;
+    program_free(p);
     return status;
 }
 

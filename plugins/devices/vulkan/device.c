@@ -265,6 +265,7 @@ static const wn_device_api api = {
     .memory = program_memory,
     .profile = program_profile,
     .choose_way = choose_way,
+    .plan = program_plan,
 };
 
 static const wn_option options[] = { WN_OPTIONS_END };

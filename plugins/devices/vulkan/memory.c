@@ -60,8 +60,14 @@ static uint32_t find_type(const wn_device *device, enum memory_kind kind, uint32
 
 static wn_status make_buffer(wn_device *device, struct block *b, wn_error *err)
 {
+    const struct caps *caps = device->caps;
+    const int is_shared = caps->has_copy_queue && caps->copy_family != caps->queue_family;
+    const uint32_t families[2] = { caps->queue_family, caps->copy_family };
     const VkBufferCreateInfo info = { .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
                                       .size = b->bytes,
+                                      .sharingMode = is_shared ? VK_SHARING_MODE_CONCURRENT : VK_SHARING_MODE_EXCLUSIVE,
+                                      .queueFamilyIndexCount = is_shared ? 2 : 0,
+                                      .pQueueFamilyIndices = families,
                                       .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
                                                VK_BUFFER_USAGE_TRANSFER_DST_BIT |
                                                VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT };

@@ -34,13 +34,16 @@ static wn_status give_up(wn_device *device, VkResult result, const char *what, w
                    device->caps->properties.deviceName, what, WAIT_LIMIT_S, api_result_name(result));
 }
 
-/* Never without end. A wait that fails for want of memory, which takes no time, is tried again after a pause: the work
- * goes on all the same. */
-static wn_status wait_for(wn_device *device, VkFence fence, const char *what, wn_error *err)
+/* For a fence, or a semaphore's value. Never without end. A wait that fails for want of memory, which takes no time, is
+ * tried again after a pause: the work goes on all the same. */
+static wn_status wait_for(wn_device *device, VkFence fence, const VkSemaphoreWaitInfo *semaphore, const char *what,
+                          wn_error *err)
 {
+    const uint64_t slice_ns = WAIT_SLICE_S * UINT64_C(1000000000);
     VkResult result = VK_TIMEOUT;
     for (int waited_ms = 0; waited_ms < WAIT_LIMIT_S * 1000;) {
-        result = device->vk.WaitForFences(device->handle, 1, &fence, VK_TRUE, WAIT_SLICE_S * UINT64_C(1000000000));
+        result = semaphore ? device->vk.WaitSemaphores(device->handle, semaphore, slice_ns)
+                           : device->vk.WaitForFences(device->handle, 1, &fence, VK_TRUE, slice_ns);
         if (result == VK_SUCCESS || result == VK_ERROR_DEVICE_LOST)
             return device_check(device, result, what, err);
         if (result != VK_TIMEOUT)
@@ -51,14 +54,30 @@ static wn_status wait_for(wn_device *device, VkFence fence, const char *what, wn
     return give_up(device, result, what, err);
 }
 
+wn_status device_send(wn_device *device, VkQueue queue, uint32_t count, const VkSubmitInfo *submits, VkFence fence,
+                      const char *what, wn_error *err)
+{
+    pthread_mutex_lock(&device->queue_mutex);
+    const VkResult result = device->vk.QueueSubmit(queue, count, submits, fence);
+    pthread_mutex_unlock(&device->queue_mutex);
+    return device_check(device, result, what, err);
+}
+
+wn_status device_wait(wn_device *device, const struct timeline *timeline, uint64_t value, const char *what,
+                      wn_error *err)
+{
+    const VkSemaphoreWaitInfo info = { .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+                                       .semaphoreCount = 1,
+                                       .pSemaphores = &timeline->semaphore,
+                                       .pValues = &value };
+    return wait_for(device, VK_NULL_HANDLE, &info, what, err);
+}
+
 wn_status device_submit(wn_device *device, uint32_t count, const VkSubmitInfo *submits, VkFence fence, const char *what,
                         wn_error *err)
 {
-    pthread_mutex_lock(&device->queue_mutex);
-    const VkResult result = device->vk.QueueSubmit(device->queue, count, submits, fence);
-    pthread_mutex_unlock(&device->queue_mutex);
-    WN_TRY(device_check(device, result, what, err));
-    return wait_for(device, fence, what, err);
+    WN_TRY(device_send(device, device->queue, count, submits, fence, what, err));
+    return wait_for(device, fence, NULL, what, err);
 }
 
 /* ---- parts -------------------------------------------------------------------------------------------------- */
@@ -100,6 +119,9 @@ static wn_status start_parts(wn_device *device, wn_error *err)
 {
     WN_TRY(load_functions(device, err));
     device->vk.GetDeviceQueue(device->handle, device->caps->queue_family, 0, &device->queue);
+    if (device->caps->has_copy_queue)
+        device->vk.GetDeviceQueue(device->handle, device->caps->copy_family, device->caps->copy_index,
+                                  &device->copy_queue);
     WN_TRY(open_staging(device, err));
     return pipeline_open(device, err);
 }

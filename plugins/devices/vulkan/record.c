@@ -1,4 +1,4 @@
-/* record.c - command buffers, recorded once for a count of items and submitted for every run.
+/* record.c - command buffers, recorded once for a count of items and submitted for every run (submit.c).
  *
  * Drivers end what runs for too long (2 s on Windows and on small AMD devices), so a run is cut into buffers of
  * caps->submit_ms at the speed that was seen, and long dispatches into pieces of half of that. Before the speed is
@@ -8,20 +8,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define FIRST_BUDGET 1e9 /* work of a buffer before a speed is known */
 
-enum { KEPT = 4, WAIT_MS = 1000, MOST_SUBMITS = 64 };
-
-struct recording {
-    uint64_t count; /* items; 0: free */
-    double budget;  /* work of a buffer, as it was recorded */
-    double work;    /* of all */
-    VkCommandBuffer *buffers;
-    uint64_t buffer_count;
-    VkQueryPool queries; /* begin and end of every command; only where times are measured */
-};
+enum { KEPT = 4 };
 
 struct recorder {
     wn_program *p;
@@ -70,7 +60,8 @@ static void barrier(struct recorder *rec, VkPipelineStageFlags from, VkAccessFla
 /* Between levels: of kernels, and of copies where weights are streamed. */
 static void level_barrier(struct recorder *rec)
 {
-    const VkPipelineStageFlags copies = rec->p->ring.bytes ? VK_PIPELINE_STAGE_TRANSFER_BIT : 0;
+    const int has_copies = rec->p->ring.bytes && !rec->p->leg_count;
+    const VkPipelineStageFlags copies = has_copies ? VK_PIPELINE_STAGE_TRANSFER_BIT : 0;
     const VkPipelineStageFlags stages = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | copies;
     const VkAccessFlags copied = copies ? VK_ACCESS_TRANSFER_WRITE_BIT : 0;
     barrier(rec, stages, VK_ACCESS_SHADER_WRITE_BIT | copied, stages,
@@ -110,13 +101,6 @@ static void stamp(struct recorder *rec, uint64_t index)
                                              (uint32_t)index);
 }
 
-static void record_copy(struct recorder *rec, const struct command *k)
-{
-    const struct slice *from = &k->streamed->slice, *to = &rec->p->ring;
-    const VkBufferCopy copy = { from->offset, to->offset + k->ring_offset, from->bytes };
-    rec->p->device->vk.CmdCopyBuffer(rec->now, from->buffer, to->buffer, 1, &copy);
-}
-
 static wn_status record_dispatches(struct recorder *rec, struct command *k)
 {
     const uint64_t groups = groups_of(k, rec->r->count), piece = piece_of(rec, k, groups);
@@ -140,7 +124,7 @@ static wn_status record_command(struct recorder *rec, uint64_t index)
     struct command *k = &rec->p->commands[index];
     stamp(rec, 2 * index);
     if (k->is_copy)
-        record_copy(rec, k);
+        stream_copy(rec->p, k, rec->now);
     else
         WN_TRY(record_dispatches(rec, k));
     stamp(rec, 2 * index + 1);
@@ -209,15 +193,29 @@ static wn_status make_queries(struct recorder *rec)
     return device_check(d, d->vk.CreateQueryPool(d->handle, &info, NULL, &rec->r->queries), "a query pool", rec->err);
 }
 
+/* A leg waits for its weights, so it begins a buffer. */
+static wn_status begin_leg(struct recorder *rec, uint64_t command, uint64_t *leg)
+{
+    if (*leg == rec->p->leg_count || rec->p->legs[*leg].first_command != command)
+        return WN_OK;
+    WN_TRY(end_buffer(rec));
+    rec->r->leg_buffer[(*leg)++] = rec->r->buffer_count;
+    return begin_buffer(rec);
+}
+
 static wn_status record_all(struct recorder *rec)
 {
     wn_program *p = rec->p;
+    uint64_t leg = 0;
+    if (p->leg_count && !(rec->r->leg_buffer = calloc(p->leg_count, sizeof *rec->r->leg_buffer)))
+        return wn_fail(rec->err, WN_E_MEMORY, "out of memory");
     WN_TRY(make_queries(rec));
     WN_TRY(begin_buffer(rec));
     if (rec->r->queries)
         p->device->vk.CmdResetQueryPool(rec->now, rec->r->queries, 0, (uint32_t)(2 * p->command_count));
     record_inputs(rec);
     for (uint64_t i = 0; i < p->command_count; i++) {
+        WN_TRY(begin_leg(rec, i, &leg));
         if (i > 0 && (p->commands[i].level != p->commands[i - 1].level || rec->r->queries))
             level_barrier(rec);
         WN_TRY(record_command(rec, i));
@@ -236,6 +234,7 @@ static void release(wn_program *p, struct recording *r)
     if (is_alive)
         d->vk.DestroyQueryPool(d->handle, r->queries, NULL);
     free(r->buffers);
+    free(r->leg_buffer);
     *r = (struct recording){ 0 };
 }
 
@@ -274,63 +273,4 @@ wn_status record_get(wn_program *p, uint64_t count, struct recording **out, wn_e
     if (status != WN_OK)
         release(p, r);
     return status;
-}
-
-/* ---- submitting --------------------------------------------------------------------------------------------- */
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Buffers first .. first+n-1, each a submission of its own, and a wait for the last. */
-static wn_status submit_some(wn_program *p, const struct recording *r, uint64_t first, uint64_t n, wn_error *err)
-{
-    wn_device *d = p->device;
-    VkSubmitInfo submits[MOST_SUBMITS];
-    for (uint64_t i = 0; i < n; i++)
-        submits[i] = (VkSubmitInfo){ .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-                                     .commandBufferCount = 1,
-                                     .pCommandBuffers = &r->buffers[first + i] };
-    WN_TRY(device_check(d, d->vk.ResetFences(d->handle, 1, &p->fence), "a fence", err));
-    return device_submit(d, (uint32_t)n, submits, p->fence, "a submission", err);
-}
-
-static wn_status add_times(wn_program *p, const struct recording *r, wn_error *err)
-{
-    wn_device *d = p->device;
-    uint64_t *stamps = r->queries ? malloc(p->command_count * 2 * sizeof *stamps) : NULL;
-    if (!stamps)
-        return WN_OK;
-    const VkResult result = d->vk.GetQueryPoolResults(d->handle, r->queries, 0, (uint32_t)(2 * p->command_count),
-                                                      2 * p->command_count * sizeof *stamps, stamps, sizeof *stamps,
-                                                      VK_QUERY_RESULT_64_BIT);
-    const uint64_t mask = d->caps->timestamp_bits < 64 ? (UINT64_C(1) << d->caps->timestamp_bits) - 1 : UINT64_MAX;
-    for (uint64_t i = 0; result == VK_SUCCESS && i < p->command_count; i++)
-        p->ops[p->commands[i].op].seconds += 1e-9 * (double)d->caps->properties.limits.timestampPeriod *
-                                             (double)((stamps[2 * i + 1] - stamps[2 * i]) & mask);
-    for (uint64_t i = 0; result == VK_SUCCESS && i < p->graph->op_count; i++)
-        p->ops[i].items += r->count;
-    free(stamps);
-    return device_check(d, result, "times", err);
-}
-
-/* In batches of about a second, so that an interruption is heard. */
-wn_status record_submit(wn_program *p, struct recording *r, wn_error *err)
-{
-    wn_device *d = p->device;
-    const wn_host *host = d->host;
-    const uint64_t batch = d->work_per_s > 0 ? smaller(1 + WAIT_MS / d->caps->submit_ms, MOST_SUBMITS) : 1;
-    const double begin = now_s();
-    for (uint64_t i = 0; i < r->buffer_count; i += batch) {
-        if (host->cancelled(host->ctx))
-            return wn_fail(err, WN_E_CANCELLED, "cancelled in graph \"%s\"", p->bindings.graph_name);
-        WN_TRY(submit_some(p, r, i, smaller(batch, r->buffer_count - i), err));
-    }
-    const double seconds = now_s() - begin, seen = seconds > 0 ? r->work / seconds : 0;
-    if (seen > d->work_per_s)
-        d->work_per_s = seen;
-    return add_times(p, r, err);
 }

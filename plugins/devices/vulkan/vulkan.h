@@ -10,6 +10,7 @@
  *   stream.c            weights that stay in host memory, copied up while others are multiplied
  *   order.c             which commands may run at once: barriers only where data flows
  *   record.c, run.c     command buffers of a bounded length, replayed for each run
+ *   submit.c            their way through one queue, or two where weights are streamed
  *
  * All memory is read through 64-bit addresses in push constants: nothing is bound, so that no tensor is too large for a
  * binding and recording is cheap.
@@ -87,6 +88,12 @@ struct driver {
     atomic_int is_abandoned; /* a device hangs: the instance is never destroyed */
 };
 
+/* A semaphore that counts, and what it will have reached when all that was submitted has ended. */
+struct timeline {
+    VkSemaphore semaphore;
+    uint64_t value;
+};
+
 struct wn_device {
     struct driver *driver;
     const wn_host *host;
@@ -96,7 +103,8 @@ struct wn_device {
     VkDevice handle;
     struct device_api vk;
     VkQueue queue;
-    pthread_mutex_t queue_mutex; /* of submissions */
+    VkQueue copy_queue;          /* of streamed weights; NULL: there is one queue */
+    pthread_mutex_t queue_mutex; /* of submissions, to both */
     pthread_rwlock_t use_lock;   /* read: by what uses the device; written: to open it again */
     uint64_t generation;         /* how often it was reopened after it was lost */
     atomic_int is_lost;          /* or could not be opened again */
@@ -122,8 +130,8 @@ struct wn_device {
     pthread_mutex_t weights_mutex;
     struct packed *packed;
     pthread_mutex_t programs_mutex;
-    wn_program *programs;    /* that have parts on the device */
-    uint64_t streamed_bytes; /* of weights that stay in host memory */
+    wn_program *programs;   /* that have parts on the device */
+    uint64_t streamed_told; /* the most bytes of streamed weights that were told of; under weights_mutex */
 
     _Atomic double work_per_s; /* seen in submissions, see struct command; 0 before the first */
     _Atomic double caution;    /* 1; halved by each loss, so that submissions are shorter after it */
@@ -139,6 +147,11 @@ wn_status device_use(wn_device *device, wn_status (*fn)(void *arg, wn_error *err
  * up for good, since what was submitted may still write to its memory. [any] */
 wn_status device_submit(wn_device *device, uint32_t count, const VkSubmitInfo *submits, VkFence fence, const char *what,
                         wn_error *err);
+/* The two halves of it, for what is ordered by semaphores. [any] */
+wn_status device_send(wn_device *device, VkQueue queue, uint32_t count, const VkSubmitInfo *submits, VkFence fence,
+                      const char *what, wn_error *err);
+wn_status device_wait(wn_device *device, const struct timeline *timeline, uint64_t value, const char *what,
+                      wn_error *err);
 /* Whether what lives on the device can be destroyed. */
 int device_is_there(const wn_device *device);
 /* Fails with the result's name; notes that the device is lost. */
@@ -192,6 +205,9 @@ void blocks_pack_row(enum element type, const void *row, uint64_t cols, char *to
 wn_status weights_get(wn_device *device, const wn_weight *weight, enum packing packing, enum element type,
                       uint64_t taps, const struct packed **packed, wn_error *err);
 void weights_release(wn_device *device, const struct packed *packed); /* NULL is fine */
+/* A warning when more weights than ever before stay in host memory: a model's programs are made again and again. [any]
+ */
+void weights_tell_streamed(wn_device *device);
 
 /* ---- programs ----------------------------------------------------------------------------------------------- */
 
@@ -226,13 +242,30 @@ struct command {
     uint64_t ring_offset;
 };
 
+enum { RING_PLACES = 2 };
+
+/* Commands that lie between two waits for streamed weights; the last one's end with the program. */
+struct leg {
+    uint64_t first_command;
+    VkCommandBuffer copies; /* of its weights */
+};
+
+/* record.c: what is submitted for a run of `count` items. */
+struct recording {
+    uint64_t count; /* items; 0: free */
+    double budget;  /* work of a buffer, as it was recorded */
+    double work;    /* of all */
+    VkCommandBuffer *buffers;
+    uint64_t buffer_count;
+    uint64_t *leg_buffer; /* that each leg begins with */
+    VkQueryPool queries;  /* begin and end of every command; only where times are measured */
+};
+
 /* The first words of every kernel's push constants. */
 struct push_head {
     uint32_t group0; /* number of the dispatch's first group */
     uint32_t items;
 };
-
-struct recording;
 
 struct op_record {
     double flops, bytes; /* of one item */
@@ -255,6 +288,10 @@ struct wn_program {
     wn_program *next, **link; /* in the device's list, while it is built */
     struct slice memory, constants, io;
     struct slice ring; /* where streamed weights lie while they are read */
+    struct leg *legs;  /* where a queue of its own fills the ring; else NULL */
+    uint64_t leg_count;
+    struct timeline copied, computed; /* legs; buffers of kernels */
+    VkCommandPool copy_pool;
     struct command *commands;
     uint64_t command_count, command_capacity;
     const struct packed **packed;
@@ -276,20 +313,27 @@ wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_com
 void program_free(wn_program *p);
 wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count, wn_error *err);
 void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes);
+wn_status program_plan(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
+                       uint64_t *activation_bytes, wn_error *err);
 uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity);
 
 /* matrix2_check.c: WN_OK when products on matrices of whole groups come out right. */
 wn_status matrix2_check(wn_device *device, wn_error *err);
 
-/* stream.c: puts a copy before each command that reads a streamed weight. */
-wn_status stream_weights(wn_program *p, wn_error *err);
+/* stream.c: the ring, where a command reads a streamed weight; then, with one queue, a copy before each such command,
+ * or with two, when the commands are in their order, legs. */
+wn_status stream_open(wn_program *p, wn_error *err);
+wn_status stream_in_commands(wn_program *p, wn_error *err);
+wn_status stream_in_legs(wn_program *p, wn_error *err);
+void stream_copy(const wn_program *p, const struct command *k, VkCommandBuffer commands);
+void stream_close(wn_program *p);
 
 /* order.c: sets the level of every command (given in an order that works) and sorts them by it. */
 void order_commands(struct command *commands, uint64_t count);
 
 /* record.c: the command buffers of a run of `count` items. */
 wn_status record_get(wn_program *p, uint64_t count, struct recording **out, wn_error *err);
-/* Submits them and waits; adds to the ops' times where they are measured. */
+/* submit.c: submits them and waits; adds to the ops' times where they are measured. */
 wn_status record_submit(wn_program *p, struct recording *r, wn_error *err);
 void record_free_all(wn_program *p);
 

@@ -141,14 +141,8 @@ static wn_status place(wn_device *device, struct packed *to, uint64_t bytes, wn_
         return WN_OK;
     if (!to->is_streamed && (!can_stream || err->code != WN_E_MEMORY))
         return err->code;
-    if (device->streamed_bytes == 0)
-        device->host->log(
-            device->host->ctx, WN_LOG_WARN,
-            "vulkan: the weights do not fit the device; some stay in host memory and are copied for every "
-            "step. A quantised model, or more candidates at once (engine.batch), makes that cheaper");
     WN_TRY(memory_get(device, MEMORY_UPLOAD, bytes, "a weight that is streamed", &to->slice, err));
     to->is_streamed = 1;
-    device->streamed_bytes += bytes;
     return WN_OK;
 }
 
@@ -227,6 +221,24 @@ wn_status weights_get(wn_device *device, const wn_weight *weight, enum packing p
     pthread_mutex_unlock(&device->weights_mutex);
     *packed = p;
     return status;
+}
+
+void weights_tell_streamed(wn_device *device)
+{
+    char line[256];
+    uint64_t bytes = 0;
+    pthread_mutex_lock(&device->weights_mutex);
+    for (const struct packed *p = device->packed; p; p = p->next)
+        bytes += p->is_streamed ? p->slice.bytes : 0;
+    const int is_more = bytes > device->streamed_told;
+    device->streamed_told = is_more ? bytes : device->streamed_told;
+    pthread_mutex_unlock(&device->weights_mutex);
+    snprintf(line, sizeof line,
+             "vulkan: %.1f MiB of weights do not fit the device: they stay in host memory and are copied for every "
+             "step. A quantised model, or more candidates at once (engine.batch), makes that cheaper",
+             (double)bytes / (1 << 20));
+    if (is_more)
+        device->host->log(device->host->ctx, WN_LOG_WARN, line);
 }
 
 void weights_release(wn_device *device, const struct packed *packed)

@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MIN_PX = 16, MAX_PX = 8192, MAX_TEXT = 4096 };
 
@@ -148,14 +147,16 @@ static uint64_t elements(const nn_weights *w)
     return sum;
 }
 
-/* Whether encoders and transformer together would take more than 60 % of the machine's memory. */
-static bool is_memory_short(const struct flux *f)
+/* Whether encoders and transformer together would take more than 60 % of the memory of the device that has both. */
+static wn_status is_memory_short(const struct flux *f, bool *is_short, wn_error *err)
 {
-    const uint64_t memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    wn_device_info info = { .struct_size = sizeof info };
+    WN_TRY(f->host->device_info(f->host->ctx, f->device.device, &info, err));
     const uint64_t size = f->velocity_dtype == WN_F32 ? 4 : 2;
     const uint64_t bytes =
         size * (elements(f->parts.weights[PART_TRANSFORMER]) + elements(f->parts.weights[PART_TEXT_ENCODER_2]));
-    return bytes / 6 > memory_bytes / 10;
+    *is_short = bytes / 6 > info.memory_bytes / 10;
+    return WN_OK;
 }
 
 static wn_status open_runner(struct flux *f, const char *name, size_t length, wn_error *err)
@@ -226,9 +227,10 @@ static wn_status prepare(struct flux *f, wn_error *err)
     f->swap_transformer = strcmp(f->options->encoders, "swap") == 0;
     f->release_encoders = f->swap_transformer || strcmp(f->options->encoders, "release") == 0;
     if (strcmp(f->options->encoders, "auto") == 0)
-        f->release_encoders = is_memory_short(f);
+        WN_TRY(is_memory_short(f, &f->release_encoders, err));
     if (f->release_encoders)
         f->host->log(f->host->ctx, WN_LOG_INFO, "flux: the text encoders are released after each prompt");
+    WN_TRY(velocity_plan(f, err));
     return model_key(f, err);
 }
 

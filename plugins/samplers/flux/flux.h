@@ -141,7 +141,8 @@ struct flux {
     /* velocity */
     struct runner runner[RUNNERS]; // [runner_count]; the first is `device`, which does all the rest
     uint64_t runner_count;
-    uint64_t clock; /* calls, for the eviction of rows */
+    uint64_t velocity_bytes; /* of activations at once; 0: as of other parts */
+    uint64_t clock;          /* calls, for the eviction of rows */
 
     /* decode, on its own lane */
     struct sized_program decoder[PROGRAM_SIZES];
@@ -242,6 +243,9 @@ struct sized_program *sized_find(struct sized_program *slots, uint64_t *clock, u
                                  int32_t quality);
 /* How many items of `floats` float32 of activations to run at once: about 1 GiB, at most the option's batch. */
 uint64_t items_for(const struct flux *f, uint64_t floats);
+/* velocity.c: how much activations may take. Weights that do not fit the device are copied to it for every run of the
+ * program, so that its items share the copy: then a quarter of the memory is theirs, and not 1 GiB. */
+wn_status velocity_plan(struct flux *f, wn_error *err);
 /* Of h x w latents, in one run. */
 uint64_t velocity_items(const struct flux *f, uint64_t h, uint64_t w);
 uint64_t decoder_items(const struct flux *f, uint64_t h, uint64_t w);

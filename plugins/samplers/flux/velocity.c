@@ -7,16 +7,65 @@
  */
 #include "flux.h"
 
+#include <device/blocks.h>
+#include <device/clock.h>
+#include <device/graph.h>
+
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#define USUAL_BYTES (UINT64_C(1) << 30)
+
+static uint64_t items_within(const struct flux *f, uint64_t bytes, uint64_t floats)
+{
+    const uint64_t budget = bytes / sizeof(float), fits = floats ? budget / floats : budget;
+    const uint64_t batch = (uint64_t)f->options->batch;
+    return fits < 1 ? 1 : fits < batch ? fits : batch;
+}
 
 uint64_t items_for(const struct flux *f, uint64_t floats)
 {
-    const uint64_t budget = UINT64_C(1) << 28; /* floats: 1 GiB */
-    const uint64_t fits = floats ? budget / floats : budget;
-    const uint64_t batch = (uint64_t)f->options->batch;
-    return fits < 1 ? 1 : fits < batch ? fits : batch;
+    return items_within(f, USUAL_BYTES, floats);
+}
+
+/* As the device keeps it: quantised, or in the type of the products. */
+static uint64_t weight_bytes(const wn_weight *w, uint64_t size)
+{
+    uint64_t sum = 0;
+    for (uint64_t k = 0; k < w->part_count; k++)
+        sum += w->part[k].rows * smaller(size * w->cols, weight_row_bytes(w->part[k].dtype, w->cols));
+    return sum;
+}
+
+static uint64_t bytes_of(const wn_graph *g, uint64_t size)
+{
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < g->op_count; i++)
+        if (g->ops[i].weight[0] != WN_NONE)
+            sum += weight_bytes(&g->weights[g->ops[i].weight[0]], size);
+    return sum;
+}
+
+static wn_status count_weights(const struct flux *f, uint64_t *bytes, wn_error *err)
+{
+    nn_graph *g = nn_flux_velocity_graph(&f->flux, f->parts.weights[PART_TRANSFORMER], 1, 1, f->text_length);
+    const wn_status status = nn_graph_status(g, err);
+    if (status == WN_OK)
+        *bytes = bytes_of(nn_graph_get(g), f->velocity_dtype == WN_F32 ? 4 : 2);
+    nn_graph_free(g);
+    return status;
+}
+
+wn_status velocity_plan(struct flux *f, wn_error *err)
+{
+    wn_device_info info = { .struct_size = sizeof info };
+    uint64_t weights;
+    WN_TRY(f->host->device_info(f->host->ctx, f->device.device, &info, err));
+    WN_TRY(count_weights(f, &weights, err));
+    f->velocity_bytes = USUAL_BYTES;
+    if (info.kind != WN_DEVICE_CPU && weights > info.memory_bytes / 10 * 8 && info.memory_bytes / 4 > USUAL_BYTES)
+        f->velocity_bytes = info.memory_bytes / 4;
+    return WN_OK;
 }
 
 struct sized_program *sized_find(struct sized_program *slots, uint64_t *clock, uint64_t height, uint64_t width,
@@ -41,7 +90,9 @@ struct sized_program *sized_find(struct sized_program *slots, uint64_t *clock, u
 uint64_t velocity_items(const struct flux *f, uint64_t h, uint64_t w)
 {
     const uint64_t tokens = f->text_length + (h / 2) * (w / 2);
-    return items_for(f, 12 * tokens * f->flux.heads * f->flux.head_width); /* residual, norm, q k v, attention, mlp */
+    const uint64_t floats =
+        12 * tokens * f->flux.heads * f->flux.head_width; /* residual, norm, q k v, attention, mlp */
+    return items_within(f, f->velocity_bytes ? f->velocity_bytes : USUAL_BYTES, floats);
 }
 
 static nn_graph *graph_of(const struct call *c, int which)
@@ -166,13 +217,6 @@ static wn_status first_program(const struct call *c, struct runner *r, const nn_
     return velocity_program(c, r, c->memory ? VELOCITY_HEAD : VELOCITY_WHOLE, out, is_new, err);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static wn_status run_share(const struct share *s, wn_error *err)
 {
     const struct call *c = s->call;
@@ -180,14 +224,14 @@ static wn_status run_share(const struct share *s, wn_error *err)
     const nn_program *p;
     bool is_new;
     WN_TRY(first_program(c, s->runner, &p, &is_new, err));
-    const double start = now();
+    const double start = seconds_now();
     for (uint64_t done = 0; done < s->count; done += p->max_items) {
         const uint64_t n = s->count - done < p->max_items ? s->count - done : p->max_items;
         if (f->host->cancelled(f->host->ctx))
             return wn_fail(err, WN_E_CANCELLED, "cancelled");
         WN_TRY(run_chunk(c, s->runner, p, s->first + done, n, err));
     }
-    const double rate = (double)s->count / (now() - start + 1e-9), before = s->runner->items_per_second;
+    const double rate = (double)s->count / (seconds_now() - start + 1e-9), before = s->runner->items_per_second;
     s->runner->items_per_second = before > 0 ? 0.5 * (before + rate) : rate;
     return WN_OK;
 }
@@ -227,7 +271,7 @@ static wn_status compare(const struct call *c, struct runner *r, uint64_t item, 
         status = run_one(c, r, item, b, err);
     if (status == WN_OK && memcmp(a, b, floats * sizeof *a) != 0)
         status =
-            wn_fail(err, WN_E_DEVICE,
+            wn_fail(err, WN_E_UNSUPPORTED,
                     "devices %s and %s give different bits, so that a picture would depend on which of them made it; "
                     "name devices of one kind with one driver, and compare these two with `winnow drift`",
                     c->f->runner[0].name, r->name);

@@ -3,13 +3,13 @@
 #include "flux.h"
 #include "presets.h"
 
+#include <device/clock.h>
 #include <device/graph.h>
 #include <weights/synthetic.h>
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { JOB_T5, JOB_CLIP, JOB_CONTEXT, JOB_CONDITIONING, JOB_VELOCITY, JOB_DECODER, JOB_COUNT };
 enum { ENCODERS = 1, MODULATION = 2 }; /* what `encoders: release` has on the device at one time */
@@ -96,6 +96,14 @@ static wn_status check_request(const wn_workload *w, const wn_workload_request *
     return WN_OK;
 }
 
+/* The first of the option's list. */
+static wn_status open_device(struct flux *f, wn_error *err)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(f->options->device, ","), f->options->device);
+    return f->host->open_device(f->host->ctx, name, &f->device.api, &f->device.device, err);
+}
+
 static wn_status prepare(wn_workload *w, const wn_workload_request *r, wn_error *err)
 {
     struct flux *f = &w->f;
@@ -105,6 +113,9 @@ static wn_status prepare(wn_workload *w, const wn_workload_request *r, wn_error 
         f->text_length = r->text_tokens;
     WN_TRY(check_request(w, r, err));
     w->steps = r->steps;
+    wn_error ignored; /* where the device is not here, it is asked nothing */
+    if (open_device(f, &ignored) == WN_OK)
+        WN_TRY(velocity_plan(f, err));
     return set_size(w, r->width_px, r->height_px, err);
 }
 
@@ -182,7 +193,7 @@ static wn_status count_weights(const wn_graph *g, wn_workload_part *part, wn_err
     return WN_OK;
 }
 
-static wn_status plan_activations(const wn_graph *g, wn_workload_part *part, wn_error *err)
+static wn_status plan_floats(const wn_graph *g, wn_workload_part *part, wn_error *err)
 {
     uint64_t *workspace = calloc(g->op_count + 1, sizeof *workspace);
     struct plan plan = { 0 };
@@ -195,10 +206,29 @@ static wn_status plan_activations(const wn_graph *g, wn_workload_part *part, wn_
     return status;
 }
 
-static wn_status describe(const wn_graph *g, wn_workload_part *part, wn_error *err)
+static int64_t dtype_of(const wn_workload *w, uint64_t job)
+{
+    return job == JOB_VELOCITY ? w->f.velocity_dtype : w->f.dtype;
+}
+
+/* A device that keeps some activations in 16 bits says so itself; where it is not here they count as float32. */
+static wn_status plan_activations(const wn_workload *w, uint64_t job, const wn_graph *g, wn_workload_part *part,
+                                  wn_error *err)
+{
+    const nn_device *d = &w->f.device;
+    const wn_compile_options options = { sizeof options, dtype_of(w, job), part->max_items };
+    wn_error ignored;
+    uint64_t bytes;
+    if (!d->api || !d->api->plan || d->api->plan(d->device, g, &options, &bytes, &ignored) != WN_OK)
+        return plan_floats(g, part, err);
+    part->activation_bytes += bytes;
+    return WN_OK;
+}
+
+static wn_status describe(const wn_workload *w, uint64_t job, const wn_graph *g, wn_workload_part *part, wn_error *err)
 {
     WN_TRY(count_weights(g, part, err));
-    WN_TRY(plan_activations(g, part, err));
+    WN_TRY(plan_activations(w, job, g, part, err));
     for (uint64_t i = 0; i < g->op_count; i++)
         part->flops += work_flops(g, &g->ops[i]);
     return WN_OK;
@@ -219,7 +249,7 @@ static wn_status plan_reuse(const wn_workload *w, wn_workload_part *part, wn_err
         if (status == WN_OK)
             status = nn_graph_status(graphs[i], err);
         if (status == WN_OK)
-            status = plan_activations(nn_graph_get(graphs[i]), part, err);
+            status = plan_activations(w, JOB_VELOCITY, nn_graph_get(graphs[i]), part, err);
         nn_graph_free(graphs[i]);
     }
     return status;
@@ -237,7 +267,7 @@ static wn_status workload_part(wn_workload *w, uint64_t index, wn_workload_part 
                                 .sample_bytes = index == JOB_VELOCITY ? reuse_bytes(&w->f, w->height, w->width) : 0 };
     wn_status status = nn_graph_status(g, err);
     if (status == WN_OK)
-        status = describe(nn_graph_get(g), part, err);
+        status = describe(w, index, nn_graph_get(g), part, err);
     nn_graph_free(g);
     if (status == WN_OK && part->sample_bytes > 0)
         status = plan_reuse(w, part, err);
@@ -324,14 +354,6 @@ static void workload_release(wn_workload *w, uint64_t index)
     job_end(w, &w->job[index]);
 }
 
-/* The first of the option's list. */
-static wn_status open_device(struct flux *f, wn_error *err)
-{
-    char name[256];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(f->options->device, ","), f->options->device);
-    return f->host->open_device(f->host->ctx, name, &f->device.api, &f->device.device, err);
-}
-
 /* The one of another size ends after this, so that the device keeps the weights that both use. */
 static wn_status compile(wn_workload *w, uint64_t index, wn_error *err)
 {
@@ -340,8 +362,7 @@ static wn_status compile(wn_workload *w, uint64_t index, wn_error *err)
     if (!f->device.api)
         WN_TRY(open_device(f, err));
     nn_graph *g = graph_of(w, index);
-    const int64_t dtype = index == JOB_VELOCITY ? f->velocity_dtype : f->dtype;
-    wn_status status = nn_graph_compile(g, &f->device, dtype, items_of(w, index), &j.program, err);
+    wn_status status = nn_graph_compile(g, &f->device, dtype_of(w, index), items_of(w, index), &j.program, err);
     if (status == WN_OK)
         status = bind(&j, nn_graph_get(g), items_of(w, index), err);
     if (status == WN_OK)
@@ -356,13 +377,6 @@ static wn_status compile(wn_workload *w, uint64_t index, wn_error *err)
     return status;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static wn_status workload_run(wn_workload *w, uint64_t index, uint64_t items, double *seconds, wn_error *err)
 {
     struct job *j = &w->job[index];
@@ -371,9 +385,9 @@ static wn_status workload_run(wn_workload *w, uint64_t index, uint64_t items, do
                        (unsigned long long)items, (unsigned long long)items_of(w, index));
     if (!j->program || j->is_stale)
         WN_TRY(compile(w, index, err));
-    const double start = now();
+    const double start = seconds_now();
     WN_TRY(w->f.device.api->run(j->program, items, j->bindings, items * j->slot_count, err));
-    *seconds = now() - start;
+    *seconds = seconds_now() - start;
     return WN_OK;
 }
 

@@ -269,6 +269,11 @@ typedef struct wn_device_api {
     /* Sums since compile, one row for each op; returns the op count. Measuring is on when out was non-NULL once. [serial] */
     uint64_t (*profile)(wn_program *program, wn_op_profile *out, uint64_t capacity);
 
+    /* The activation memory of a program that is not made: of the graph, no weight is read. NULL: what the toolkit's
+     * planner (device/graph.h) places for float32. [any] */
+    wn_status (*plan)(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
+                      uint64_t *activation_bytes, wn_error *err);
+
     /* Since 0.4, for measurements: the way in which programs that are compiled from now on multiply in this type. 0 is the
      * one that a device takes unasked, larger numbers are what it would fall back to. Returns the way's name ("matrices
      * of whole groups"), static; NULL where there are not so many, and nothing changes. May be NULL: there is one way.

@@ -122,6 +122,7 @@ enum { WN_LOG_DEBUG = 1, WN_LOG_INFO = 2, WN_LOG_WARN = 3 };
 
 struct wn_device_api;   /* device.h */
 struct wn_device;       /* device.h */
+struct wn_device_info;  /* device.h */
 struct wn_verifier_ref; /* verifier.h */
 
 /* What the host offers to an instance. The table and ctx stay valid until after destroy. */
@@ -168,6 +169,9 @@ typedef struct wn_host {
 
     /* An extension table by id ("winnow.name/1"), or NULL. [any] */
     const void *(*extension)(void *ctx, const char *id);
+
+    /* What open_device gave says of itself; *info comes with struct_size. [any] */
+    wn_status (*device_info)(void *ctx, const struct wn_device *device, struct wn_device_info *info, wn_error *err);
 } wn_host;
 
 /* ---- options ------------------------------------------------------------------------------------------------ */

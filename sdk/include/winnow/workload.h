@@ -47,7 +47,9 @@ typedef struct wn_workload_part {
     uint64_t odd_product_values; /* of others whose rows are multiples of 32 */
     uint64_t other_values;       /* of products that no block format fits, and of tables: as large as the dtype's */
     uint64_t vector_values;      /* biases, norms: float32 */
-    uint64_t activation_bytes;   /* as the toolkit's planner places them, for max_items; with constants */
+    /* For max_items, with constants: as the options' device plans them where it is here and says so (wn_device_api.plan),
+     * else as the toolkit's planner places float32. */
+    uint64_t activation_bytes;
     double flops;                /* of one item */
     uint64_t sample_bytes;       /* that each sample remembers of its last run, in the host's memory (memory.h) */
     uint64_t reserved[7];
