@@ -100,28 +100,70 @@ static const void *input_at(const struct product *m, uint64_t item, uint64_t at)
     return (const char *)m->x.data + (item * m->x.item_stride + at * m->x.ld) * m->element;
 }
 
-/* The run that tap (ky, kx) reads for output `row` of an item; zeros where it lies in the padding. */
-static const void *run_at(const struct product *m, uint64_t item, uint64_t row, uint64_t ky, uint64_t kx)
+/* Of a convolution's result: pixel x of line y of an item. */
+struct pixel {
+    uint64_t item, y, x;
+};
+
+/* The runs that tap (ky, kx) reads for `count` pixels side by side; zeros where it lies in the padding. Before the
+ * first line or pixel, numbers wrap and are too large as well. */
+static const void **line_runs(const struct product *m, struct pixel at, uint64_t count, uint64_t ky, uint64_t kx,
+                              const void **runs)
 {
     const struct geometry *g = &m->geo;
-    uint64_t y = (row / g->out_width + g->first) * g->stride + ky, x = row % g->out_width * g->stride + kx;
-    if (y < g->pad || x < g->pad || y - g->pad >= g->height * g->up || x - g->pad >= g->width * g->up)
-        return m->p->zeros;
-    return input_at(m, item, (y - g->pad) / g->up * g->width + (x - g->pad) / g->up);
+    const uint64_t y = (at.y + g->first) * g->stride + ky - g->pad, half = g->up - 1;
+    const uint64_t width = y < g->height * g->up ? g->width * g->up : 0;
+    const void *zeros = m->p->zeros;
+    const char *line = width ? input_at(m, at.item, (y >> half) * g->width) : NULL;
+    uint64_t x = at.x * g->stride + kx - g->pad;
+    for (uint64_t i = 0; i < count; i++, x += g->stride)
+        *runs++ = x < width ? line + (x >> half) * m->x.ld * m->element : zeros;
+    return runs;
+}
+
+/* For `rows` output rows from `at` on, of all items together. A line at a time, for a division costs more than a
+ * narrow layer's products. */
+static const void **tap_runs(const struct product *m, struct pixel at, uint64_t rows, uint64_t ky, uint64_t kx,
+                             const void **runs)
+{
+    const struct geometry *g = &m->geo;
+    while (rows > 0) {
+        const uint64_t count = smaller(rows, g->out_width - at.x);
+        runs = line_runs(m, at, count, ky, kx, runs);
+        rows -= count;
+        at.x = 0;
+        if (++at.y * g->out_width == g->rows)
+            at = (struct pixel){ at.item + 1, 0, 0 };
+    }
+    return runs;
+}
+
+static void find_rows(const struct product *m, uint64_t first, uint64_t rows, const void **runs)
+{
+    uint64_t item = first / m->geo.rows, row = first % m->geo.rows;
+    for (uint64_t r = 0; r < rows; r++) {
+        *runs++ = input_at(m, item, row);
+        if (++row == m->geo.rows) {
+            row = 0;
+            item++;
+        }
+    }
 }
 
 /* runs[taps][rows]: for output rows first .. first + rows of all items together. */
 static void find_runs(const struct product *m, uint64_t first, uint64_t rows, const void **runs)
 {
     const struct geometry *g = &m->geo;
-    int is_melted = g->taps != g->kernel * g->kernel;
-    for (uint64_t tap = 0; tap < g->taps; tap++) {
-        uint64_t ky = is_melted ? tap : tap / g->kernel, kx = is_melted ? 0 : tap % g->kernel;
-        for (uint64_t r = 0; r < rows; r++) {
-            uint64_t item = (first + r) / g->rows, row = (first + r) % g->rows;
-            *runs++ = m->s->op.kind == WN_OP_LINEAR ? input_at(m, item, row) : run_at(m, item, row, ky, kx);
-        }
+    const int is_melted = g->taps != g->kernel * g->kernel;
+    if (m->s->op.kind == WN_OP_LINEAR) {
+        find_rows(m, first, rows, runs);
+        return;
     }
+    const uint64_t row = first % g->rows;
+    const struct pixel at = { first / g->rows, row / g->out_width, row % g->out_width };
+    for (uint64_t ky = 0; ky < g->kernel; ky++)
+        for (uint64_t kx = 0; kx < (is_melted ? 1 : g->kernel); kx++)
+            runs = tap_runs(m, at, rows, ky, kx, runs);
 }
 
 /* ---- tasks -------------------------------------------------------------------------------------------------- */
