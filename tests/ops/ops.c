@@ -306,6 +306,32 @@ static void test_conv(void)
     conv(&cases[5], 0);
 }
 
+/* ---- long sums ------------------------------------------------------------------------------------------------ */
+
+/* Where a kernel's loops take most turns: software drivers end them early without a word. Worst seen: f32 4e-12. */
+static void long_attention(uint64_t keys, uint64_t size)
+{
+    struct maker m;
+    maker_begin(&m, "attention, large heads", keys);
+    uint32_t q = maker_input(&m, "q", 2, size, 0), k = maker_input(&m, "k", keys, size, 0);
+    wn_op *op = maker_op(&m, WN_OP_ATTENTION, q, maker_output(&m, "y", 2, size));
+    op->in[1] = k;
+    op->in[2] = maker_input(&m, "v", keys, size, 0);
+    op->i[0] = 1;
+    op->f[0] = 0.044f;
+    harness_check(&m, WN_F32, 2e-11);
+    maker_end(&m);
+}
+
+static void test_long(void)
+{
+    static const uint64_t keys[] = { 256, 512, 1024, 1700 };
+    for (int i = 0; i < 4; i++)
+        long_attention(keys[i], 512);
+    long_attention(1700, 64);
+    long_attention(1100, 131);
+}
+
 /* ---- the rest ----------------------------------------------------------------------------------------------- */
 
 static void unary(int32_t activation, uint64_t cols)
@@ -445,6 +471,8 @@ int main(int argc, char **argv)
     test_norms();
     test_attention();
     test_conv();
+    if (!is_few)
+        test_long();
     test_elements();
     for (uint64_t seed = 1; seed <= (is_few ? 1 : 6); seed++)
         lifetimes(seed);

@@ -1,5 +1,5 @@
 /* limits.c - a device with less than others: what does not fit is refused in our words, before the driver is asked. The
- * limits are forced by WINNOW_VULKAN_CAPS.
+ * limits are forced by WINNOW_VULKAN_CAPS, or those of software drivers.
  */
 #include "check.h"
 #include "ops/maker.h"
@@ -54,6 +54,40 @@ static void test_group(void)
     test_device_close(&d);
 }
 
+static wn_status compile_attention(const struct test_device *d, uint64_t keys, uint64_t size, wn_error *err)
+{
+    struct maker m;
+    wn_program *program = NULL;
+    const wn_compile_options options = { sizeof options, WN_F32, 1 };
+    maker_begin(&m, "attention", 1);
+    uint32_t x = maker_input(&m, "x", keys, size, 0), q = maker_window(&m, x, 0, 8, 0, size);
+    wn_op *op = maker_op(&m, WN_OP_ATTENTION, q, maker_output(&m, "y", 8, size));
+    op->in[1] = op->in[2] = x;
+    op->i[0] = 1;
+    op->f[0] = 1;
+    const wn_graph g = maker_graph(&m);
+    const wn_status status = d->api->compile(d->device, &g, &options, &program, err);
+    d->api->free_program(program);
+    maker_end(&m);
+    return status;
+}
+
+/* Kernels of which a software driver would end the loops too early. */
+static void test_turns(void)
+{
+    struct test_device d;
+    wn_error err = { 0 };
+    setenv("WINNOW_VULKAN_CAPS", "", 1);
+    test_device_open(&d, 1);
+    CHECK_OK(compile_attention(&d, 16384, 512, &err), err); /* the middle of a decoder at 1024 px */
+    CHECK_INT(compile_attention(&d, 65536, 512, &err), WN_E_UNSUPPORTED);
+    CHECK_CONTAINS(err.message, "op 0 (attention \"y\"): too large for a software device: 202");
+    CHECK_CONTAINS(err.message, "turns of loops in a kernel, of which drivers allow 65000; use device \"cpu\"");
+    CHECK_INT(compile_attention(&d, 8, 1028, &err), WN_E_UNSUPPORTED);
+    CHECK_CONTAINS(err.message, "heads of 1028, at most 1024 on this software device");
+    test_device_close(&d);
+}
+
 int main(void)
 {
     struct test_device d;
@@ -61,5 +95,6 @@ int main(void)
     test_device_close(&d);
     test_buffer();
     test_group();
+    test_turns();
     return CHECK_DONE();
 }

@@ -5,7 +5,8 @@
  *     no-fp16  no-16bit-storage  no-coopmat  no-coopmat2  no-matrix-attention  no-bf16  no-subgroup  no-budget
  *     no-unified  gpu  no-copy-queue  matrix=MxNxK  tile=MxNxK  subgroup=N  group=N  shared=BYTES  block=BYTES
  *     buffer=BYTES  memory=BYTES  submit_ms=N
- * separated by commas. `gpu` treats a software device like a GPU; `matrix` is for drivers that multiply matrices of any
+ * separated by commas. `gpu` treats a software device like a GPU, whose kernels do not mind how often its driver
+ * lets loops turn (check_turns): it is for tests of small shapes; `matrix` is for drivers that multiply matrices of any
  * shape, `tile` is what whole groups multiply at once. What is in force stands in wn_device_info.paths, and so in a
  * run's manifest.
  */

@@ -55,21 +55,6 @@ struct command *attention_command(struct compiler *c, const struct attention *a,
     return k;
 }
 
-static wn_status lower_plain(struct compiler *c, const struct attention *a)
-{
-    struct command *k = attention_command(c, a, KERNEL_ATTENTION);
-    if (!k)
-        return WN_E_MEMORY;
-    command_constant(k, c->device->caps->subgroup);
-    command_constant(k, (uint32_t)c->device->caps->has_subgroup_arithmetic);
-    command_constant(k, a->size);
-    command_constant(k, a->op->i[1] == 1);
-    command_constant(k, a->type);
-    k->rows = (uint64_t)a->q.rows * a->push.heads;
-    k->rows_per_group = 1;
-    return WN_OK;
-}
-
 /* ---- GPUs ---------------------------------------------------------------------------------------------------- */
 
 enum { TILE_ROWS = 64, TILE_SIZE = 16 };
@@ -90,7 +75,39 @@ static wn_status lower_tile(struct compiler *c, const struct attention *a)
 
 /* ---- software devices --------------------------------------------------------------------------------------- */
 
-enum { SOFTWARE_QUERIES = 4 };
+enum { SOFTWARE_KEYS = 4 };
+
+/* How attention_software.comp goes through a head. */
+struct software_shape {
+    uint32_t queries; /* of a lane */
+    uint32_t groups;  /* of four dimensions in a turn */
+};
+
+/* Of the running output, which lies in shared memory, for each query of a lane. */
+static uint64_t query_bytes(const struct compiler *c, uint64_t size)
+{
+    return ceil_div(size, 4) * 16 * c->device->caps->subgroup;
+}
+
+/* With 32 KiB and 8 lanes, heads of 256 have 4 queries, of 512 2. */
+static struct software_shape shape_of(const struct compiler *c, uint32_t size)
+{
+    uint32_t queries = 4;
+    while (queries > 1 && queries * query_bytes(c, size) > c->device->caps->shared_bytes)
+        queries /= 2;
+    return (struct software_shape){ queries, size % (32 / queries) == 0 ? 8 / queries : 1 };
+}
+
+static wn_status check_software(const struct compiler *c, const struct attention *a, struct software_shape s)
+{
+    const struct caps *caps = c->device->caps;
+    const uint64_t fours = ceil_div(a->size, 4), blocks = ceil_div(a->k.rows, SOFTWARE_KEYS * caps->subgroup);
+    const uint64_t scores = fours / s.groups + 1, values = fours / (s.groups == 1 ? 1 : s.groups / 2) + 1;
+    if (query_bytes(c, a->size) > caps->shared_bytes)
+        return wn_fail(c->err, WN_E_UNSUPPORTED, "heads of %u, at most %u on this software device; use device \"cpu\"",
+                       a->size, caps->shared_bytes / (16 * caps->subgroup) * 4);
+    return check_turns(c, blocks * (1 + scores + values) + 2 * fours);
+}
 
 static int is_pair_aligned(const struct operand *o)
 {
@@ -100,25 +117,22 @@ static int is_pair_aligned(const struct operand *o)
 static wn_status lower_software(struct compiler *c, const struct attention *a)
 {
     const uint32_t lanes = c->device->caps->subgroup;
+    const struct software_shape s = shape_of(c, a->size);
+    WN_TRY(check_software(c, a, s));
     struct command *k = attention_command(c, a, KERNEL_ATTENTION_SOFTWARE);
     if (!k)
         return WN_E_MEMORY;
     command_constant(k, lanes);
-    command_constant(k, is_pair_aligned(&a->q) && is_pair_aligned(&a->k) && is_pair_aligned(&a->v) &&
-                            is_pair_aligned(&a->to));
+    command_constant(k, a->size % 4 == 0 && is_pair_aligned(&a->q) && is_pair_aligned(&a->k) &&
+                            is_pair_aligned(&a->v) && is_pair_aligned(&a->to));
     command_constant(k, a->size);
     command_constant(k, a->op->i[1] == 1);
     command_constant(k, a->type);
-    k->rows = ceil_div(a->q.rows, SOFTWARE_QUERIES * lanes) * a->push.heads;
+    command_constant(k, s.queries);
+    command_constant(k, s.groups);
+    k->rows = ceil_div(a->q.rows, s.queries * lanes) * a->push.heads;
     k->rows_per_group = 1;
     return WN_OK;
-}
-
-/* The running output of a group must fit shared memory. */
-static int suits_software(const struct compiler *c, const struct attention *a)
-{
-    const struct caps *caps = c->device->caps;
-    return a->size % 4 == 0 && a->size * SOFTWARE_QUERIES * caps->subgroup * 4 <= caps->shared_bytes;
 }
 
 /* ---- all ---------------------------------------------------------------------------------------------------- */
@@ -127,6 +141,6 @@ wn_status lower_attention(struct compiler *c, const wn_op *op)
 {
     const struct attention a = gather(c, op);
     if (c->device->caps->is_software)
-        return suits_software(c, &a) ? lower_software(c, &a) : lower_plain(c, &a);
+        return lower_software(c, &a);
     return attention_fits_matrix(c, op) ? attention_lower_matrix(c, &a) : lower_tile(c, &a);
 }

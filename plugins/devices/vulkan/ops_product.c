@@ -127,7 +127,7 @@ static wn_status lower_tile(struct compiler *c, const struct product *p)
 
 /* ---- software devices --------------------------------------------------------------------------------------- */
 
-enum { SOFTWARE_COLUMNS = 4, SOFTWARE_DEPTH = 524280 };
+enum { SOFTWARE_COLUMNS = 4, SOFTWARE_DEPTH = 8 }; /* columns of lanes; k in a turn */
 
 static int is_even(const struct operand *o)
 {
@@ -138,9 +138,7 @@ static wn_status lower_software(struct compiler *c, const struct product *p)
 {
     const uint32_t lanes = c->device->caps->subgroup;
     const uint32_t rows = p->to.rows <= lanes ? 1 : p->to.rows <= 2 * lanes ? 2 : 4;
-    if (p->weight->stride > SOFTWARE_DEPTH)
-        return wn_fail(c->err, WN_E_UNSUPPORTED, "sums of %llu products, at most %d on a software device",
-                       (unsigned long long)p->weight->stride, SOFTWARE_DEPTH);
+    WN_TRY(check_turns(c, p->weight->stride / SOFTWARE_DEPTH));
     struct command *k = product_command(c, p, KERNEL_LINEAR_SOFTWARE, KERNEL_CONV_SOFTWARE, is_aligned_by_4(p), rows);
     if (!k)
         return WN_E_MEMORY;

@@ -1,13 +1,19 @@
 /* ops_rows.c - lowers NORM, HEAD_NORM_ROPE, GROUP_NORM and its parts: one subgroup for each row, head or chunk. */
 #include "vulkan.h"
 
-enum { MAX_CHUNKS = 64, CHUNK_ROWS = 16 };
+enum { CHUNKS = 64, CHUNK_ROWS = 16, CHUNK_VALUES = 65536 }; /* the last: what check_turns allows, and more */
 
 /* Constants 0 and 1 of all kernels here. */
 static void subgroup_constants(const struct compiler *c, struct command *k)
 {
     command_constant(k, c->device->caps->subgroup);
     command_constant(k, (uint32_t)c->device->caps->has_subgroup_arithmetic);
+}
+
+/* The lanes share out `values`, once in each of `loops`. */
+static wn_status check_loops(const struct compiler *c, uint64_t values, uint64_t loops)
+{
+    return check_turns(c, loops * (ceil_div(values, c->device->caps->subgroup) + 1));
 }
 
 static wn_status vector_of(struct compiler *c, int slot, uint64_t *address)
@@ -55,6 +61,8 @@ wn_status lower_norm(struct compiler *c, const wn_op *op)
                               .eps = op->f[0] };
     WN_TRY(vector_of(c, 0, &push.scale));
     WN_TRY(vector_of(c, 1, &push.shift));
+    const int is_aligned = is_norm_aligned(&push, to.type);
+    WN_TRY(check_loops(c, ceil_div(x.cols, is_aligned ? 4 : 1), 3));
     struct command *k = command_new(c, KERNEL_NORM, &push, sizeof push);
     if (!k)
         return WN_E_MEMORY;
@@ -62,7 +70,7 @@ wn_status lower_norm(struct compiler *c, const wn_op *op)
     command_constant(k, op->i[0] == 2);
     command_constant(k, scale.address != 0);
     command_constant(k, to.type);
-    command_constant(k, (uint32_t)is_norm_aligned(&push, to.type));
+    command_constant(k, (uint32_t)is_aligned);
     k->rows = x.rows;
     k->rows_per_group = 1;
     command_reads(k, &x);
@@ -99,6 +107,7 @@ wn_status lower_head_norm_rope(struct compiler *c, const wn_op *op)
                               .table_item = table.item_stride,
                               .eps = op->f[0] };
     WN_TRY(vector_of(c, 0, &push.weight));
+    WN_TRY(check_loops(c, push.size, 2));
     struct command *k = command_new(c, KERNEL_HEAD_NORM_ROPE, &push, sizeof push);
     if (!k)
         return WN_E_MEMORY;
@@ -136,10 +145,11 @@ static struct operand part_of(const struct operand *workspace, uint64_t first, u
     return o;
 }
 
-/* By the rows alone, so that a picture's statistics do not depend on the batch. */
-static uint64_t chunks_of(uint64_t rows)
+/* By one picture alone, so that its statistics do not depend on the batch. width: channels of a group. */
+static uint64_t chunks_of(uint64_t rows, uint64_t width)
 {
-    return smaller(ceil_div(rows, CHUNK_ROWS), MAX_CHUNKS);
+    const uint64_t few = smaller(ceil_div(rows, CHUNK_ROWS), CHUNKS), least = ceil_div(rows * width, CHUNK_VALUES);
+    return few > least ? few : smaller(least, rows);
 }
 
 uint64_t group_norm_workspace(const struct compiler *c, const wn_op *op)
@@ -147,7 +157,8 @@ uint64_t group_norm_workspace(const struct compiler *c, const wn_op *op)
     const wn_tensor *x = &c->g->tensors[op->in[0]];
     if (op->in[1] != WN_NONE)
         return 0;
-    return c->p->max_items * (2 * (uint64_t)op->i[0] * chunks_of(x->rows) + 3 * x->cols) * sizeof(float);
+    const uint64_t groups = (uint64_t)op->i[0], chunks = chunks_of(x->rows, x->cols / groups);
+    return c->p->max_items * (2 * groups * chunks + 3 * x->cols) * sizeof(float);
 }
 
 /* Of a picture of `rows` rows. */
@@ -195,6 +206,7 @@ static wn_status measure(struct compiler *c, const wn_op *op, const struct opera
     push.cols = x->cols;
     push.chunk = chunk;
     push.chunks = moments->rows;
+    WN_TRY(check_loops(c, smaller(chunk, x->rows) * (x->cols / push.groups), 2));
     return group_phase(c, op, &push, PHASE_MOMENTS, x, &none, moments);
 }
 
@@ -207,6 +219,7 @@ static wn_status join(struct compiler *c, const wn_op *op, const struct operand 
     push.chunks = moments->rows;
     WN_TRY(vector_of(c, 0, &push.weight));
     WN_TRY(vector_of(c, 1, &push.bias));
+    WN_TRY(check_loops(c, push.chunks + table->cols / push.groups, 2));
     return group_phase(c, op, &push, PHASE_JOIN, moments, &none, table);
 }
 
@@ -214,6 +227,7 @@ static wn_status apply(struct compiler *c, const wn_op *op, const struct operand
 {
     const struct operand to = operand_of(c, op->out);
     const struct group_push push = group_push_of(op, x, table, &to, x->rows);
+    WN_TRY(check_loops(c, x->cols, 1));
     return group_phase(c, op, &push, PHASE_APPLY, x, table, &to);
 }
 
@@ -235,8 +249,9 @@ wn_status lower_group_norm(struct compiler *c, const wn_op *op)
     if (given.address)
         return apply(c, op, &x, &given);
     const struct operand work = workspace_of(c);
-    const uint64_t chunk = ceil_div(x.rows, chunks_of(x.rows)), chunks = ceil_div(x.rows, chunk);
-    const struct operand moments = part_of(&work, 0, chunks, 2 * (uint64_t)op->i[0]);
+    const uint64_t groups = (uint64_t)op->i[0];
+    const uint64_t chunk = ceil_div(x.rows, chunks_of(x.rows, x.cols / groups)), chunks = ceil_div(x.rows, chunk);
+    const struct operand moments = part_of(&work, 0, chunks, 2 * groups);
     const struct operand table = part_of(&work, c->p->max_items * moments.item_stride, 3, x.cols);
     WN_TRY(measure(c, op, &x, &moments, (uint32_t)chunk));
     WN_TRY(join(c, op, &moments, &table, x.rows, (uint32_t)chunk));

@@ -5,7 +5,9 @@
 // Lane l holds query l of each of the QUERIES rows and sees key l ^ r in step r, as keys and values are rotated through
 // the lanes. So a lane has all scores of its queries, and the online softmax (Milakov and Gimelshein 2018,
 // arXiv:1805.02867) needs no exchange. The running output lies in shared memory, since registers cannot be indexed there;
-// a lane touches only its own words, so there is no barrier. The size of a head is a multiple of 4.
+// a lane touches only its own words, so there is no barrier. Large heads leave room for fewer QUERIES; a turn of a loop then
+// takes more dimensions, which is as much code and keeps the loops of large pictures within what a driver allows
+// (check_turns). Where SIZE is no multiple of 4 GROUPS, which is 1 then, the last dimension is repeated, times 0.
 #extension GL_GOOGLE_include_directive : require
 
 layout(local_size_x_id = 0) in;
@@ -14,31 +16,48 @@ layout(constant_id = 1) const bool IS_ALIGNED = false; // every address, stride 
 layout(constant_id = 2) const uint SIZE = 64;          // of a head
 layout(constant_id = 3) const bool IS_CAUSAL = false;
 layout(constant_id = 4) const uint ROUNDED = 0; // scaled q, k and v are rounded to this type first
+layout(constant_id = 5) const uint QUERIES = 4;
+layout(constant_id = 6) const uint GROUPS = 2; // of four dimensions in one turn of the scores' loop
 
 #include "common.glsl"
 #include "software.glsl"
 #include "attention.glsl"
 
-const uint QUERIES = 4, KEYS = 4;
-const uint GROUPS = SIZE % 8 == 0 ? 2 : 1; // of four dimensions in one turn of the scores' loop
+const uint KEYS = 4, FOURS = (SIZE + 3) / 4;     // of dimensions
+const uint VALUES = GROUPS == 1 ? 1 : GROUPS / 2; // fours in one turn of the values' loop
 const float LOG2E = 1.4426950408889634, NEVER = -1.0e30;
 
-shared vec4 outputs[SIZE / 4 * QUERIES * S];
+shared vec4 outputs[FOURS * QUERIES * S];
 
-vec4 load4(uint64_t at)
+// Four dimensions of a row, from 4 d on; those past the end are the last one again.
+vec4 load4(uint64_t row, uint d)
 {
+    const uint64_t at = row + 16ul * d;
     if (IS_ALIGNED)
         return vec4(floats(Pairs(at).at[0]), floats(Pairs(at).at[1]));
-    return vec4(Floats(at).at[0], Floats(at).at[1], Floats(at).at[2], Floats(at).at[3]);
+    const uint last = SIZE % 4 == 0 ? 3 : min(3, SIZE - 1 - 4 * d);
+    return vec4(Floats(at).at[0], Floats(at).at[min(1, last)], Floats(at).at[min(2, last)], Floats(at).at[last]);
 }
 
-void store4(uint64_t at, vec4 value)
+// As load4, but those past the end are 0.
+vec4 load4_or_0(uint64_t row, uint d)
 {
+    vec4 value = load4(row, d);
+    if (SIZE % 4 != 0)
+        [[unroll]] for (uint c = 1; c < 4; c++) value[c] = 4 * d + c < SIZE ? value[c] : 0.0;
+    return value;
+}
+
+void store4(uint64_t row, uint d, vec4 value)
+{
+    const uint64_t at = row + 16ul * d;
     if (IS_ALIGNED) {
         Pairs(at).at[0] = packUint2x32(floatBitsToUint(value.xy));
         Pairs(at).at[1] = packUint2x32(floatBitsToUint(value.zw));
     } else {
-        [[unroll]] for (uint c = 0; c < 4; c++) Floats(at).at[c] = value[c];
+        [[unroll]] for (uint c = 0; c < 4; c++)
+            if (SIZE % 4 == 0 || 4 * d + c < SIZE)
+                Floats(at).at[c] = value[c];
     }
 }
 
@@ -66,7 +85,7 @@ void main()
         top[i] = NEVER;
         total[i] = 0.0;
     }
-    for (uint d = 0; d < SIZE / 4; d++)
+    for (uint d = 0; d < FOURS; d++)
         [[unroll]] for (uint i = 0; i < QUERIES; i++) outputs[(d * QUERIES + i) * S + lane] = vec4(0.0);
 
     const uint k_end = IS_CAUSAL ? min(keys, q0 + S * QUERIES) : keys;
@@ -80,14 +99,14 @@ void main()
             [[unroll]] for (uint r = 0; r < S; r++)
                 [[unroll]] for (uint i = 0; i < QUERIES; i++) p[j][r][i] = 0.0;
         }
-        for (uint d = 0; d < SIZE / 4; d += GROUPS) {
+        for (uint d = 0; d < FOURS; d += GROUPS) {
             vec4 q[QUERIES][GROUPS];
             [[unroll]] for (uint i = 0; i < QUERIES; i++)
                 [[unroll]] for (uint h = 0; h < GROUPS; h++)
-                    q[i][h] = round_vector(load4(q_at[i] + 16ul * (d + h)) * scale, ROUNDED);
+                    q[i][h] = round_vector(load4_or_0(q_at[i], d + h) * scale, ROUNDED);
             [[unroll]] for (uint j = 0; j < KEYS; j++) {
                 vec4 k[GROUPS];
-                [[unroll]] for (uint h = 0; h < GROUPS; h++) k[h] = round_vector(load4(k_at[j] + 16ul * (d + h)), ROUNDED);
+                [[unroll]] for (uint h = 0; h < GROUPS; h++) k[h] = round_vector(load4(k_at[j], d + h), ROUNDED);
                 [[unroll]] for (uint r = 0; r < S; r++)
                     [[unroll]] for (uint h = 0; h < GROUPS; h++)
                         [[unroll]] for (uint c = 0; c < 4; c++) {
@@ -124,26 +143,27 @@ void main()
                     total[i] += p[j][r][i];
                 }
 
-        for (uint d = 0; d < SIZE / 4; d++) {
-            vec4 sum[QUERIES];
-            [[unroll]] for (uint i = 0; i < QUERIES; i++) sum[i] = outputs[(d * QUERIES + i) * S + lane] * factor[i];
-            [[unroll]] for (uint j = 0; j < KEYS; j++) {
-                const vec4 v = round_vector(load4(v_at[j] + 16ul * d), ROUNDED);
-                [[unroll]] for (uint r = 0; r < S; r++)
-                    [[unroll]] for (uint c = 0; c < 4; c++) {
-                        const float y = r == 0 ? v[c] : subgroupShuffle(v[c], lane ^ r);
-                        [[unroll]] for (uint i = 0; i < QUERIES; i++) sum[i][c] += p[j][r][i] * y;
-                    }
+        for (uint d0 = 0; d0 < FOURS; d0 += VALUES)
+            [[unroll]] for (uint d = d0; d < d0 + VALUES; d++) {
+                vec4 sum[QUERIES];
+                [[unroll]] for (uint i = 0; i < QUERIES; i++) sum[i] = outputs[(d * QUERIES + i) * S + lane] * factor[i];
+                [[unroll]] for (uint j = 0; j < KEYS; j++) {
+                    const vec4 v = round_vector(load4(v_at[j], d), ROUNDED);
+                    [[unroll]] for (uint r = 0; r < S; r++)
+                        [[unroll]] for (uint c = 0; c < 4; c++) {
+                            const float y = r == 0 ? v[c] : subgroupShuffle(v[c], lane ^ r);
+                            [[unroll]] for (uint i = 0; i < QUERIES; i++) sum[i][c] += p[j][r][i] * y;
+                        }
+                }
+                [[unroll]] for (uint i = 0; i < QUERIES; i++) outputs[(d * QUERIES + i) * S + lane] = sum[i];
             }
-            [[unroll]] for (uint i = 0; i < QUERIES; i++) outputs[(d * QUERIES + i) * S + lane] = sum[i];
-        }
     }
 
-    for (uint d = 0; d < SIZE / 4; d++)
+    for (uint d = 0; d < FOURS; d++)
         [[unroll]] for (uint i = 0; i < QUERIES; i++) {
             const uint row = q0 + S * i + lane;
             if (row < rows)
-                store4(row_of(push.to, item * push.to_item, row, push.to_ld, head) + 16ul * d,
+                store4(row_of(push.to, item * push.to_item, row, push.to_ld, head), d,
                        outputs[(d * QUERIES + i) * S + lane] / total[i]);
         }
 }

@@ -11,8 +11,8 @@
 //  - the epilogue is a rolled loop, since unrolled it takes seconds to compile, and sums reach it through shared memory:
 //    each lane reads what it wrote itself, so there is no barrier.
 //
-// Weights are packed [ceil(N / S)][2 ceil(K / 8)][S][4 of k], zero where n >= N or k >= K. Such a driver ends loops after
-// 65535 turns: K is at most 524280.
+// Weights are packed [ceil(N / S)][2 ceil(K / 8)][S][4 of k], zero where n >= N or k >= K. Such a driver allows few
+// turns of loops (check_turns): K is at most 520000.
 #extension GL_GOOGLE_include_directive : require
 
 layout(local_size_x_id = 12) in;             // S as well: a group is a subgroup
