@@ -81,7 +81,7 @@ static void test_turns(void)
     test_device_open(&d, 1);
     CHECK_OK(compile_attention(&d, 16384, 512, &err), err); /* the middle of a decoder at 1024 px */
     CHECK_INT(compile_attention(&d, 65536, 512, &err), WN_E_UNSUPPORTED);
-    CHECK_CONTAINS(err.message, "op 0 (attention \"y\"): too large for a software device: 202");
+    CHECK_CONTAINS(err.message, "op 0 (attention \"y\"): too large for a software device: ");
     CHECK_CONTAINS(err.message, "turns of loops in a kernel, of which drivers allow 65000; use device \"cpu\"");
     CHECK_INT(compile_attention(&d, 8, 1028, &err), WN_E_UNSUPPORTED);
     CHECK_CONTAINS(err.message, "heads of 1028, at most 1024 on this software device");
