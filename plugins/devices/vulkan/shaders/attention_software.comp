@@ -144,7 +144,8 @@ void main()
                 }
 
         for (uint d0 = 0; d0 < FOURS; d0 += VALUES)
-            [[unroll]] for (uint d = d0; d < d0 + VALUES; d++) {
+            [[unroll]] for (uint h = 0; h < VALUES; h++) { // from 0 to a constant, else it is not unrolled
+                const uint d = d0 + h;
                 vec4 sum[QUERIES];
                 [[unroll]] for (uint i = 0; i < QUERIES; i++) sum[i] = outputs[(d * QUERIES + i) * S + lane] * factor[i];
                 [[unroll]] for (uint j = 0; j < KEYS; j++) {
