@@ -98,18 +98,14 @@ wn_status weight_of(struct compiler *c, int slot, enum packing packing, enum ele
     return WN_OK;
 }
 
-/* Mesa's llvmpipe counts the turns of all loops of an invocation together. After 65535 every loop ends at its first
- * turn, and nothing tells: results would be wrong. The rest is for short loops, as of epilogues and reductions. */
-enum { MAX_TURNS = 65535, UNCOUNTED_TURNS = 535 };
-
 wn_status check_turns(const struct compiler *c, uint64_t turns)
 {
-    if (!c->device->caps->is_software || turns <= MAX_TURNS - UNCOUNTED_TURNS)
+    if (!c->device->caps->is_software || turns <= MAX_TURNS)
         return WN_OK;
     return wn_fail(c->err, WN_E_UNSUPPORTED,
                    "too large for a software device: %llu turns of loops in a kernel, of which drivers allow %d; use "
                    "device \"cpu\"",
-                   (unsigned long long)turns, MAX_TURNS - UNCOUNTED_TURNS);
+                   (unsigned long long)turns, MAX_TURNS);
 }
 
 /* ---- ops ---------------------------------------------------------------------------------------------------- */

@@ -89,24 +89,35 @@ static uint64_t query_bytes(const struct compiler *c, uint64_t size)
     return ceil_div(size, 4) * 16 * c->device->caps->subgroup;
 }
 
-/* With 32 KiB and 8 lanes, heads of 256 have 4 queries, of 512 2. */
-static struct software_shape shape_of(const struct compiler *c, uint32_t size)
+/* All loops of an invocation, over all keys: check_turns. */
+static uint64_t turns_of(const struct compiler *c, const struct attention *a, struct software_shape s)
 {
-    uint32_t queries = 4;
-    while (queries > 1 && queries * query_bytes(c, size) > c->device->caps->shared_bytes)
-        queries /= 2;
-    return (struct software_shape){ queries, size % (32 / queries) == 0 ? 8 / queries : 1 };
+    const uint64_t fours = ceil_div(a->size, 4),
+                   blocks = ceil_div(a->k.rows, SOFTWARE_KEYS * c->device->caps->subgroup);
+    const uint64_t scores = fours / s.groups + 1, values = fours / (s.groups == 1 ? 1 : s.groups / 2) + 1;
+    return blocks * (1 + scores + values) + 2 * fours;
+}
+
+/* Fewer queries where shared memory is small, and where keys are so many that the driver would end the loops. With
+ * 32 KiB and 8 lanes, heads of 256 have 4 queries, of 512 2. */
+static struct software_shape shape_of(const struct compiler *c, const struct attention *a)
+{
+    struct software_shape s = { 8, 0 };
+    do {
+        s.queries /= 2;
+        s.groups = a->size % (32 / s.queries) == 0 ? 8 / s.queries : 1;
+    } while (s.queries > 1 &&
+             (s.queries * query_bytes(c, a->size) > c->device->caps->shared_bytes || turns_of(c, a, s) > MAX_TURNS));
+    return s;
 }
 
 static wn_status check_software(const struct compiler *c, const struct attention *a, struct software_shape s)
 {
     const struct caps *caps = c->device->caps;
-    const uint64_t fours = ceil_div(a->size, 4), blocks = ceil_div(a->k.rows, SOFTWARE_KEYS * caps->subgroup);
-    const uint64_t scores = fours / s.groups + 1, values = fours / (s.groups == 1 ? 1 : s.groups / 2) + 1;
     if (query_bytes(c, a->size) > caps->shared_bytes)
         return wn_fail(c->err, WN_E_UNSUPPORTED, "heads of %u, at most %u on this software device; use device \"cpu\"",
                        a->size, caps->shared_bytes / (16 * caps->subgroup) * 4);
-    return check_turns(c, blocks * (1 + scores + values) + 2 * fours);
+    return check_turns(c, turns_of(c, a, s));
 }
 
 static int is_pair_aligned(const struct operand *o)
@@ -117,7 +128,7 @@ static int is_pair_aligned(const struct operand *o)
 static wn_status lower_software(struct compiler *c, const struct attention *a)
 {
     const uint32_t lanes = c->device->caps->subgroup;
-    const struct software_shape s = shape_of(c, a->size);
+    const struct software_shape s = shape_of(c, a);
     WN_TRY(check_software(c, a, s));
     struct command *k = attention_command(c, a, KERNEL_ATTENTION_SOFTWARE);
     if (!k)

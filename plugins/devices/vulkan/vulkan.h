@@ -372,8 +372,12 @@ void command_writes(struct command *k, const struct operand *o);
 void command_weight(struct command *k, const struct packed *packed, size_t at);
 wn_status weight_of(struct compiler *c, int slot, enum packing packing, enum element type, uint64_t taps,
                     const struct packed **packed);
-/* Fails on a software device where an invocation makes more turns of loops than its driver allows. A loop of n turns
- * counts as n + 1, nested ones as often as they are entered; loops of a few turns need not be counted. */
+/* Mesa's llvmpipe counts the turns of all loops of an invocation together. After 65535 every loop ends at its first
+ * turn, and nothing tells: results would be wrong. What is missing from that is for short loops, as of epilogues. */
+enum { MAX_TURNS = 65000 };
+
+/* Fails on a software device where an invocation makes more than MAX_TURNS. A loop of n turns counts as n + 1, nested
+ * ones as often as they are entered; loops of a few turns need not be counted. */
 wn_status check_turns(const struct compiler *c, uint64_t turns);
 
 struct lowering {
