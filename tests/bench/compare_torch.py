@@ -20,6 +20,8 @@ import time
 import torch
 from diffusers import FluxTransformer2DModel
 
+from flux_torch import inputs
+
 BUILD, SCRATCH = sys.argv[1:3]
 PEBBLE = sys.argv[3] if len(sys.argv) > 3 else "examples/pebble/transformer"
 THREADS = int(os.environ.get("THREADS", "2"))
@@ -32,19 +34,6 @@ def ours(folder, dtype, batch, text, rows, cols, seconds):
     out = subprocess.run([f"{BUILD}/tests/bench_velocity", folder, dtype, str(batch), str(text), str(rows), str(cols),
                           str(seconds), str(THREADS)], capture_output=True, text=True, check=True).stdout
     return json.loads(out)
-
-
-def inputs(model, batch, text, rows, cols):
-    c, dt = model.config, next(model.parameters()).dtype
-    ids = torch.zeros(rows, cols, 3)
-    ids[..., 1] += torch.arange(rows)[:, None]
-    ids[..., 2] += torch.arange(cols)[None, :]
-    return dict(hidden_states=torch.randn(batch, rows * cols, c.in_channels, dtype=dt),
-                encoder_hidden_states=torch.randn(batch, text, c.joint_attention_dim, dtype=dt),
-                pooled_projections=torch.randn(batch, c.pooled_projection_dim, dtype=dt),
-                timestep=torch.full((batch,), 0.5, dtype=dt), img_ids=ids.reshape(-1, 3).to(dt),
-                txt_ids=torch.zeros(text, 3, dtype=dt),
-                guidance=torch.full((batch,), 3.5, dtype=dt) if c.guidance_embeds else None, return_dict=False)
 
 
 @torch.inference_mode()
