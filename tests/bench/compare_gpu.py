@@ -14,6 +14,7 @@ import importlib.metadata
 import json
 import shlex
 import subprocess
+import sys
 import time
 
 import torch
@@ -72,7 +73,19 @@ def torch_side(a, shape):
 
 
 def peer(a):
-    return json.loads(subprocess.run(shlex.split(a.peer), stdout=subprocess.PIPE, check=True).stdout.splitlines()[-1])
+    lines = subprocess.run(shlex.split(a.peer), stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    try:
+        found = json.loads(lines[-1])
+        return dict(step_s=[float(s) for s in found["step_s"]])
+    except (IndexError, KeyError, TypeError, ValueError):
+        sys.exit(f'--peer {a.peer}: its last line should be {{"step_s": [1.2, 1.1]}}, and is {lines[-1:]}')
+
+
+def keep(a, found):
+    """After each side, so that what was measured outlives what comes next."""
+    if a.out:
+        with open(a.out, "w") as f:
+            json.dump(found, f, indent=1)
 
 
 def table(found):
@@ -99,12 +112,12 @@ def table(found):
 def main():
     a = arguments()
     found = dict(what=vars(a), winnow=winnow(a))
+    keep(a, found)
     found["torch"] = torch_side(a, found["winnow"]["product_shape"])
+    keep(a, found)
     if a.peer:
         found["peer"] = peer(a)
-    if a.out:
-        with open(a.out, "w") as f:
-            json.dump(found, f, indent=1)
+        keep(a, found)
     print(f"winnow on {found['winnow']['device']}, torch on {found['torch']['device']} {found['torch']['versions']}")
     print("\n".join(table(found)))
 
