@@ -90,28 +90,32 @@ static void write_tick(const struct frame *f, double x, struct buffer *out)
                   HEIGHT - BOTTOM + 19, text);
 }
 
-/* Counts double from the first one on; seconds stand at 1, 2 and 5 times powers of ten. */
+/* Counts double from the first one on. Seconds stand at powers of ten where the axis is long, also at 2 and 5 times
+ * those, and where it is shorter than a power of ten at more: few ticks would make it look linear. */
 static void write_x_ticks(const struct frame *f, int currency, struct buffer *out)
 {
-    static const double steps[] = { 1, 2, 5 };
-    const double low = exp2(f->x_low), high = exp2(f->x_high) * (1 + 1e-9);
-    const int doublings = (int)floor(f->x_high - f->x_low + 1e-9), skip = doublings / MOST_X_TICKS + 1;
+    static const struct {
+        int count;
+        double at[7];
+    } steps[] = { { 1, { 1 } }, { 3, { 1, 2, 5 } }, { 7, { 1, 2, 3, 4, 5, 6, 8 } } };
+    const double octaves = f->x_high - f->x_low, low = exp2(f->x_low), high = exp2(f->x_high) * (1 + 1e-9);
+    const int doublings = (int)floor(octaves + 1e-9), skip = doublings / MOST_X_TICKS + 1;
     if (currency != COMPARE_SECONDS) {
         for (int i = 0; i <= doublings; i += skip)
             write_tick(f, low * exp2(i), out);
         return;
     }
-    const int each = f->x_high - f->x_low > 12 ? 3 : 1; /* powers of ten alone where there are many */
+    const int which = octaves > 12 ? 0 : octaves > 3.5 ? 1 : 2;
     for (double power = pow(10, floor(log10(low))); power <= high; power *= 10)
-        for (int i = 0; i < 3; i += each)
-            if (steps[i] * power >= low * (1 - 1e-9) && steps[i] * power <= high)
-                write_tick(f, steps[i] * power, out);
+        for (int i = 0; i < steps[which].count; i++)
+            if (steps[which].at[i] * power >= low * (1 - 1e-9) && steps[which].at[i] * power <= high)
+                write_tick(f, steps[which].at[i] * power, out);
 }
 
 static void write_x_axis(const struct frame *f, int currency, struct buffer *out)
 {
     static const char *const labels[] = { "evaluations (NFE) for each prompt",
-                                          "seconds for each prompt, sampling and guide",
+                                          "seconds for each prompt, sampling and guide (logarithmic)",
                                           "pictures scored by the guide for each prompt" };
     write_x_ticks(f, currency, out);
     buffer_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT, WIDTH - RIGHT,
