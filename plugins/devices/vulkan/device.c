@@ -34,7 +34,8 @@ static int by_rank(const void *a, const void *b)
     return difference ? difference : memcmp(x->uuid, y->uuid, sizeof x->uuid);
 }
 
-/* What makes a device useless is told where one is looked for; overrides that it does not take are kept as `refusal`. */
+/* What makes a device useless is told where one is looked for; overrides that it does not take are kept as `refusal`.
+ */
 static wn_status probe(struct driver *d, VkPhysicalDevice physical, const char *overrides, wn_error *refusal,
                        wn_error *err)
 {
