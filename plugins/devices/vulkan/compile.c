@@ -89,12 +89,17 @@ void command_weight(struct command *k, const struct packed *packed, size_t at)
 wn_status weight_of(struct compiler *c, int slot, enum packing packing, enum element type, uint64_t taps,
                     const struct packed **packed)
 {
+    wn_program *p = c->p;
     const uint32_t index = c->g->ops[c->op].weight[slot];
     *packed = NULL;
     if (index == WN_NONE)
         return WN_OK;
     WN_TRY(weights_get(c->device, &c->g->weights[index], packing, type, taps, packed, c->err));
-    c->p->packed[c->p->packed_count++] = *packed;
+    if (c->weights < p->packed_count) /* what the program kept when it gave way, most likely the same */
+        weights_release(c->device, p->packed[c->weights]);
+    else
+        p->packed_count++;
+    p->packed[c->weights++] = *packed;
     return WN_OK;
 }
 
@@ -212,49 +217,26 @@ static wn_status build_parts(wn_program *p, uint64_t *workspace_bytes, wn_error 
     return lower_all(&c);
 }
 
-static void enlist(wn_program *p)
-{
-    wn_device *d = p->device;
-    pthread_mutex_lock(&d->programs_mutex);
-    p->next = d->programs;
-    p->link = &d->programs;
-    if (p->next)
-        p->next->link = &p->next;
-    d->programs = p;
-    pthread_mutex_unlock(&d->programs_mutex);
-}
-
-static void delist(wn_program *p)
-{
-    pthread_mutex_lock(&p->device->programs_mutex);
-    *p->link = p->next;
-    if (p->next)
-        p->next->link = p->link;
-    pthread_mutex_unlock(&p->device->programs_mutex);
-}
-
 wn_status program_build(wn_program *p, wn_error *err)
 {
     uint64_t *workspace_bytes = calloc(p->graph->op_count, sizeof *workspace_bytes);
-    p->packed = calloc(p->graph->op_count * 2, sizeof *p->packed);
-    p->is_built = 1;
-    enlist(p);
+    pthread_mutex_lock(&p->device->build_mutex);
+    if (!p->packed)
+        p->packed = calloc(p->graph->op_count * 2, sizeof *p->packed);
+    room_join(p);
     const wn_status status = build_parts(p, workspace_bytes, err);
+    p->is_built = status == WN_OK;
+    pthread_mutex_unlock(&p->device->build_mutex);
     free(workspace_bytes);
     if (status != WN_OK)
         program_unbuild(p);
     return status;
 }
 
-void program_unbuild(wn_program *p)
+void program_give_back(wn_program *p)
 {
     wn_device *d = p->device;
-    if (!p->is_built)
-        return;
-    delist(p);
     record_free_all(p);
-    for (uint64_t i = 0; i < p->packed_count; i++)
-        weights_release(d, p->packed[i]);
     if (device_is_there(d)) {
         d->vk.DestroyFence(d->handle, p->fence, NULL);
         d->vk.DestroyCommandPool(d->handle, p->pool, NULL);
@@ -264,13 +246,23 @@ void program_unbuild(wn_program *p)
     memory_put(d, &p->io);
     stream_close(p);
     free(p->commands);
-    free(p->packed);
     p->commands = NULL;
-    p->packed = NULL;
-    p->command_count = p->command_capacity = p->packed_count = 0;
+    p->command_count = p->command_capacity = 0;
     p->pool = VK_NULL_HANDLE;
     p->fence = VK_NULL_HANDLE;
     p->is_built = 0;
+}
+
+void program_unbuild(wn_program *p)
+{
+    if (!room_quit(p))
+        return;
+    program_give_back(p);
+    for (uint64_t i = 0; i < p->packed_count; i++)
+        weights_release(p->device, p->packed[i]);
+    free(p->packed);
+    p->packed = NULL;
+    p->packed_count = 0;
 }
 
 /* ---- compile ------------------------------------------------------------------------------------------------ */
@@ -371,7 +363,10 @@ static wn_status describe(wn_program *p, wn_error *err)
 
 static wn_status build(void *program, wn_error *err)
 {
-    return program_build(program, err);
+    room_enter(program);
+    const wn_status status = program_build(program, err);
+    room_leave(program);
+    return status;
 }
 
 /* All but what lives on the device; *program is ended by program_free, whatever was returned. */
@@ -442,10 +437,17 @@ static int is_first_use(const wn_program *p, uint64_t index)
 
 void program_memory(const wn_program *p, uint64_t *activation_bytes, uint64_t *weight_bytes)
 {
-    *activation_bytes = p->memory.bytes + p->constants.bytes;
-    *weight_bytes = p->ring.bytes;
-    for (uint64_t i = 0; i < p->packed_count; i++)
-        *weight_bytes += p->packed[i]->is_streamed || !is_first_use(p, i) ? 0 : p->packed[i]->slice.bytes;
+    uint64_t place_bytes = 0;
+    *activation_bytes = p->plan.memory_bytes + p->plan.constant_bytes;
+    *weight_bytes = 0;
+    for (uint64_t i = 0; i < p->packed_count; i++) {
+        const uint64_t bytes = p->packed[i]->slice.bytes;
+        if (p->packed[i]->is_streamed)
+            place_bytes = bytes > place_bytes ? bytes : place_bytes;
+        else
+            *weight_bytes += is_first_use(p, i) ? bytes : 0;
+    }
+    *weight_bytes += RING_PLACES * place_bytes;
 }
 
 uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity)
@@ -453,7 +455,9 @@ uint64_t program_profile(wn_program *p, wn_op_profile *out, uint64_t capacity)
     if (out && !p->is_measured) {
         p->is_measured = 1;
         pthread_rwlock_rdlock(&p->device->use_lock);
+        room_enter(p);
         record_free_all(p); /* the next run records with times */
+        room_leave(p);
         pthread_rwlock_unlock(&p->device->use_lock);
     }
     for (uint64_t i = 0; out && i < p->graph->op_count && i < capacity; i++) {

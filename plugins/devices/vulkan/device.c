@@ -177,7 +177,9 @@ static void device_close(wn_device *device)
     pthread_mutex_destroy(&device->staging_mutex);
     pthread_mutex_destroy(&device->pipeline_mutex);
     pthread_mutex_destroy(&device->weights_mutex);
+    pthread_mutex_destroy(&device->build_mutex);
     pthread_mutex_destroy(&device->programs_mutex);
+    pthread_cond_destroy(&device->programs_changed);
     free(device);
 }
 
@@ -221,7 +223,9 @@ static wn_status device_open(void *self, uint64_t index, wn_device **device, wn_
     pthread_mutex_init(&d->staging_mutex, NULL);
     pthread_mutex_init(&d->pipeline_mutex, NULL);
     pthread_mutex_init(&d->weights_mutex, NULL);
+    pthread_mutex_init(&d->build_mutex, NULL);
     pthread_mutex_init(&d->programs_mutex, NULL);
+    pthread_cond_init(&d->programs_changed, NULL);
     wn_status status = device_start(d, err);
     if (status == WN_OK)
         status = try_matrix2(driver, index, d, err);

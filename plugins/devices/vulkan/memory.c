@@ -239,8 +239,6 @@ static wn_status get_locked(wn_device *device, enum memory_kind kind, uint64_t b
                             struct slice *slice, wn_error *err)
 {
     struct block *b = NULL;
-    if (bytes > device->caps->buffer_bytes)
-        return tell_too_large(device, bytes, what, err);
     if (cut_existing(device, kind, bytes, slice))
         return WN_OK;
     uint64_t size = block_bytes_for(device, bytes);
@@ -264,13 +262,19 @@ static wn_status get_locked(wn_device *device, enum memory_kind kind, uint64_t b
 wn_status memory_get(wn_device *device, enum memory_kind kind, uint64_t bytes, const char *what, struct slice *slice,
                      wn_error *err)
 {
+    wn_status status = WN_OK;
     *slice = (struct slice){ 0 };
     if (bytes == 0)
         return WN_OK;
-    pthread_mutex_lock(&device->memory_mutex);
-    wn_status status = get_locked(device, kind, round_up(bytes, SLICE_ALIGNMENT), what, slice, err);
-    device->slices_used += kind == MEMORY_DEVICE ? slice->bytes : 0;
-    pthread_mutex_unlock(&device->memory_mutex);
+    bytes = round_up(bytes, SLICE_ALIGNMENT);
+    if (bytes > device->caps->buffer_bytes)
+        return tell_too_large(device, bytes, what, err);
+    do {
+        pthread_mutex_lock(&device->memory_mutex);
+        status = get_locked(device, kind, bytes, what, slice, err);
+        device->slices_used += kind == MEMORY_DEVICE ? slice->bytes : 0;
+        pthread_mutex_unlock(&device->memory_mutex);
+    } while (status == WN_E_MEMORY && kind == MEMORY_DEVICE && room_make(device));
     return status;
 }
 

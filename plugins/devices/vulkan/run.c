@@ -66,9 +66,8 @@ struct run {
     void *const *data;
 };
 
-static wn_status run_once(void *arg, wn_error *err)
+static wn_status run_whole(const struct run *run, wn_error *err)
 {
-    const struct run *run = arg;
     wn_program *p = run->program;
     struct recording *r;
     if (!p->is_built)
@@ -78,6 +77,15 @@ static wn_status run_once(void *arg, wn_error *err)
     WN_TRY(record_submit(p, r, err));
     copy_bound(p, run->data, run->count, WN_ROLE_OUTPUT);
     return WN_OK;
+}
+
+static wn_status run_once(void *arg, wn_error *err)
+{
+    const struct run *run = arg;
+    room_enter(run->program);
+    const wn_status status = run_whole(run, err);
+    room_leave(run->program);
+    return status;
 }
 
 wn_status program_run(wn_program *p, uint64_t count, const wn_binding *bindings, uint64_t binding_count, wn_error *err)

@@ -10,6 +10,7 @@
  *   stream.c            weights that stay in host memory, copied up while others are multiplied
  *   order.c             which commands may run at once: barriers only where data flows
  *   record.c, run.c     command buffers of a bounded length, replayed for each run
+ *   room.c              programs that are idle give way where memory is short
  *   submit.c            their way through one queue, or two where weights are streamed
  *
  * All memory is read through 64-bit addresses in push constants: nothing is bound, so that no tensor is too large for a
@@ -50,7 +51,8 @@ struct slice {
 
 /* Whether so many bytes more of weights leave room for what programs need beside them. [any] */
 int memory_has_room(wn_device *device, uint64_t bytes);
-/* Multiples of 256 bytes. WN_E_MEMORY names `what`, what is in use and what there is. [any] */
+/* Multiples of 256 bytes. Of the device's memory only by a program that is built, to which others give way (room.c).
+ * WN_E_MEMORY names `what`, what is in use and what there is. [any] */
 wn_status memory_get(wn_device *device, enum memory_kind kind, uint64_t bytes, const char *what, struct slice *slice,
                      wn_error *err);
 void memory_put(wn_device *device, struct slice *slice); /* a slice of no bytes is fine. [any] */
@@ -129,8 +131,12 @@ struct wn_device {
 
     pthread_mutex_t weights_mutex;
     struct packed *packed;
+    pthread_mutex_t build_mutex; /* one program is built at a time */
     pthread_mutex_t programs_mutex;
-    wn_program *programs;   /* that have parts on the device */
+    pthread_cond_t programs_changed;
+    wn_program *programs;   /* that have parts on the device, the last used first */
+    int is_short;           /* one that is built waits until others give way */
+    int takes_turns;        /* one has given way */
     uint64_t streamed_told; /* the most bytes of streamed weights that were told of; under weights_mutex */
 
     _Atomic double work_per_s; /* seen in submissions, see struct command; 0 before the first */
@@ -284,8 +290,9 @@ struct wn_program {
     struct op_record *ops;
     int is_measured;
 
-    int is_built;             /* whether what follows is there */
-    wn_program *next, **link; /* in the device's list, while it is built */
+    wn_program *next, **link; /* in the device's list, while anything that follows is there; else NULL */
+    int is_used;              /* it gives way to nobody */
+    int is_built;             /* all is there; of what gave way the weights alone are */
     struct slice memory, constants, io;
     struct slice ring; /* where streamed weights lie while they are read */
     struct leg *legs;  /* where a queue of its own fills the ring; else NULL */
@@ -304,9 +311,20 @@ struct wn_program {
 /* copy.c: one block of memory with everything of a graph but the weights' data; free() ends it. NULL: no memory. */
 wn_graph *copy_graph(const wn_graph *graph);
 
-/* The parts of a program that live on the device. [serial], with the device's use_lock */
+/* The parts of a program that live on the device. [serial], with the device's use_lock, between room_enter and
+ * room_leave
+ */
 wn_status program_build(wn_program *p, wn_error *err);
+void program_give_back(wn_program *p); /* all of them but the weights */
 void program_unbuild(wn_program *p);
+
+/* room.c: from enter to leave the program gives way to nobody. */
+void room_enter(wn_program *p);
+void room_leave(wn_program *p);
+/* By who is being built: one program more gives way, one that runs after its run; 0 when there is none. */
+int room_make(wn_device *device);
+void room_join(wn_program *p); /* the device's list; again is fine */
+int room_quit(wn_program *p);  /* 0: it was not there */
 
 wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
                           wn_program **program, wn_error *err);
@@ -344,7 +362,8 @@ struct compiler {
     const wn_graph *g;
     wn_program *p;
     uint64_t *workspace_bytes;
-    uint64_t op; /* that is being lowered */
+    uint64_t weights; /* that were asked for */
+    uint64_t op;      /* that is being lowered */
     wn_error *err;
 };
 
