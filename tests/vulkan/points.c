@@ -11,12 +11,15 @@
 #include "ops/test_host.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum { ROWS = 5, IN = 24, OUT = 33, VALUES = ROWS * OUT };
 enum { WIDE = 256, WIDE_PRODUCTS = 12, WIDE_BYTES = WIDE * WIDE * 4 }; /* the first product's weight is small */
-enum { STAGED = 1, CALM = 2, STREAMED = 4 };
+enum { STAGED = 1, CALM = 2, STREAMED = 4, TURNS = 8 };
+enum { ITEMS = 2, TURNS_ITEMS = 500, STREAMED_TURNS_ITEMS = 40 }; /* with these activations fit once, not twice */
 
 #define STREAM_CAPS "no-unified,memory=3000000"
+#define TURNS_BYTES "memory=1048576"
 
 static void (*set_plan)(const char *text);
 static uint64_t (*calls_of)(uint32_t function, const char **name);
@@ -24,6 +27,8 @@ static int64_t (*alive)(const char **name);
 static uint64_t (*copied)(void);
 static uint64_t (*overtaken)(void); /* NULL where queues.c is not the driver */
 static uint32_t points;
+static uint64_t programs = 1, max_items = ITEMS; /* of a life */
+static atomic_uint_fast64_t turns;               /* that were told of */
 
 /* Products with weights of a quarter of a MiB: the memory of STREAM_CAPS holds the first six and a ring for the others.
  */
@@ -72,25 +77,35 @@ static uint32_t output_of(const wn_graph *g)
 struct life {
     struct test_device d;
     wn_device *device;
-    wn_program *program;
-    float z[2][VALUES];
-    wn_status status; /* the first that failed */
+    wn_program *program[2];
+    float z[2][ITEMS][VALUES]; /* of two runs */
+    wn_status status;          /* the first that failed */
     wn_error err;
 };
 
-static wn_status run(struct life *l, const wn_graph *g, wn_error *err)
+/* Run 0 is of the first program, run 1 of the last. */
+static wn_status run(struct life *l, const wn_graph *g, int which, wn_error *err)
 {
     int32_t ids[2][ROWS] = { { 0, 1, 2, 3, 4 }, { 4, 4, 0, 2, 1 } };
-    const uint32_t z = output_of(g);
-    const wn_binding b[4] = { { 0, 0, ids[0] }, { 0, 1, ids[1] }, { z, 0, l->z[0] }, { z, 1, l->z[1] } };
-    memset(l->z, 0xff, sizeof l->z);
-    return l->d.api->run(l->program, 2, b, 4, err);
+    const uint32_t out = output_of(g);
+    float(*z)[VALUES] = l->z[which];
+    const wn_binding b[4] = { { 0, 0, ids[0] }, { 0, 1, ids[1] }, { out, 0, z[0] }, { out, 1, z[1] } };
+    memset(z, 0xff, sizeof l->z[which]);
+    return l->d.api->run(l->program[which ? programs - 1 : 0], 2, b, 4, err);
+}
+
+static int is_wanted(const struct life *l, const float *want)
+{
+    return memcmp(l->z[0], want, sizeof l->z[0]) == 0 && memcmp(l->z[1], want, sizeof l->z[1]) == 0;
 }
 
 static wn_status compile(struct life *l, const wn_graph *g, wn_error *err)
 {
-    const wn_compile_options options = { sizeof options, WN_F32, 2 };
-    return l->program ? WN_OK : l->d.api->compile(l->device, g, &options, &l->program, err);
+    const wn_compile_options options = { sizeof options, WN_F32, max_items };
+    for (uint64_t i = 0; i < programs; i++)
+        if (!l->program[i])
+            WN_TRY(l->d.api->compile(l->device, g, &options, &l->program[i], err));
+    return WN_OK;
 }
 
 static wn_status open_device(struct life *l, wn_error *err)
@@ -109,18 +124,25 @@ static wn_status live(struct life *l, const wn_graph *g, wn_error *err)
         WN_TRY(l->d.plugin->create(&l->d.host, &test_device_options, &l->d.driver, err));
     WN_TRY(open_device(l, err));
     WN_TRY(compile(l, g, err));
-    WN_TRY(run(l, g, err));
-    return run(l, g, err);
+    WN_TRY(run(l, g, 0, err));
+    return run(l, g, 1, err);
+}
+
+static void end_programs(struct life *l)
+{
+    for (int i = 0; i < 2; i++) {
+        l->d.api->free_program(l->program[i]);
+        l->program[i] = NULL;
+    }
 }
 
 static void end_life(struct life *l)
 {
-    l->d.api->free_program(l->program);
+    end_programs(l);
     l->d.api->close(l->device);
     l->d.plugin->destroy(l->d.driver);
     l->d.driver = NULL;
     l->device = NULL;
-    l->program = NULL;
 }
 
 /* ---- points -------------------------------------------------------------------------------------------------- */
@@ -154,13 +176,13 @@ static void point(const struct life *base, const wn_graph *g, const float *want,
         CHECK_FAIL("%s: status %d, message \"%s\"", plan, status, err.message);
     if (status != WN_OK && !is_clear(&err, status))
         CHECK_FAIL("%s: status %d with the unclear message \"%s\"", plan, status, err.message);
-    if (status == WN_OK && memcmp(l.z, want, sizeof l.z) != 0)
+    if (status == WN_OK && !is_wanted(&l, want))
         CHECK_FAIL("%s: another result", plan);
     set_plan("");
     if (!l.device && l.d.driver) /* what listed no device lists none later: begin again */
         end_life(&l);
     const wn_status again = live(&l, g, &err);
-    if (again != WN_OK || memcmp(l.z, want, sizeof l.z) != 0)
+    if (again != WN_OK || !is_wanted(&l, want))
         CHECK_FAIL("%s: afterwards status %d, message \"%s\"", plan, again, again ? err.message : "another result");
     end_life(&l);
     check_nothing_is_left(plan);
@@ -265,7 +287,7 @@ static void *work(void *arg)
     struct worker *w = arg;
     wn_error err = { 0 };
     for (int i = 0; i < 12; i++)
-        if (run(&w->life, w->g, &err) != WN_OK || memcmp(w->life.z, w->want, sizeof w->life.z) != 0)
+        if (run(&w->life, w->g, i % 2, &err) != WN_OK || memcmp(w->life.z[i % 2], w->want, sizeof w->life.z[0]) != 0)
             w->failures++;
     return NULL;
 }
@@ -290,7 +312,7 @@ static void share(const struct life *base, const wn_graph *g, const float *want,
         CHECK_INT(w[i].failures, 0);
     }
     set_plan("");
-    w[0].life.d.api->free_program(w[1].life.program);
+    end_programs(&w[1].life);
     end_life(&w[0].life);
     check_nothing_is_left(plan);
 }
@@ -304,10 +326,10 @@ static void hang(const struct life *base, const wn_graph *g, const char *plan)
     set_plan("");
     CHECK_OK(live(&l, g, &err), err);
     set_plan(plan);
-    CHECK_INT(run(&l, g, &err), WN_E_DEVICE);
+    CHECK_INT(run(&l, g, 0, &err), WN_E_DEVICE);
     CHECK_CONTAINS(err.message, "no answer in 600 s (VK_TIMEOUT)");
     set_plan("");
-    CHECK_INT(run(&l, g, &err), WN_E_DEVICE);
+    CHECK_INT(run(&l, g, 0, &err), WN_E_DEVICE);
     CHECK_CONTAINS(err.message, "was lost and is not open");
     end_life(&l);
 }
@@ -318,10 +340,10 @@ static uint64_t count_copied(struct life *l, const wn_graph *g, uint64_t items)
 {
     int32_t ids[2][ROWS] = { { 0, 1, 2, 3, 4 }, { 4, 4, 0, 2, 1 } };
     const uint32_t z = output_of(g);
-    const wn_binding b[4] = { { 0, 0, ids[0] }, { z, 0, l->z[0] }, { 0, 1, ids[1] }, { z, 1, l->z[1] } };
+    const wn_binding b[4] = { { 0, 0, ids[0] }, { z, 0, l->z[0][0] }, { 0, 1, ids[1] }, { z, 1, l->z[0][1] } };
     wn_error err = { 0 };
     set_plan("");
-    CHECK_OK(l->d.api->run(l->program, items, b, 2 * items, &err), err);
+    CHECK_OK(l->d.api->run(l->program[0], items, b, 2 * items, &err), err);
     return copied();
 }
 
@@ -334,6 +356,7 @@ static void stream_once(const struct life *base, const wn_graph *g)
     wn_error err = { 0 };
     const uint64_t item_bytes = ROWS * sizeof(int32_t) + VALUES * sizeof(float);
     CHECK_OK(live(&l, g, &err), err);
+    count_copied(&l, g, 1); /* built again, if it gave way */
     const uint64_t before = overtaken ? overtaken() : 0, one = count_copied(&l, g, 1), two = count_copied(&l, g, 2);
     CHECK_INT(two - one, item_bytes);
     CHECK_INT((one - item_bytes) % WIDE_BYTES, 0);
@@ -346,20 +369,29 @@ static void stream_once(const struct life *base, const wn_graph *g)
     end_life(&l);
 }
 
+static void make_small(int mode)
+{
+    const char *const unified = mode & STAGED ? "no-unified," TURNS_BYTES : TURNS_BYTES;
+    setenv("WINNOW_VULKAN_CAPS", mode & STREAMED ? STREAM_CAPS : unified, 1);
+}
+
 static void check_all(struct life *base, const wn_graph *g, int mode)
 {
     struct life first = *base;
     static float want[2 * VALUES];
     wn_error err = { 0 };
     CHECK_OK(live(&first, g, &err), err);
-    memcpy(want, first.z, sizeof want);
+    memcpy(want, first.z[0], sizeof want);
     end_life(&first);
-    if (mode & STREAMED) { /* the same bits as when all fits */
-        setenv("WINNOW_VULKAN_CAPS", STREAM_CAPS, 1);
+    CHECK_INT(turns, 0);
+    if (mode & (STREAMED | TURNS)) { /* the same bits as when all fits */
+        make_small(mode);
         point(base, g, want, "", FINE);
-        stream_once(base, g);
     }
+    if (mode & STREAMED)
+        stream_once(base, g);
     share(base, g, want, "");
+    CHECK(!(mode & TURNS) || turns > 20); /* of 24 runs that shared the device */
     if (mode & CALM)
         return;
     fail_each(base, g, want, "device", FINE | MEMORY | MISSING, mode);
@@ -369,13 +401,20 @@ static void check_all(struct life *base, const wn_graph *g, int mode)
     lose_for_good(base, g, want);
     fail_twice(base, g, want);
     share(base, g, want, "WaitForFences=9:lost");
-    share(base, g, want, mode & STREAMED ? "QueueSubmit=5:lost" : "QueueSubmit=5:lost AllocateMemory=3:device");
+    share(base, g, want,
+          mode & (STREAMED | TURNS) ? "QueueSubmit=5:lost" : "QueueSubmit=5:lost AllocateMemory=3:device");
     if (mode & STREAMED)
         hang(base, g, overtaken ? "WaitSemaphores=1:timeout:always" : "WaitForFences=1:timeout:always");
     if (mode & (STAGED | STREAMED))
         return;
     lack(base, g, want);
     hang(base, g, "WaitForFences=1:timeout:always");
+}
+
+static void count_turns(void *ctx, int32_t level, const char *line)
+{
+    turns += strstr(line, " gives way, ") != NULL;
+    test_log(ctx, level, line);
 }
 
 /* The plugin on the faulty library; skips where there is no software driver. */
@@ -385,6 +424,7 @@ static void begin(struct life *base)
     base->d.api->close(base->d.device);
     base->d.plugin->destroy(base->d.driver);
     base->d.driver = NULL;
+    base->d.host.log = count_turns;
     setenv("WINNOW_VULKAN_LIBRARY", WINNOW_FAULTY_LIBRARY, 1);
     void *library = dlopen(WINNOW_FAULTY_LIBRARY, RTLD_NOW | RTLD_LOCAL);
     test_require(library != NULL, library ? "" : dlerror());
@@ -398,8 +438,8 @@ static void begin(struct life *base)
         *(void **)&overtaken = dlsym(driver, "queues_overtaken");
 }
 
-/* `staged`: on a device whose memory the host does not see; `streamed`: and too small for the weights; `calm`: without
- * faults, for the validation layers. */
+/* `staged`: on a device whose memory the host does not see; `streamed`: and too small for the weights; `turns`: two
+ * programs where there is room for one; `calm`: without faults, for the validation layers. */
 int main(int argc, char **argv)
 {
     struct life base = { 0 };
@@ -408,8 +448,13 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         mode |= strcmp(argv[i], "staged") == 0     ? STAGED
                 : strcmp(argv[i], "streamed") == 0 ? STREAMED
+                : strcmp(argv[i], "turns") == 0    ? TURNS
                 : strcmp(argv[i], "calm") == 0     ? CALM
                                                    : 0;
+    if (mode & TURNS) {
+        programs = 2;
+        max_items = mode & STREAMED ? STREAMED_TURNS_ITEMS : TURNS_ITEMS;
+    }
     setenv("WINNOW_TEST_DEVICE", "vulkan", 1);
     setenv("WINNOW_VULKAN_CAPS", mode & (STAGED | STREAMED) ? "no-unified" : "", 1);
     begin(&base);

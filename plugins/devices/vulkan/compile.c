@@ -226,10 +226,10 @@ wn_status program_build(wn_program *p, wn_error *err)
     room_join(p);
     const wn_status status = build_parts(p, workspace_bytes, err);
     p->is_built = status == WN_OK;
-    pthread_mutex_unlock(&p->device->build_mutex);
-    free(workspace_bytes);
     if (status != WN_OK)
         program_unbuild(p);
+    pthread_mutex_unlock(&p->device->build_mutex);
+    free(workspace_bytes);
     return status;
 }
 
@@ -257,7 +257,6 @@ void program_unbuild(wn_program *p)
 {
     if (!room_quit(p))
         return;
-    program_give_back(p);
     for (uint64_t i = 0; i < p->packed_count; i++)
         weights_release(p->device, p->packed[i]);
     free(p->packed);

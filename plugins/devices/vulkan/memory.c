@@ -274,7 +274,7 @@ wn_status memory_get(wn_device *device, enum memory_kind kind, uint64_t bytes, c
         status = get_locked(device, kind, bytes, what, slice, err);
         device->slices_used += kind == MEMORY_DEVICE ? slice->bytes : 0;
         pthread_mutex_unlock(&device->memory_mutex);
-    } while (status == WN_E_MEMORY && kind == MEMORY_DEVICE && room_make(device));
+    } while (status == WN_E_MEMORY && room_make(device));
     return status;
 }
 

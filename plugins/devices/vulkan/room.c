@@ -42,8 +42,10 @@ int room_quit(wn_program *p)
 {
     pthread_mutex_lock(&p->device->programs_mutex);
     const int was_listed = p->link != NULL;
-    if (was_listed)
+    if (was_listed) {
         take_out(p);
+        program_give_back(p); /* before another looks for room */
+    }
     pthread_mutex_unlock(&p->device->programs_mutex);
     return was_listed;
 }

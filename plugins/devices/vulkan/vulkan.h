@@ -51,7 +51,7 @@ struct slice {
 
 /* Whether so many bytes more of weights leave room for what programs need beside them. [any] */
 int memory_has_room(wn_device *device, uint64_t bytes);
-/* Multiples of 256 bytes. Of the device's memory only by a program that is built, to which others give way (room.c).
+/* Multiples of 256 bytes. Only by a program that is built, to which others give way (room.c).
  * WN_E_MEMORY names `what`, what is in use and what there is. [any] */
 wn_status memory_get(wn_device *device, enum memory_kind kind, uint64_t bytes, const char *what, struct slice *slice,
                      wn_error *err);
@@ -324,7 +324,7 @@ void room_leave(wn_program *p);
 /* By who is being built: one program more gives way, one that runs after its run; 0 when there is none. */
 int room_make(wn_device *device);
 void room_join(wn_program *p); /* the device's list; again is fine */
-int room_quit(wn_program *p);  /* 0: it was not there */
+int room_quit(wn_program *p);  /* and gives back what gives way; 0: it was not there */
 
 wn_status program_compile(wn_device *device, const wn_graph *graph, const wn_compile_options *options,
                           wn_program **program, wn_error *err);
