@@ -6,18 +6,24 @@
 #include "ops/test_host.h"
 
 /* A copy of 5 MiB, which is 10 MiB of activations for one item. */
-static wn_status compile_copy(const struct test_device *d, uint64_t items, wn_error *err)
+static wn_status compile_kept(const struct test_device *d, uint64_t items, wn_program **program, wn_error *err)
 {
     struct maker m;
-    wn_program *program = NULL;
     const wn_compile_options options = { sizeof options, WN_F32, items };
     maker_begin(&m, "copy", 1);
     uint32_t x = maker_input(&m, "x", 1280, 1024, 0);
     maker_op(&m, WN_OP_COPY, x, maker_output(&m, "y", 1280, 1024));
     const wn_graph g = maker_graph(&m);
-    const wn_status status = d->api->compile(d->device, &g, &options, &program, err);
-    d->api->free_program(program);
+    const wn_status status = d->api->compile(d->device, &g, &options, program, err);
     maker_end(&m);
+    return status;
+}
+
+static wn_status compile_copy(const struct test_device *d, uint64_t items, wn_error *err)
+{
+    wn_program *program = NULL;
+    const wn_status status = compile_kept(d, items, &program, err);
+    d->api->free_program(program);
     return status;
 }
 
@@ -32,6 +38,28 @@ static void test_buffer(void)
     CHECK_INT(compile_copy(&d, 2, &err), WN_E_MEMORY);
     CHECK_CONTAINS(err.message, "activations of 20.0 MiB are one buffer, which its driver allows to have 16.0 MiB");
     CHECK_OK(compile_copy(&d, 1, &err), err);
+    test_device_close(&d);
+}
+
+/* Two have room and three take turns; what has none when all others gave way is refused. */
+static void test_room(void)
+{
+    struct test_device d;
+    wn_program *program[3] = { NULL, NULL, NULL };
+    uint64_t activations, weights;
+    wn_error err = { 0 };
+    setenv("WINNOW_VULKAN_CAPS", "memory=25165824", 1);
+    test_device_open(&d, 1);
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(compile_kept(&d, 1, &program[i], &err), err);
+    CHECK_OK(compile_copy(&d, 2, &err), err);
+    CHECK_INT(compile_copy(&d, 3, &err), WN_E_MEMORY);
+    CHECK_CONTAINS(err.message,
+                   "no device memory for activations of 30.0 MiB (0.0 MiB are in use, the device has 24.0");
+    d.api->memory(program[0], &activations, &weights); /* that it runs with */
+    CHECK_INT(activations, 10 << 20);
+    for (int i = 0; i < 3; i++)
+        d.api->free_program(program[i]);
     test_device_close(&d);
 }
 
@@ -111,6 +139,7 @@ int main(void)
     test_device_open(&d, 1); /* skips where there is none */
     test_device_close(&d);
     test_buffer();
+    test_room();
     test_words();
     test_group();
     test_turns();
