@@ -117,24 +117,34 @@ static const struct {
     [FIT_KEPT] = { WORKLOAD_KEEP, 0, "fits", "keep", NULL },
     [FIT_TILED] = { WORKLOAD_KEEP, 1, "tiles", "keep, tiles", IN_TILES },
     [FIT_RELEASED] = { WORKLOAD_RELEASE, 0, "release", "release", RELEASED },
-    [FIT_RELEASED_TILED] = { WORKLOAD_RELEASE, 1, "rel.+tiles", "release, tiles", RELEASED " and " IN_TILES },
+    [FIT_RELEASED_TILED] = { WORKLOAD_RELEASE, 1, "rel+tiles", "release, tiles", RELEASED " and " IN_TILES },
     [FIT_SWAPPED] = { WORKLOAD_SWAP, 0, "swap", "swap", SWAPPED },
     [FIT_SWAPPED_TILED] = { WORKLOAD_SWAP, 1, "swap+tiles", "swap, tiles", SWAPPED " and " IN_TILES },
     [FIT_SINGLE] = { WORKLOAD_SWAP, 1, "batch 1", "swap, tiles, batch 1", SWAPPED ", " IN_TILES " and \"batch\": 1" },
     [FIT_NOT] = { WORKLOAD_SWAP, 1, NULL, "too large", NULL },
 };
 
-static enum fit fit_of(const struct memory_plan *p, const struct workload_type *type, double device)
+static const struct workload *plan_of(const struct memory_plan *p, enum fit fit)
 {
-    for (int fit = FIT_KEPT; fit < FIT_SINGLE; fit++)
-        if (workload_peak(fits[fit].is_tiled ? &p->tiled : &p->now, type, fits[fit].mode) <= usable * device)
-            return (enum fit)fit;
-    return workload_peak(&p->single, type, WORKLOAD_SWAP) <= usable * device ? FIT_SINGLE : FIT_NOT;
+    return fit >= FIT_SINGLE ? &p->single : fits[fit].is_tiled ? &p->tiled : &p->now;
+}
+
+/* *in_turn: only if programs take turns, which costs less than any option. */
+static enum fit fit_of(const struct memory_plan *p, const struct workload_type *type, double device, bool *in_turn)
+{
+    for (int fit = FIT_KEPT; fit < FIT_NOT; fit++)
+        for (int turns = 0; turns < 2; turns++) {
+            *in_turn = turns;
+            if (workload_peak(plan_of(p, (enum fit)fit), type, fits[fit].mode, turns) <= usable * device)
+                return (enum fit)fit;
+        }
+    *in_turn = false;
+    return FIT_NOT;
 }
 
 static double missing(const struct memory_plan *p, const struct workload_type *type, double device)
 {
-    return workload_peak(&p->single, type, WORKLOAD_SWAP) - usable * device;
+    return workload_peak(&p->single, type, WORKLOAD_SWAP, true) - usable * device;
 }
 
 static const char *size(double bytes, char text[32])
@@ -173,43 +183,58 @@ static void write_samples(const struct memory_plan *p, struct buffer *out)
                           "each sample remembers", size((double)p->now.parts[i].sample_bytes, text));
 }
 
+static void write_peak(const struct memory_plan *p, const char *name, enum workload_mode mode, bool in_turn,
+                       struct buffer *out)
+{
+    char text[32];
+    buffer_printf(out, "    %-24s", name);
+    for (int t = 0; t < TYPES; t++)
+        buffer_printf(out, " %10s", size(workload_peak(&p->now, &workload_types[t], mode, in_turn), text));
+    buffer_text(out, "\n");
+}
+
 static void write_peaks(const struct memory_plan *p, struct buffer *out)
 {
     static const char *const names[] = { "the most, encoders keep", "the most, release", "the most, swap" };
-    char text[32];
     for (int mode = WORKLOAD_KEEP; mode <= WORKLOAD_SWAP; mode++) {
-        buffer_printf(out, "    %-24s", names[mode]);
-        for (int t = 0; t < TYPES; t++)
-            buffer_printf(out, " %10s",
-                          size(workload_peak(&p->now, &workload_types[t], (enum workload_mode)mode), text));
-        buffer_text(out, "\n");
+        write_peak(p, names[mode], (enum workload_mode)mode, false, out);
+        write_peak(p, "  and programs in turn", (enum workload_mode)mode, true, out);
     }
 }
 
 static void write_fit(const struct memory_plan *p, const struct workload_type *type, double device, struct buffer *out)
 {
-    const enum fit fit = fit_of(p, type, device);
+    bool in_turn;
+    const enum fit fit = fit_of(p, type, device, &in_turn);
     char bytes[32], text[48];
     if (fit == FIT_NOT)
         snprintf(text, sizeof text, "-%s", size(missing(p, type, device), bytes));
     else
-        snprintf(text, sizeof text, "%s", fits[fit].word);
+        snprintf(text, sizeof text, "%s%s", fits[fit].word, in_turn ? "*" : "");
     buffer_printf(out, " %10s", text);
 }
 
 /* A note for each word that the table uses. */
 static void write_notes(const struct memory_plan *p, struct buffer *out)
 {
-    bool used[FIT_NOT + 1] = { false };
+    bool used[FIT_NOT + 1] = { false }, is_any_in_turn = false;
     for (uint32_t d = 0; d < p->device_count; d++)
-        for (int t = 0; t < TYPES; t++)
-            used[fit_of(p, &workload_types[t], p->devices[d])] = true;
+        for (int t = 0; t < TYPES; t++) {
+            bool in_turn;
+            const enum fit fit = fit_of(p, &workload_types[t], p->devices[d], &in_turn);
+            used[fit] = true;
+            is_any_in_turn |= in_turn;
+        }
     for (int fit = FIT_KEPT; fit < FIT_NOT; fit++)
         if (used[fit] && fits[fit].options)
             buffer_printf(out, "    %s: fits with %s\n", fits[fit].word, fits[fit].options);
+    if (is_any_in_turn)
+        buffer_text(out,
+                    "    *: in turn: idle programs give their activations back and are built again, as vulkan does "
+                    "by itself\n");
     if (used[FIT_NOT])
-        buffer_text(out, "    -N: too large by N with swap, tiles and batch 1; so much of the weights is streamed from "
-                         "the host in each step\n");
+        buffer_text(out, "    -N: too large by N with swap, tiles and batch 1, in turn; so much of the weights is "
+                         "streamed from the host in each step\n");
 }
 
 static void write_devices(const struct memory_plan *p, struct buffer *out)
@@ -273,19 +298,25 @@ static void write_device(struct json_text *j, const struct memory_plan *p, doubl
     json_key_number(j, "memory_bytes", device);
     json_key(j, "fit");
     json_object(j);
-    for (int t = 0; t < TYPES; t++)
-        json_key_string(j, workload_types[t].name, fits[fit_of(p, &workload_types[t], device)].key);
-    json_end(j);
     double streamed[TYPES];
-    for (int t = 0; t < TYPES; t++)
-        streamed[t] = fit_of(p, &workload_types[t], device) == FIT_NOT ? missing(p, &workload_types[t], device) : 0;
+    for (int t = 0; t < TYPES; t++) {
+        bool in_turn;
+        char key[64];
+        const enum fit fit = fit_of(p, &workload_types[t], device, &in_turn);
+        snprintf(key, sizeof key, "%s%s", fits[fit].key, in_turn ? ", in turn" : "");
+        json_key_string(j, workload_types[t].name, key);
+        streamed[t] = fit == FIT_NOT ? missing(p, &workload_types[t], device) : 0;
+    }
+    json_end(j);
     write_type_numbers(j, "missing_bytes", streamed);
     json_end(j);
 }
 
 void memory_plan_json(const struct memory_plan *p, struct json_text *j)
 {
-    static const char *const keys[] = { "peak_bytes_keep", "peak_bytes_release", "peak_bytes_swap" };
+    static const char *const keys[] = { "peak_bytes_keep",    "peak_bytes_keep_in_turn",
+                                        "peak_bytes_release", "peak_bytes_release_in_turn",
+                                        "peak_bytes_swap",    "peak_bytes_swap_in_turn" };
     double peaks[TYPES];
     json_object(j);
     json_key_string(j, "model", p->model);
@@ -299,10 +330,10 @@ void memory_plan_json(const struct memory_plan *p, struct json_text *j)
     for (uint32_t i = 0; i < p->now.count; i++)
         write_part(j, &p->now.parts[i]);
     json_end(j);
-    for (int mode = WORKLOAD_KEEP; mode <= WORKLOAD_SWAP; mode++) {
+    for (int i = 0; i < 6; i++) {
         for (int t = 0; t < TYPES; t++)
-            peaks[t] = workload_peak(&p->now, &workload_types[t], (enum workload_mode)mode);
-        write_type_numbers(j, keys[mode], peaks);
+            peaks[t] = workload_peak(&p->now, &workload_types[t], (enum workload_mode)(i / 2), i % 2);
+        write_type_numbers(j, keys[i], peaks);
     }
     json_key(j, "devices");
     json_array(j);

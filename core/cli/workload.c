@@ -28,6 +28,7 @@ static wn_status ask(struct workload *w, const wn_workload_request *request, wn_
     for (; w->count < count; w->count++) {
         w->parts[w->count].struct_size = sizeof w->parts[w->count];
         WN_TRY(w->api->part(w->self, w->count, &w->parts[w->count], err));
+        w->turn_bytes[w->count] = w->parts[w->count].activation_bytes;
     }
     return WN_OK;
 }
@@ -59,6 +60,8 @@ wn_status workload_add_canvas(struct workload *w, uint64_t width_px, uint64_t he
             continue;
         WN_TRY(w->api->part(w->self, i, &part, err));
         w->parts[i].activation_bytes += part.activation_bytes;
+        if (part.activation_bytes > w->turn_bytes[i])
+            w->turn_bytes[i] = part.activation_bytes;
     }
     return WN_OK;
 }
@@ -79,35 +82,49 @@ double workload_weights(const wn_workload_part *part, const struct workload_type
            (double)part->other_values * type->other + 4 * (double)part->vector_values;
 }
 
-static double bytes_of(const wn_workload_part *part, const struct workload_type *type)
+/* Parts that are on the device together. */
+struct load {
+    double weights, activations, largest; /* of all; of one part and canvas */
+};
+
+static struct load both(struct load a, struct load b)
 {
-    return workload_weights(part, type) + (double)part->activation_bytes;
+    return (struct load){ a.weights + b.weights, a.activations + b.activations,
+                          a.largest > b.largest ? a.largest : b.largest };
 }
 
-/* Of the parts that are there together while a prompt is encoded. */
-static double bytes_of_group(const struct workload *w, const struct workload_type *type, uint64_t transient)
+static struct load load_of(const struct workload *w, const struct workload_type *type, uint64_t transient,
+                           uint64_t gives_way)
 {
-    double sum = 0;
-    for (uint32_t i = 0; i < w->count; i++)
-        if (w->parts[i].transient == transient)
-            sum += bytes_of(&w->parts[i], type);
-    return sum;
-}
-
-double workload_peak(const struct workload *w, const struct workload_type *type, enum workload_mode mode)
-{
-    double giving_way = 0, sum = 0, most = 0;
-    for (uint32_t i = 0; i < w->count; i++)
-        giving_way += w->parts[i].transient == 0 && w->parts[i].gives_way ? bytes_of(&w->parts[i], type) : 0;
-    for (uint64_t group = 1; group <= WORKLOAD_PARTS; group++) {
-        const double bytes = bytes_of_group(w, type, group);
-        sum += bytes;
-        most = bytes > most ? bytes : most;
+    struct load all = { 0 };
+    for (uint32_t i = 0; i < w->count; i++) {
+        const wn_workload_part *part = &w->parts[i];
+        const struct load one = { workload_weights(part, type), (double)part->activation_bytes,
+                                  (double)w->turn_bytes[i] };
+        if (part->transient == transient && (transient || part->gives_way == gives_way))
+            all = both(all, one);
     }
-    const double staying = bytes_of_group(w, type, 0) - giving_way;
-    if (mode == WORKLOAD_SWAP)
-        return staying + (most > giving_way ? most : giving_way);
-    return staying + giving_way + (mode == WORKLOAD_KEEP ? sum : most);
+    return all;
+}
+
+static double bytes_of(struct load l, bool in_turn)
+{
+    return l.weights + (in_turn ? l.largest : l.activations);
+}
+
+double workload_peak(const struct workload *w, const struct workload_type *type, enum workload_mode mode, bool in_turn)
+{
+    const struct load staying = load_of(w, type, 0, 0), pictures = both(staying, load_of(w, type, 0, 1));
+    struct load beside = mode == WORKLOAD_SWAP ? staying : pictures;
+    double most = bytes_of(pictures, in_turn);
+    for (uint64_t group = 1; group <= WORKLOAD_PARTS; group++) {
+        const struct load there = both(beside, load_of(w, type, group, 0));
+        const double bytes = bytes_of(there, in_turn);
+        most = bytes > most ? bytes : most;
+        if (mode == WORKLOAD_KEEP)
+            beside = there;
+    }
+    return most;
 }
 
 bool workload_read_bytes(const char *text, double *bytes)

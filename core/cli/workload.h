@@ -17,6 +17,7 @@ struct workload {
     struct host_session host;
     uint32_t count;
     wn_workload_part parts[WORKLOAD_PARTS];
+    uint64_t turn_bytes[WORKLOAD_PARTS]; /* of activation_bytes what the largest canvas takes */
 };
 
 /* NULL: the sampler does not say what its parts are. */
@@ -46,7 +47,9 @@ enum workload_mode {
     WORKLOAD_RELEASE, /* what encodes a prompt leaves */
     WORKLOAD_SWAP     /* and what makes pictures gives way to it */
 };
-double workload_peak(const struct workload *w, const struct workload_type *type, enum workload_mode mode);
+/* in_turn: what is idle gives its activations back where they are needed, as on vulkan; then those of one part and one
+ * canvas lie there at a time. */
+double workload_peak(const struct workload *w, const struct workload_type *type, enum workload_mode mode, bool in_turn);
 
 /* "24GB", "16 GiB", "512MB" -> bytes; false for anything else. */
 bool workload_read_bytes(const char *text, double *bytes);

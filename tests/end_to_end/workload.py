@@ -58,11 +58,17 @@ def check_full_size(spec):
     large = json.loads(winnow("check", spec, "--synthetic", "flux-dev", "--set", "canvas.width=2048", "--set", "canvas.height=2048",
                               "--json").stdout)["memory"]
     near("activations of a large picture", [p for p in large["parts"] if p["part"] == "VAE decoder"][0]["activation_bytes"], 3.36e9, 0.01)
-    near("missing", small["missing_bytes"]["bf16"], tiles["peak_bytes_swap"]["bf16"] - 0.95 * 8e9, 1e-6)
-    size = (told["peak_bytes_keep"]["Q4_K"] - 100e6) / 0.95 / 1e9 # too little by less than what tiles save
-    close = json.loads(winnow("check", spec, "--synthetic", "flux-dev", "--device-memory", f"{size:.6f}GB", "--json").stdout)["memory"]
-    if close["devices"][0]["fit"]["Q4_K"] != "keep, tiles":
-        fail(f"{close['devices']}")
+    near("missing", small["missing_bytes"]["bf16"], tiles["peak_bytes_swap_in_turn"]["bf16"] - 0.95 * 8e9, 1e-6)
+    activations = [p["activation_bytes"] for p in told["parts"]]
+    near("what turns save", told["peak_bytes_keep"]["bf16"] - told["peak_bytes_keep_in_turn"]["bf16"],
+         sum(activations) - max(activations), 1e-9)
+    # Too little by less than what turns save; and by less than what tiles save beside them.
+    for peak, fit in (("keep", "keep, in turn"), ("keep_in_turn", "keep, tiles, in turn")):
+        size = (told[f"peak_bytes_{peak}"]["Q4_K"] - 100e6) / 0.95 / 1e9
+        words = ("check", spec, "--synthetic", "flux-dev", "--device-memory", f"{size:.6f}GB")
+        close = json.loads(winnow(*words, "--json").stdout)["memory"]
+        if close["devices"][0]["fit"]["Q4_K"] != fit or "*: in turn" not in winnow(*words).stdout:
+            fail(f"{close['devices']}, not {fit}")
     text = winnow("check", spec, "--synthetic", "flux-dev").stdout
     for part in ("on a device of 24 GB", "on a device of 8 GB", '"encoders": "swap"', "streamed"):
         if part not in text:
