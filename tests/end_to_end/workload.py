@@ -81,6 +81,14 @@ def check_files(folder, spec):
     for read, known in zip(*plans):
         if read != known:
             fail(f"from files {read}, without {known}")
+    drafts = folder / "drafts.json"
+    stages = [{"use": "random", "shrink": 2}, {"use": "random"}]
+    drafts.write_text(json.dumps(SPEC | {"search": {"use": "stages", "guide": "near", "options": {"stages": stages}}}))
+    small = ("-s", "canvas.width=512", "-s", "canvas.height=512")
+    asked = ((drafts,), (spec,), (spec, *small))
+    both, *each = (json.loads(winnow("check", *words, "--json").stdout)["memory"]["peak_bytes_keep_in_turn"] for words in asked)
+    if both["f32"] != max(peak["f32"] for peak in each):
+        fail(f"drafts in turn: {both}, without {each}")
     absent = folder / "absent.json"
     absent.write_text(json.dumps(SPEC | {"sampler": {"use": "flux", "options": {"model": "./nowhere"}}}))
     if "not known" not in winnow("check", absent).stdout:
