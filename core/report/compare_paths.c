@@ -30,7 +30,10 @@ static wn_status make_path(struct compare *c, const struct compare_run *r, const
             (struct compare_step){ { (double)k->nfe_total, path->spent[COMPARE_SECONDS], path->spent[COMPARE_CALLS] },
                                    best };
     }
+    path->is_told[COMPARE_NFE] = path->is_told[COMPARE_SECONDS] = true;
+    path->is_told[COMPARE_CALLS] = path->spent[COMPARE_CALLS] == (double)t->verifier_calls;
     path->spent[COMPARE_NFE] = (double)t->nfe;
+    path->spent[COMPARE_CALLS] = (double)t->verifier_calls;
     return WN_OK;
 }
 

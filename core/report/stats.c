@@ -56,10 +56,10 @@ uint64_t stats_random(uint64_t *state)
     return z ^ z >> 31;
 }
 
-static void add_row(uint64_t columns, const double *row, double scale, double *sums)
+static void add_row(uint64_t columns, const double *row, double *sums)
 {
     for (uint64_t c = 0; c < columns; c++)
-        sums[c] += scale * row[c];
+        sums[c] += row[c];
 }
 
 int stats_ascending(const void *a, const void *b)
@@ -86,9 +86,9 @@ static void resample(uint64_t rows, uint64_t columns, const double *values, doub
     for (uint64_t b = 0; b < STATS_RESAMPLES; b++) {
         memset(sums, 0, columns * sizeof *sums);
         for (uint64_t i = 0; i < rows; i++)
-            add_row(columns, values + stats_random(&state) % rows * columns, 1.0 / (double)rows, sums);
+            add_row(columns, values + stats_random(&state) % rows * columns, sums);
         for (uint64_t c = 0; c < columns; c++)
-            means[c * STATS_RESAMPLES + b] = sums[c];
+            means[c * STATS_RESAMPLES + b] = sums[c] / (double)rows;
     }
 }
 
@@ -128,9 +128,9 @@ wn_status stats_means(uint64_t rows, uint64_t columns, const double *values, str
         return wn_fail(err, WN_E_MEMORY, "no memory to resample %llu numbers", (unsigned long long)columns);
     }
     for (uint64_t i = 0; i < rows; i++)
-        add_row(columns, values + i * columns, 1.0 / (double)rows, sums);
+        add_row(columns, values + i * columns, sums);
     for (uint64_t c = 0; c < columns; c++)
-        out[c].mean = sums[c];
+        out[c].mean = sums[c] / (double)rows;
     if (rows >= STATS_LEAST)
         resample(rows, columns, values, means, sums);
     for (uint64_t c = 0; c < columns; c++)

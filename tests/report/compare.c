@@ -26,9 +26,11 @@ struct made {
     double lift;          /* added to each later candidate */
     const char *identity; /* of the judge, as the manifest has it; "" = it does not say */
     int unfinished;       /* of a prompt's candidates, the first ones, which are previews; the last one too, then */
+    int calls_again;      /* of the guide, beside one for each candidate */
+    double base;          /* added to what the judge says; NaN: it says nothing */
 };
 
-static const struct made standard = { "", "random", "clip", "says", 1, 10, PROMPTS, "prompt", 1, 0.1, "", 0 };
+static const struct made standard = { "", "random", "clip", "says", 1, 10, PROMPTS, "prompt", 1, 0.1, "", 0, 0, 0 };
 
 static double noise(int a, int b, int c)
 {
@@ -44,7 +46,7 @@ static double guide_score(const struct made *m, int prompt, int k)
 
 static double judge_score(const struct made *m, int prompt, int k)
 {
-    return 0.5 * guide_score(m, prompt, k) + 0.2 * noise(m->seed + 50, prompt, k);
+    return m->base + 0.5 * guide_score(m, prompt, k) + 0.2 * noise(m->seed + 50, prompt, k);
 }
 
 static void directory_of(const struct made *m, char path[FILE_PATH_SIZE])
@@ -119,6 +121,7 @@ static void make(const struct made *m)
             record(l, m, i, k);
         t.state = "done";
         t.nfe = CANDIDATES * (uint64_t)m->nfe;
+        t.verifier_calls = CANDIDATES + (uint64_t)m->calls_again;
         CHECK_OK(ledger_trial(l, &t, &err), err);
     }
     CHECK_OK(ledger_close(l, &err), err);
@@ -268,6 +271,31 @@ static void test_curves(void)
         }
     }
     CHECK_INT(seen, 3);
+    cJSON_Delete(root);
+    compare_free(c);
+}
+
+/* Where a guide was asked again nobody knows when, so there is what it took in all and no curve. */
+static void test_asked_again(void)
+{
+    static const char *const folders[] = { "a1", "again" };
+    struct made m = standard;
+    m.folder = "again", m.search = "climb", m.calls_again = 3;
+    make(&m);
+    struct compare *c = compare(2, folders);
+    cJSON *root = c ? json_of(c) : NULL;
+    const cJSON *spent = cJSON_GetObjectItem(root, "algorithms"), *item;
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(number_in(cJSON_GetObjectItem(cJSON_GetArrayItem(spent, i), "spent_per_prompt"), "verifier_calls"),
+                  CANDIDATES + 3 * i);
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "curves"))
+    {
+        const bool is_told = strcmp(string_in(item, "algorithm"), "random") == 0 ||
+                             strcmp(string_in(item, "against"), "verifier_calls") != 0;
+        CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(item, "points")), is_told ? CANDIDATES : 0);
+    }
+    CHECK_INT(number_in(difference(root, "says.score", "equal_verifier_calls"), "rows"), 0);
+    CHECK_INT(number_in(difference(root, "says.score", "equal_nfe"), "rows"), PROMPTS);
     cJSON_Delete(root);
     compare_free(c);
 }
@@ -451,15 +479,39 @@ static void test_sweep(void)
     CHECK_CONTAINS(err.message, "/points/0 is not what winnow writes");
 }
 
+static void read_page(const struct compare *c, struct buffer *page)
+{
+    char path[FILE_PATH_SIZE];
+    CHECK_OK(compare_write(c, scratch, &err), err);
+    CHECK_OK(path_join(path, scratch, "compare.html", &err), err);
+    CHECK_OK(buffer_read_file(page, path, &err), err);
+}
+
+/* Small differences of large scores are told apart on their axis; who has no score is not the best. */
+static void test_odd_scores(void)
+{
+    static const char *const folders[] = { "silent", "large_1", "large_2" };
+    for (int i = 0; i < 3; i++) {
+        struct made m = standard;
+        m.folder = folders[i], m.base = i ? 1000 : (double)NAN, m.nfe = 10 + i;
+        make(&m);
+    }
+    struct buffer page = BUFFER_INIT(1 << 26);
+    struct compare *c = compare(3, folders);
+    read_page(c, &page);
+    CHECK(!strstr(buffer_string(&page), " best\">-<"));
+    CHECK_CONTAINS(buffer_string(&page), " best\">1000 [1000, 1000]<");
+    CHECK(!strstr(buffer_string(&page), "text-anchor=\"middle\">+0<"));
+    buffer_free(&page);
+    compare_free(c);
+}
+
 static void test_page(void)
 {
     static const char *const folders[] = { "a1", "a2", "b1", "b2" };
     struct buffer page = BUFFER_INIT(1 << 26);
-    char path[FILE_PATH_SIZE];
     struct compare *c = compare(4, folders);
-    CHECK_OK(compare_write(c, scratch, &err), err);
-    CHECK_OK(path_join(path, scratch, "compare.html", &err), err);
-    CHECK_OK(buffer_read_file(&page, path, &err), err);
+    read_page(c, &page);
     const char *text = buffer_string(&page);
     CHECK(!strstr(text, "<script") && !strstr(text, "<i>odd") && !strstr(text, "http:") && !strstr(text, "https:"));
     CHECK(!strstr(text, "nan") && !strstr(text, "inf\""));
@@ -485,6 +537,7 @@ int main(void)
     scratch_make(scratch);
     test_numbers();
     test_curves();
+    test_asked_again();
     test_categories();
     test_one_prompt();
     test_no_search();
@@ -492,6 +545,7 @@ int main(void)
     test_left_out();
     test_rescored();
     test_page();
+    test_odd_scores();
     test_sweep();
     scratch_remove(scratch);
     return CHECK_DONE();
