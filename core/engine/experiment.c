@@ -371,6 +371,18 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
 }
 
 /* Who was busy for how much of the time: above 100 % in all, work was hidden behind other work. */
+static void warn_of_small_budget(struct experiment *x, const struct experiment_result *result)
+{
+    struct engine *e = &x->engine;
+    const uint64_t way = solver_velocities(&e->solver, 0, e->solver.steps) * e->info.evals_per_velocity;
+    if (e->trials_without_picture)
+        engine_event(
+            e, "warning",
+            "%u of %u prompts ended without a picture: their budget was used up before the first was finished, "
+            "which takes %llu evaluations and a verifier call; give them more",
+            e->trials_without_picture, result->done, (unsigned long long)way);
+}
+
 static void tell_busy(struct experiment *x, double seconds)
 {
     const struct timeline *t = x->engine.timeline;
@@ -461,6 +473,7 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
         status = run_trials(x, report_status, arg, err);
         sum_up(x, result);
         tell_stop(x, result);
+        warn_of_small_budget(x, result);
         tell_busy(x, result->status.seconds);
     }
     take_down(x);
