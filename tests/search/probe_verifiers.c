@@ -4,6 +4,7 @@
 
 #include <winnow/verifier.h>
 
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -13,9 +14,10 @@ struct sulk_options {
 };
 
 static const wn_option sulk_table[] = { WN_ENUM(struct sulk_options, mode, "\"error\"",
-                                                "error|nan|dark|picky|cancelled",
+                                                "error|nan|dark|picky|infinite|cancelled",
                                                 "what it does: fail, have no opinion, or only on dark ones; "
-                                                "fail on a batch with a dark one; say that it was cancelled"),
+                                                "fail on a batch with a dark one; find dark ones infinitely so; "
+                                                "say that it was cancelled"),
                                         WN_OPTIONS_END };
 
 static double brightness(const wn_image *image)
@@ -39,6 +41,8 @@ static wn_status sulk_score(void *self, const wn_score_request *request, wn_erro
             return wn_fail(err, WN_E_IO, "the verifier fails on dark ones");
         if (strcmp(o->mode, "nan") != 0 && light >= 128)
             request->scores[i] = light;
+        else if (strcmp(o->mode, "infinite") == 0)
+            request->scores[i] = -(double)INFINITY;
     }
     return WN_OK;
 }
