@@ -82,6 +82,11 @@ struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_veloc
                                  cut(calls, least, most_calls) };
 }
 
+double spec_seconds(const struct spec *spec)
+{
+    return tighter(spec->budget.seconds, spec->run_budget.seconds, spec);
+}
+
 struct spec_disk spec_disk(const struct spec *spec, const struct spec_bounds *each)
 {
     const double raw = 3.0 * spec->canvas.width_px * spec->canvas.height_px;
