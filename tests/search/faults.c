@@ -148,6 +148,23 @@ static void check_judge(void)
 }
 
 /* A guide that fails now and then costs its candidates their scores; one that never speaks costs the run. */
+/* A guide that says nothing at one point of the way weighs nothing there: at the next one the best has all particles.
+ */
+static void check_late_guide(void)
+{
+    static const char *const set[] = { "prompts.list=[\"good one\"]", "verifiers={\"late\":{\"use\":\"probe_late\"}}",
+                                       NULL };
+    struct harness_run run = { .spec = SPEC("{}", "{}",
+                                            "{ \"use\": \"fk\", \"guide\": \"late\", \"options\": { \"particles\": "
+                                            "4, \"resamplings\": 2, \"lambda\": 1000 } }"),
+                               .set = set,
+                               .directory = harness_directory("faults", "late") };
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE value IS NULL"), 4);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM candidates WHERE finished"), 4);
+    CHECK_INT(harness_number(run.directory, "SELECT count(DISTINCT parent) FROM candidates WHERE finished"), 1);
+}
+
 /* What is infinite is no opinion, as a guide and as a judge, and said to be. */
 static void check_infinite(void)
 {
@@ -299,6 +316,7 @@ int main(void)
     check_hopeless();
     check_device();
     check_judge();
+    check_late_guide();
     check_infinite();
     check_guide();
     check_searches();

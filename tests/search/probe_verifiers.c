@@ -175,6 +175,37 @@ const wn_plugin probe_wrap = {
     .vtable = &wrap_verifier,
 };
 
+/* ---- a verifier that says nothing at first ------------------------------------------------------------------------
+ */
+
+static atomic_int late_seen;
+
+static wn_status late_score(void *self, const wn_score_request *request, wn_error *err)
+{
+    (void)self, (void)err;
+    for (uint64_t i = 0; i < request->count; i++)
+        if (atomic_fetch_add(&late_seen, 1) >= 4)
+            request->scores[i] = brightness(&request->images[i]) - 256;
+    return WN_OK;
+}
+
+static const wn_metric late_metrics[] = { { "light", "brightness less 256", -256, 0, WN_METRIC_HIGHER_IS_BETTER } };
+static const wn_verifier late_verifier = {
+    .struct_size = sizeof late_verifier, .metrics = late_metrics, .metric_count = 1, .score = late_score
+};
+
+const wn_plugin probe_late = {
+    .struct_size = sizeof(wn_plugin),
+    .kind = WN_KIND_VERIFIER,
+    .name = "probe_late",
+    .version = "1",
+    .summary = "has no opinion on the first four pictures, and finds all others bad",
+    .source = "",
+    .options = no_options,
+    .options_size = 8,
+    .vtable = &late_verifier,
+};
+
 /* ---- a verifier that looks back ---------------------------------------------------------------------------------- */
 
 static wn_status glimpse_score(void *self, const wn_score_request *request, wn_error *err)

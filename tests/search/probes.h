@@ -5,7 +5,7 @@
 #include <winnow/plugin.h>
 
 extern const wn_plugin probe_sampler;
-extern const wn_plugin probe_sulk, probe_rank, probe_shy, probe_wrap, probe_glimpse; /* verifiers */
+extern const wn_plugin probe_sulk, probe_rank, probe_shy, probe_wrap, probe_late, probe_glimpse; /* verifiers */
 extern const wn_plugin probe_walk;
 
 #endif
