@@ -246,6 +246,12 @@ static void opinions(void)
     check_prompts(directory, 7, 7);
     change(directory, SILENCE("DESC"));
     check_prompts(directory, 7, 6);
+    change(directory, "UPDATE scores SET value = NULL WHERE metric = 'share' AND candidate IN (SELECT a.candidate FROM "
+                      "scores a WHERE a.metric = 'score' AND a.trial = scores.trial ORDER BY a.value DESC LIMIT 1)");
+    check_prompts(directory, 7, 0);
+    text = read_all(directory, "report.html");
+    CHECK(!strstr(text, "nan"));
+    free(text);
     text = read_all(directory, "report.html");
     CHECK(!strstr(text, "exploits its guide"));
     free(text);
