@@ -40,7 +40,7 @@ wn_status workload_open(struct process *process, const struct spec *spec, const 
     if (!w->api)
         return wn_fail(err, WN_E_UNSUPPORTED, "sampler %s does not say what its model takes",
                        spec->sampler.plugin->name);
-    WN_TRY(host_session_open(process, spec->directory, &w->host, err));
+    WN_TRY(host_session_open(process, spec, &w->host, err));
     request.struct_size = sizeof request;
     request.host = &w->host.host;
     request.options = spec->sampler.options;

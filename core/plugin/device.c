@@ -30,15 +30,30 @@ static wn_status default_options(const wn_plugin *plugin, struct arena *arena, v
     return status;
 }
 
-/* A device plugin's instance with default options; the caller ends it with plugin->destroy. */
+/* What the spec says of the plugin; else its defaults. */
+static wn_status find_options(const struct host_shared *s, const wn_plugin *plugin, const void **options, wn_error *err)
+{
+    void *defaults = NULL;
+    *options = NULL;
+    for (uint32_t i = 0; i < s->spec->device_count; i++)
+        if (s->spec->devices[i].plugin == plugin)
+            *options = s->spec->devices[i].options;
+    if (*options)
+        return WN_OK;
+    WN_TRY(default_options(plugin, s->arena, &defaults, err));
+    *options = defaults;
+    return WN_OK;
+}
+
+/* A device plugin's instance; the caller ends it with plugin->destroy. */
 static wn_status start_driver(struct host_shared *s, const wn_plugin *plugin, void **driver, wn_error *err)
 {
-    void *options;
+    const void *options;
     wn_host *host = arena_alloc(s->arena, sizeof *host);
     const char *label = arena_printf(s->arena, "device %s", plugin->name);
     if (!host || !label || !host_init(host, s, label, NULL, 0))
         return wn_fail(err, WN_E_MEMORY, "no memory");
-    WN_TRY(default_options(plugin, s->arena, &options, err));
+    WN_TRY(find_options(s, plugin, &options, err));
     return plugin->create(host, options, driver, err);
 }
 
@@ -279,13 +294,13 @@ void device_close(struct device_session *s)
     s->shared = NULL;
 }
 
-wn_status host_session_open(struct process *process, const char *directory, struct host_session *s, wn_error *err)
+wn_status host_session_open(struct process *process, const struct spec *of, struct host_session *s, wn_error *err)
 {
     *s = (struct host_session){ .shared = share(process) };
     struct spec *spec = s->shared ? arena_alloc(s->shared->arena, sizeof *spec) : NULL;
     if (!spec || !host_init(&s->host, s->shared, "workload", NULL, 0))
         return wn_fail(err, WN_E_MEMORY, "no memory");
-    spec->directory = directory;
+    *spec = (struct spec){ .directory = of->directory, .devices = of->devices, .device_count = of->device_count };
     s->shared->spec = spec;
     return WN_OK;
 }

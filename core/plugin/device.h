@@ -35,7 +35,7 @@ struct host_session {
     struct host_shared *shared;
 };
 
-wn_status host_session_open(struct process *process, const char *directory, struct host_session *s, wn_error *err);
+wn_status host_session_open(struct process *process, const struct spec *of, struct host_session *s, wn_error *err);
 void host_session_close(struct host_session *s);
 
 #endif

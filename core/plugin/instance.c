@@ -226,7 +226,10 @@ bool instances_fit(const struct instances *i, const struct spec *spec)
     const struct host_shared *s = i->memory;
     const struct spec *made = s->spec;
     bool fit = (spec->seed == s->seed || !atomic_load(&s->has_drawn)) && spec->verifier_count == made->verifier_count &&
-               strcmp(spec->directory, made->directory) == 0 && are_same(&spec->sampler, &made->sampler);
+               strcmp(spec->directory, made->directory) == 0 && are_same(&spec->sampler, &made->sampler) &&
+               spec->device_count == made->device_count;
+    for (uint32_t d = 0; fit && d < spec->device_count; d++)
+        fit = are_same(&spec->devices[d], &made->devices[d]);
     for (uint32_t v = 0; fit && v < spec->verifier_count; v++)
         fit = are_same(&spec->verifiers[v], &made->verifiers[v]) &&
               !(i->verifiers[v].verifier.flags & WN_VERIFIER_NEEDS_NETWORK);

@@ -19,8 +19,8 @@ static const char *word_of(const struct tree_node *spec, const char *key)
 }
 
 /* What is sampled, and then what is done about it. */
-static const char *const parts[] = { "noise", "canvas", "sampler", "search", "budget" };
-enum { GROUND_PARTS = 3, PARTS = sizeof parts / sizeof *parts };
+static const char *const parts[] = { "noise", "canvas", "sampler", "devices", "search", "budget" };
+enum { GROUND_PARTS = 4, PARTS = sizeof parts / sizeof *parts };
 
 static void write_parts(const struct tree_node *spec, int from, int to, struct buffer *text)
 {
@@ -143,6 +143,7 @@ static void write_name(const struct compare *c, const struct compare_algorithm *
     add_leaves(c, a, tree_get(tree_get(a->spec, "search"), "options"), true, name);
     add_leaves(c, a, tree_get(a->spec, "canvas"), false, name);
     add_leaves(c, a, tree_get(a->spec, "sampler"), false, name);
+    add_leaves(c, a, tree_get(a->spec, "devices"), false, name);
     add_leaves(c, a, tree_get(a->spec, "budget"), false, name);
     const struct tree_node *noise = tree_get(a->spec, "noise");
     if (noise && tells_apart(c, a, noise, false))

@@ -346,6 +346,7 @@ static void load_all(struct loader *l)
     load_sampler(l);
     load_canvas(l);
     load_verifiers(l);
+    load_devices(l);
     load_search(l);
     load_budget(l);
     load_engine(l);

@@ -36,6 +36,8 @@ void *load_memory(struct loader *l, uint64_t count, uint64_t size);
 void load_use(struct loader *l, const struct tree_node *object, int64_t kind, struct spec_use *use,
               struct tree_node *resolved);
 void load_verifiers(struct loader *l);
+/* load_devices.c */
+void load_devices(struct loader *l);
 /* The keys of the canvas that name a picture to start from; load_start.c. After the canvas' own. */
 void load_start(struct loader *l, const struct tree_node *object, struct tree_node *resolved);
 /* The lists of searches among the options of a search, into its filled options; load_parts.c. written: its resolved

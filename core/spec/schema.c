@@ -297,6 +297,20 @@ static void write_sampler(struct json_text *j, const struct registry *r)
     end_use(j, r, WN_KIND_SAMPLER);
 }
 
+static void write_device(struct json_text *j, const wn_plugin *p)
+{
+    begin_section(j, p->name, p->summary);
+    write_rows(j, p->options);
+    end_section(j);
+}
+
+static void write_devices(struct json_text *j, const struct registry *r)
+{
+    begin_section(j, "devices", "options of device plugins");
+    each_plugin(j, r, WN_KIND_DEVICE, write_device);
+    end_section(j);
+}
+
 /* Values of a grid are lists; what they may hold is for `winnow check` to say, because the key decides. */
 static void write_sweep(struct json_text *j)
 {
@@ -329,6 +343,7 @@ static void write_schema(struct json_text *j, const struct registry *r)
     write_canvas(j, r);
     write_sampler(j, r);
     write_verifiers(j, r);
+    write_devices(j, r);
     write_search(j, r);
     write_names(j, "judge", "verifiers that only report: the search never sees their scores");
     write_section(j, "budget", "where the search for one prompt ends", shape_budget_options);

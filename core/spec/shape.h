@@ -94,7 +94,7 @@ int32_t shape_choice_index(const char *choices, const char *word);
 const char *shape_choice(const char *choices, int32_t index, char word[SHAPE_WORD]);
 
 /* Keys beside those of the tables: objects and lists that are read by code, separated by '|'. */
-#define SHAPE_TOP_KEYS "$schema|prompts|canvas|sampler|verifiers|search|judge|budget|engine"
+#define SHAPE_TOP_KEYS "$schema|prompts|canvas|sampler|verifiers|devices|search|judge|budget|engine"
 #define SHAPE_PROMPTS_KEYS "list|ids"
 #define SHAPE_SAMPLER_KEYS "options"
 #define SHAPE_VERIFIER_KEYS "options|inputs"

@@ -80,6 +80,8 @@ struct spec {
     double strength;         /* of the noise over it */
     struct spec_use sampler;
     struct spec_use search;
+    struct spec_use *devices; /* options of device plugins that are not the defaults, by the plugins' names */
+    uint32_t device_count;
     struct spec_use *verifiers; /* in an order where inputs come first */
     uint32_t verifier_count;
     uint32_t guide; /* index into verifiers */

@@ -64,6 +64,11 @@ WN_UNUSED static void test_require(int condition, const char *what)
     exit(1);
 }
 
+/* The options of every device plugin, as they are when a spec says nothing: vulkan's "caps". */
+WN_UNUSED static const struct {
+    const char *caps;
+} test_device_options = { "" };
+
 /* 0 when the plugin refuses to be created or opened, with its reason in err; nothing is left open then. */
 WN_UNUSED static int test_device_try(struct test_device *d, uint32_t threads, wn_error *err)
 {
@@ -84,7 +89,7 @@ WN_UNUSED static int test_device_try(struct test_device *d, uint32_t threads, wn
     d->plugin = module->plugins[0];
     d->api = d->plugin->vtable;
     d->driver = NULL;
-    if (d->plugin->create(&d->host, NULL, &d->driver, err) == WN_OK &&
+    if (d->plugin->create(&d->host, &test_device_options, &d->driver, err) == WN_OK &&
         d->api->open(d->driver, which_device(d->api, d->driver), &d->device, err) == WN_OK)
         return 1;
     d->plugin->destroy(d->driver);

@@ -1,4 +1,5 @@
 /* A module of plugins that do nothing but have every kind of option: what the spec tests are bound to. */
+#include <winnow/device.h>
 #include <winnow/sampler.h>
 #include <winnow/search.h>
 #include <winnow/verifier.h>
@@ -218,8 +219,93 @@ SEARCH(search_plugin, "mockrandom", &search);
 SEARCH(endless_plugin, "mockendless", &endless);
 SEARCH(previewing_plugin, "mockpreview", &previewing);
 
-static const wn_plugin *const plugins[] = { &sampler_plugin, &score_plugin,   &several_plugin,
-                                            &search_plugin,  &endless_plugin, &previewing_plugin };
+/* ---- a device, of which there is none ---- */
+
+struct device_options {
+    const char *caps;
+};
+
+static const wn_option device_options[] = {
+    WN_STRING(struct device_options, caps, "\"\"", "what to do without"), WN_OPTIONS_END
+};
+
+static uint64_t count_devices(void *driver)
+{
+    (void)driver;
+    return 0;
+}
+
+static wn_status no_info(void *driver, uint64_t index, wn_device_info *info, wn_error *err)
+{
+    (void)driver;
+    (void)info;
+    return wn_fail(err, WN_E_MISSING, "no device %llu", (unsigned long long)index);
+}
+
+static wn_status no_open(void *driver, uint64_t index, wn_device **opened, wn_error *err)
+{
+    (void)driver;
+    (void)opened;
+    return wn_fail(err, WN_E_MISSING, "no device %llu", (unsigned long long)index);
+}
+
+static void close_none(wn_device *opened)
+{
+    (void)opened;
+}
+
+static wn_status no_program(wn_device *opened, const wn_graph *graph, const wn_compile_options *options,
+                            wn_program **program, wn_error *err)
+{
+    (void)opened;
+    (void)graph;
+    (void)options;
+    (void)program;
+    return wn_fail(err, WN_E_UNSUPPORTED, "the mock compiles nothing");
+}
+
+static void free_none(wn_program *program)
+{
+    (void)program;
+}
+
+static wn_status no_run(wn_program *program, uint64_t count, const wn_binding *bindings, uint64_t binding_count,
+                        wn_error *err)
+{
+    (void)program;
+    (void)count;
+    (void)bindings;
+    (void)binding_count;
+    return wn_fail(err, WN_E_UNSUPPORTED, "the mock runs nothing");
+}
+
+static void no_memory(const wn_program *program, uint64_t *activation_bytes, uint64_t *weight_bytes)
+{
+    (void)program;
+    *activation_bytes = *weight_bytes = 0;
+}
+
+static uint64_t no_profile(wn_program *program, wn_op_profile *out, uint64_t capacity)
+{
+    (void)program;
+    (void)out;
+    (void)capacity;
+    return 0;
+}
+
+static const wn_device_api device = { .struct_size = sizeof device, .count = count_devices, .info = no_info,
+                                      .open = no_open, .close = close_none, .compile = no_program,
+                                      .free_program = free_none, .run = no_run, .memory = no_memory,
+                                      .profile = no_profile };
+
+static const wn_plugin device_plugin = {
+    .struct_size = sizeof device_plugin, .kind = WN_KIND_DEVICE, .name = "mockdevice", .version = "1.0",
+    .summary = "a device that is not there", .options = device_options, .options_size = sizeof(struct device_options),
+    .create = create, .destroy = destroy, .vtable = &device
+};
+
+static const wn_plugin *const plugins[] = { &sampler_plugin, &score_plugin,      &several_plugin, &search_plugin,
+                                            &endless_plugin, &previewing_plugin, &device_plugin };
 
 WN_EXPORT extern const wn_module wn_module_v0;
-const wn_module wn_module_v0 = { sizeof(wn_module), WN_ABI_MAJOR, WN_ABI_MINOR, plugins, 6 };
+const wn_module wn_module_v0 = { sizeof(wn_module), WN_ABI_MAJOR, WN_ABI_MINOR, plugins, 7 };

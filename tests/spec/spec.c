@@ -82,7 +82,8 @@ static void test_hash(void)
     static const char *const free_of[] = { "name=x", "output=elsewhere", "engine.batch=3", "canvas.guidance=3.50",
                                            "search.options.candidates=16" };
     static const char *const part_of[] = { "seed=1", "canvas.steps=5", "prompts.list[0]=b", "judge=[]", "budget.nfe=41",
-                                           "sampler.options.loras[0].w=2", "search.options.rule=cosine" };
+                                           "sampler.options.loras[0].w=2", "search.options.rule=cosine",
+                                           "devices.mockdevice.caps=no-fp16" };
     copy_hash(first, good, NULL);
     CHECK_INT(strlen(first), 64);
     for (uint32_t i = 0; i < sizeof free_of / sizeof *free_of; i++) {
@@ -93,6 +94,22 @@ static void test_hash(void)
         copy_hash(other, good, part_of[i]);
         CHECK(strcmp(other, first) != 0);
     }
+}
+
+/* Options of device plugins: there where they are given, and nowhere else. */
+static void test_devices(void)
+{
+    const char *set = "devices.mockdevice.caps=no-fp16";
+    struct spec *without = load(good, 0, NULL), *with = load(good, 1, &set);
+    CHECK_INT(without->device_count, 0);
+    CHECK(strstr(without->resolved, "devices") == NULL);
+    CHECK_INT(with->device_count, 1);
+    CHECK_STR(with->devices[0].plugin->name, "mockdevice");
+    CHECK_STR(with->devices[0].pointer, "/devices/mockdevice");
+    CHECK_STR(*(const char *const *)with->devices[0].options, "no-fp16");
+    CHECK_CONTAINS(with->resolved, "\"caps\": \"no-fp16\"");
+    spec_free(without);
+    spec_free(with);
 }
 
 /* The resolved spec is a spec, and says the same. */
@@ -230,6 +247,7 @@ int main(void)
     CHECK_OK(registry_create(WINNOW_BUILD_DIR "/tests/spec-plugins", &registry, &err), err);
     test_values();
     test_hash();
+    test_devices();
     test_resolved();
     test_set();
     test_extends();

@@ -204,7 +204,7 @@ static struct caps probe(void)
     struct caps c;
     VkDevice device;
     wn_error err = { 0 };
-    CHECK_OK(caps_probe(&driver, VK_NULL_HANDLE, &c, &err), err);
+    CHECK_OK(caps_probe(&driver, VK_NULL_HANDLE, "", &c, &err), err);
     CHECK_OK(caps_create_device(&driver, &c, &device, &err), err);
     return c;
 }
@@ -346,14 +346,14 @@ static void test_refusals(void)
     wn_error err = { 0 };
     gpu = ampere;
     gpu.listing = VK_ERROR_OUT_OF_HOST_MEMORY;
-    CHECK_INT(caps_probe(&driver, VK_NULL_HANDLE, &c, &err), WN_E_MEMORY);
+    CHECK_INT(caps_probe(&driver, VK_NULL_HANDLE, "", &c, &err), WN_E_MEMORY);
     CHECK_CONTAINS(err.message, "extensions of RTX 3090: VK_ERROR_OUT_OF_HOST_MEMORY");
     gpu = ampere;
     gpu.invocations = 128;
-    CHECK_INT(caps_probe(&driver, VK_NULL_HANDLE, &c, &err), WN_E_UNSUPPORTED);
+    CHECK_INT(caps_probe(&driver, VK_NULL_HANDLE, "", &c, &err), WN_E_UNSUPPORTED);
     CHECK_CONTAINS(err.message, "RTX 3090 allows workgroups of 128, winnow's have up to 256");
     gpu.invocations = 256;
-    CHECK_OK(caps_probe(&driver, VK_NULL_HANDLE, &c, &err), err);
+    CHECK_OK(caps_probe(&driver, VK_NULL_HANDLE, "", &c, &err), err);
 }
 
 int main(void)

@@ -35,6 +35,23 @@ static void test_buffer(void)
     test_device_close(&d);
 }
 
+/* Of the environment or of a spec: what no device takes is an error with what there is. */
+static void test_words(void)
+{
+    struct test_device d;
+    const char *const asked[] = { "no-fp16,fast" };
+    void *driver = NULL;
+    wn_error err = { 0 };
+    setenv("WINNOW_VULKAN_CAPS", "", 1);
+    test_device_open(&d, 1);
+    CHECK_INT(d.plugin->create(&d.host, asked, &driver, &err), WN_E_ARG);
+    CHECK_CONTAINS(err.message, "/devices/vulkan/caps: \"fast\" is unknown or out of the range of llvmpipe");
+    setenv("WINNOW_VULKAN_CAPS", "subgroup=3", 1);
+    CHECK_INT(d.plugin->create(&d.host, &test_device_options, &driver, &err), WN_E_ARG);
+    CHECK_CONTAINS(err.message, "WINNOW_VULKAN_CAPS: \"subgroup=3\" is unknown or out of the range");
+    test_device_close(&d);
+}
+
 /* Vulkan promises workgroups of 128; kernels are of up to 256. */
 static void test_group(void)
 {
@@ -46,7 +63,7 @@ static void test_group(void)
     test_device_open(&d, 1);
     CHECK_OK(compile_copy(&d, 1, &err), err);
     setenv("WINNOW_VULKAN_CAPS", "gpu,group=128", 1);
-    CHECK_OK(d.plugin->create(&d.host, NULL, &small, &err), err);
+    CHECK_OK(d.plugin->create(&d.host, &test_device_options, &small, &err), err);
     CHECK_INT(d.api->count(small), 0);
     CHECK_INT(d.api->open(small, 0, &device, &err), WN_E_MISSING);
     CHECK_CONTAINS(err.message, "allows workgroups of 128, winnow's have up to 256: use another device");
@@ -94,6 +111,7 @@ int main(void)
     test_device_open(&d, 1); /* skips where there is none */
     test_device_close(&d);
     test_buffer();
+    test_words();
     test_group();
     test_turns();
     return CHECK_DONE();

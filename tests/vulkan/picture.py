@@ -22,7 +22,7 @@ SPEC = {
     "search": {"use": "random", "guide": "clip", "options": {"candidates": 4}}, "judge": ["says"],
 }
 
-# WINNOW_VULKAN_CAPS, dtype, candidates (one: of the first prompt only), bound of a value of 255, of the mean, of clipscore.
+# /devices/vulkan/caps, dtype, candidates (one: of the first prompt only), bound of a value of 255, of the mean, of clipscore.
 RUNS = [("", "f32", 4, 1, 0.001, 1e-4), ("", "bf16", 1, 8, 0.2, 5e-3), ("no-unified", "f32", 1, 1, 0.001, 1e-4),
         ("gpu", "f32", 1, 1, 0.001, 1e-4), ("no-unified,block=1048576,memory=30000000", "f32", 1, 1, 0.001, 1e-4)]
 
@@ -56,10 +56,11 @@ class Runs:
     def rows(self, device, caps, dtype, candidates):
         name = f"{device.split(':')[0]}-{caps}-{dtype}-{candidates}"
         sets = [f"sampler.options.device={device}", f"sampler.options.dtype={dtype}", f"search.options.candidates={candidates}"]
+        sets += [f"devices.vulkan.caps={caps}"] if caps else []
         limit = ["-n", "1"] if candidates == 1 else []
         done = subprocess.run([self.winnow, "run", "spec.json", "-o", name, *limit, *(w for s in sets for w in ("-s", s))],
                               cwd=self.folder, text=True, capture_output=True,
-                              env=dict(os.environ, WINNOW_VULKAN_LIBRARY=self.faulty, WINNOW_VULKAN_CAPS=caps))
+                              env=dict(os.environ, WINNOW_VULKAN_LIBRARY=self.faulty))
         if done.returncode == 3 and "llvmpipe" in done.stderr:
             print("SKIPPED: no software Vulkan driver (package mesa-vulkan-drivers)\n" + done.stderr)
             sys.exit(77)
@@ -69,6 +70,8 @@ class Runs:
             sys.exit(f"{name}: weights are streamed where a device is small, and nowhere else\n{done.stderr}")
         if ("memory=" in caps) != ("encoders are released" in done.stderr):
             sys.exit(f"{name}: text encoders are released where the device is small, and nowhere else\n{done.stderr}")
+        if caps and f"(caps: {caps})" not in (self.folder / name / "manifest.json").read_text():
+            sys.exit(f"{name}: the manifest does not say what was in force")
         rows = [json.loads(line) for line in (self.folder / name / "results.jsonl").read_text().splitlines()]
         for row in rows:
             row["values"] = png_values(self.folder / name / row["image"])
@@ -89,6 +92,14 @@ def compare(runs, caps, dtype, candidates, bound, mean_bound, score_bound, cpu):
         sys.exit(f"bounds: {bound}, {mean_bound}, {score_bound}")
 
 
+def told_apart(runs):
+    """Two paths of one device are two algorithms in a comparison."""
+    done = subprocess.run([runs.winnow, "compare", "vulkan-gpu-f32-1", "vulkan-no-unified-f32-1", "-o", "compared"],
+                          cwd=runs.folder, text=True, capture_output=True)
+    if done.returncode or not all(f"caps={caps} " in done.stdout + done.stderr for caps in ("gpu", "no-unified")):
+        sys.exit(f"compare: status {done.returncode}\n{done.stdout}{done.stderr}")
+
+
 def main():
     runs = Runs(sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3])
     shutil.rmtree(runs.folder, ignore_errors=True)
@@ -97,6 +108,7 @@ def main():
     cpu = {"f32": runs.rows("cpu", "", "f32", 4), "bf16": runs.rows("cpu", "", "bf16", 1)}
     for caps, dtype, *rest in RUNS:
         compare(runs, caps, dtype, *rest, cpu[dtype])
+    told_apart(runs)
 
 
 main()

@@ -106,7 +106,7 @@ static wn_status open_device(struct life *l, wn_error *err)
 static wn_status live(struct life *l, const wn_graph *g, wn_error *err)
 {
     if (!l->d.driver)
-        WN_TRY(l->d.plugin->create(&l->d.host, NULL, &l->d.driver, err));
+        WN_TRY(l->d.plugin->create(&l->d.host, &test_device_options, &l->d.driver, err));
     WN_TRY(open_device(l, err));
     WN_TRY(compile(l, g, err));
     WN_TRY(run(l, g, err));

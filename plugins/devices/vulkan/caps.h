@@ -1,7 +1,7 @@
 /* caps.h - what a physical device can do, and what it is let do.
  *
- * Every optional feature is asked for once, here; kernels are chosen from this struct alone. WINNOW_VULKAN_CAPS takes
- * features away, so that any path can be forced on any device: a list of
+ * Every optional feature is asked for once, here; kernels are chosen from this struct alone. The option "caps" of a spec's
+ * "devices" and WINNOW_VULKAN_CAPS take features away, so that any path can be forced on any device: a list of
  *     no-fp16  no-16bit-storage  no-coopmat  no-coopmat2  no-matrix-attention  no-bf16  no-subgroup  no-budget
  *     no-unified  gpu  no-copy-queue  matrix=MxNxK  tile=MxNxK  subgroup=N  group=N  shared=BYTES  block=BYTES
  *     buffer=BYTES  memory=BYTES  submit_ms=N
@@ -69,12 +69,15 @@ struct caps {
     struct group_shape group_shapes[MAX_SHAPES];
     uint32_t group_shape_count, matrix_group_max, matrix_side_max;
     struct matrix_shape tile; /* in the place of all others; m is 0: none */
-    char overrides[256];
+    char overrides[256]; /* in force */
 };
 
 /* WN_E_UNSUPPORTED with what is lacking when winnow cannot use the device, WN_E_MEMORY when the host has none left; out
- * is filled as far as names go. */
-wn_status caps_probe(const struct instance_api *api, VkPhysicalDevice physical, struct caps *out, wn_error *err);
+ * is filled as far as names go. overrides: words as above, of the spec; "" = none. */
+wn_status caps_probe(const struct instance_api *api, VkPhysicalDevice physical, const char *overrides,
+                     struct caps *out, wn_error *err);
+/* overrides.c: those of the option and of the environment; needs all other fields. WN_E_ARG for what is no override. */
+wn_status caps_override(struct caps *c, const char *option, wn_error *err);
 /* caps_matrix.c: what the driver lists of matrix units; needs all other fields. */
 void caps_probe_matrices(const struct instance_api *api, struct caps *c);
 /* "coopmat f16 16x16x16, subgroup 32" */

@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct options {
+    const char *caps;
+};
+
 /* ---- driver ------------------------------------------------------------------------------------------------- */
 
 /* The order devices are listed in: what a name without a number should find first. */
@@ -30,19 +34,25 @@ static int by_rank(const void *a, const void *b)
     return difference ? difference : memcmp(x->uuid, y->uuid, sizeof x->uuid);
 }
 
-static wn_status probe(struct driver *d, VkPhysicalDevice physical, wn_error *err)
+/* What makes a device useless is told where one is looked for; overrides that it does not take are kept as `refusal`.
+ */
+static wn_status probe(struct driver *d, VkPhysicalDevice physical, const char *overrides, wn_error *refusal,
+                       wn_error *err)
 {
-    const wn_status status = caps_probe(&d->api, physical, &d->devices[d->device_count], err);
+    const wn_status status = caps_probe(&d->api, physical, overrides, &d->devices[d->device_count], err);
     if (status == WN_OK)
         d->device_count++;
     else if (status != WN_E_MEMORY)
-        snprintf(d->api.absent, sizeof d->api.absent, "%.500s", err->message); /* told where one is looked for */
+        snprintf(d->api.absent, sizeof d->api.absent, "%.500s", err->message);
+    if (status == WN_E_ARG)
+        *refusal = *err;
     return status == WN_E_MEMORY ? status : WN_OK;
 }
 
-static wn_status find_devices(struct driver *d, wn_error *err)
+static wn_status find_devices(struct driver *d, const char *overrides, wn_error *err)
 {
     VkPhysicalDevice found[64];
+    wn_error refusal = { 0 };
     uint32_t count = 64;
     const VkResult result = d->api.EnumeratePhysicalDevices(d->api.instance, &count, found);
     if (result != VK_SUCCESS && result != VK_INCOMPLETE) {
@@ -53,7 +63,9 @@ static wn_status find_devices(struct driver *d, wn_error *err)
     if (!d->devices)
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     for (uint32_t i = 0; i < count; i++)
-        WN_TRY(probe(d, found[i], err));
+        WN_TRY(probe(d, found[i], overrides, &refusal, err));
+    if (!d->device_count && refusal.code)
+        return wn_fail(err, refusal.code, "%s", refusal.message);
     qsort(d->devices, d->device_count, sizeof *d->devices, by_rank);
     return WN_OK;
 }
@@ -71,19 +83,19 @@ static void driver_destroy(void *self)
 
 static wn_status driver_create(const wn_host *host, const void *options, void **self, wn_error *err)
 {
-    (void)options;
+    const struct options *o = options;
     struct driver *d = calloc(1, sizeof *d);
     if (!d)
         return wn_fail(err, WN_E_MEMORY, "out of memory");
     d->host = host;
     api_open(&d->api);
-    const wn_status status = d->api.instance ? find_devices(d, err) : WN_OK;
-    if (d->api.absent[0])
-        host->log(host->ctx, d->api.instance ? WN_LOG_WARN : WN_LOG_DEBUG, d->api.absent);
+    const wn_status status = d->api.instance ? find_devices(d, o->caps, err) : WN_OK;
     if (status != WN_OK) {
         driver_destroy(d);
         return status;
     }
+    if (d->api.absent[0])
+        host->log(host->ctx, d->api.instance ? WN_LOG_WARN : WN_LOG_DEBUG, d->api.absent);
     *self = d;
     return WN_OK;
 }
@@ -272,7 +284,11 @@ static const wn_device_api api = {
     .plan = program_plan,
 };
 
-static const wn_option options[] = { WN_OPTIONS_END };
+static const wn_option options[] = { WN_STRING(
+                                         struct options, caps, "\"\"",
+                                         "features to do without, separated by commas, to force a kernel path: "
+                                         "no-coopmat, no-fp16, subgroup=16; its README says where all are listed"),
+                                     WN_OPTIONS_END };
 
 static const wn_plugin plugin = {
     .struct_size = sizeof plugin,
@@ -282,7 +298,7 @@ static const wn_plugin plugin = {
     .summary = "Computes on GPUs of any vendor through Vulkan 1.2: f32, bf16 and f16.",
     .source = "",
     .options = options,
-    .options_size = 0,
+    .options_size = sizeof(struct options),
     .create = driver_create,
     .destroy = driver_destroy,
     .vtable = &api,
