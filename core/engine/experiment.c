@@ -391,8 +391,8 @@ static void warn_of_small_budget(struct experiment *x, const struct experiment_r
     if (e->trials_without_picture)
         engine_event(
             e, "warning",
-            "%u of %u prompts ended without a picture: their budget was used up before the first was finished, "
-            "which takes %llu evaluations and a verifier call; give them more",
+            "%u of %u prompts ended without a picture: none was finished within their budget, where one takes %llu "
+            "evaluations and a verifier call",
             e->trials_without_picture, result->done, (unsigned long long)way);
 }
 

@@ -155,7 +155,8 @@ static void count_faults(struct engine *e, const struct trial *t)
 static void count_without_picture(struct trial *t, wn_status status)
 {
     pthread_mutex_lock(&t->engine->mutex);
-    t->engine->trials_without_picture += status == WN_E_BUDGET && t->budget.candidates == 0;
+    t->engine->trials_without_picture += (status == WN_OK || status == WN_E_BUDGET) &&
+                                         t->budget.candidates == 0; /* a program may end well all the same */
     pthread_mutex_unlock(&t->engine->mutex);
 }
 

@@ -78,7 +78,7 @@ static void check_warning(void)
 {
     const char *sql =
         "SELECT count(*) FROM events WHERE kind = 'warning' AND text LIKE '2 of 2 prompts ended without a "
-        "picture: % takes 8 evaluations and a verifier call; give them more'";
+        "picture: % takes 8 evaluations and a verifier call'";
     CHECK_INT(harness_number(run_in(SPEC(RANDOM, "{ \"nfe\": 7 }"), "too_small"), sql), 1);
     CHECK_INT(harness_number(run_in(SPEC(RANDOM, "{ \"nfe\": 8 }"), "enough"), sql), 0);
 }
