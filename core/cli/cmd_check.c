@@ -65,6 +65,8 @@ static void write_text(struct buffer *out, const struct spec *s, const struct es
     buffer_printf(out, "  prompts      %u\n", s->prompt_count);
     buffer_printf(out, "  candidates   %s for each prompt, %s in all\n", show_count(e->candidates, a),
                   show_count(e->candidates * s->prompt_count, b));
+    if (e->candidates < 1)
+        buffer_text(out, "  budget       used up before a first candidate is finished; give more\n");
     buffer_printf(out, "  evaluations  %s for each prompt, %s in all\n", show_count(e->nfe, a),
                   show_count(e->nfe * s->prompt_count, b));
     if (isfinite(e->disk_bytes))

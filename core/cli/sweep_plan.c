@@ -356,7 +356,7 @@ int run_plan(struct cli *c, const struct spec *spec)
     struct sweep_point point = { .changes.name = spec->name, .folder = "", .prompt_count = spec->prompt_count };
     point.each = spec_bounds(spec, 1);
     point.disk = spec_disk(spec, &point.each);
-    point.seconds = spec->budget.seconds;
+    point.seconds = spec_seconds(spec);
     memcpy(point.id, spec->hash, sizeof point.id);
     sweep_cost(spec->resolved, point.cost);
     wn_status status = begin(&p, spec->output, 1, &err);

@@ -16,6 +16,9 @@ struct spec_bounds {
  * scarcest one cuts all of them. */
 struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_velocity);
 
+/* For one prompt, by the budget; infinite where it sets none. */
+double spec_seconds(const struct spec *spec);
+
 /* Bit f: the search draws on a canvas with sides of 1/f. 0 without a search. */
 uint64_t spec_shrinks(const struct spec *spec);
 

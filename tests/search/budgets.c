@@ -73,6 +73,16 @@ static void check_random(void)
     check("nothing", SPEC(RANDOM, "{ \"nfe\": 7 }"), 0, 0, "budget");
 }
 
+/* A run without pictures is none that went well. */
+static void check_warning(void)
+{
+    const char *sql =
+        "SELECT count(*) FROM events WHERE kind = 'warning' AND text LIKE '2 of 2 prompts ended without a "
+        "picture: % takes 8 evaluations and a verifier call'";
+    CHECK_INT(harness_number(run_in(SPEC(RANDOM, "{ \"nfe\": 7 }"), "too_small"), sql), 1);
+    CHECK_INT(harness_number(run_in(SPEC(RANDOM, "{ \"nfe\": 8 }"), "enough"), sql), 0);
+}
+
 /* The pivot is compared again with its neighbours: a call more for each iteration but the first. */
 static void check_compared(void)
 {
@@ -131,6 +141,7 @@ static void check_seconds(void)
 int main(void)
 {
     check_random();
+    check_warning();
     check_zero_order();
     check_compared();
     check_heun();
