@@ -57,6 +57,24 @@ struct batcher {
 
 /* ---- the queue ------------------------------------------------------------------------------------------------ */
 
+/* With the lock. */
+static void take_in(struct batcher *b)
+{
+    if (!b->incoming)
+        return;
+    *b->waiting_end = b->incoming;
+    b->waiting_end = b->incoming_end;
+    b->incoming = NULL;
+    b->incoming_end = &b->incoming;
+}
+
+static void look_for_more(struct batcher *b)
+{
+    pthread_mutex_lock(&b->mutex);
+    take_in(b);
+    pthread_mutex_unlock(&b->mutex);
+}
+
 /* The next task of the oldest wave; NULL when none is waiting. */
 static struct task *next_waiting(const struct batcher *b)
 {
@@ -131,6 +149,20 @@ static wn_status encode(struct batcher *b, struct conditioning *c, wn_error *err
     return WN_OK;
 }
 
+/* When one is encoded all that wait are, and what came meanwhile: a sampler may have to load its encoders for it, in
+ * place of its model. What fails is told when its task is admitted. */
+static void encode_waiting(struct batcher *b)
+{
+    wn_error err;
+    look_for_more(b);
+    for (const struct wave *w = b->waiting; w; w = w->link) {
+        for (uint32_t i = w->next; i < w->count; i++)
+            if (encode(b, w->tasks[i]->conditioning, &err) != WN_OK)
+                return;
+        look_for_more(b);
+    }
+}
+
 /* Whether the task needs a velocity; when not, it has arrived and waits for the next report. */
 static bool settle(struct batcher *b, struct task *t, float *sigma)
 {
@@ -159,8 +191,11 @@ static void admit(struct batcher *b)
     while (next_waiting(b) && has_room(b, next_waiting(b))) {
         struct task *t = take_waiting(b);
         wn_error err = { 0 };
+        const bool is_new = !t->conditioning->cond;
         const wn_status status = blame(b, encode(b, t->conditioning, &err), &err);
         float sigma;
+        if (status == WN_OK && is_new)
+            encode_waiting(b);
         if (status != WN_OK)
             report(b, 1, &t, status, &err);
         else if (settle(b, t, &sigma))
@@ -318,12 +353,7 @@ static bool collect(struct batcher *b)
     while (!b->incoming && !b->leaving && !b->waiting && b->active_count == 0 && !b->is_closed)
         pthread_cond_wait(&b->work, &b->mutex);
     free_leaving(b);
-    if (b->incoming) {
-        *b->waiting_end = b->incoming;
-        b->waiting_end = b->incoming_end;
-        b->incoming = NULL;
-        b->incoming_end = &b->incoming;
-    }
+    take_in(b);
     const bool goes_on = b->waiting || b->active_count > 0 || !b->is_closed;
     pthread_mutex_unlock(&b->mutex);
     return goes_on;

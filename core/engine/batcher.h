@@ -3,7 +3,8 @@
  * Batching is continuous: after each call, samples that have arrived leave and waiting ones take their places, so a
  * batch holds samples of different prompts at different noise levels, all of one canvas; where there are several, they
  * take turns. The oldest wave goes first; a search has one at a time, so none starves another. What a sample becomes
- * does not depend on who shares its batches.
+ * does not depend on who shares its batches. When a prompt is encoded all that wait are, so that a sampler which swaps
+ * its encoders and its model in memory does so once for them.
  */
 #ifndef WINNOW_ENGINE_BATCHER_H
 #define WINNOW_ENGINE_BATCHER_H
@@ -17,7 +18,7 @@
 struct batcher;
 
 /* One prompt on one canvas as the sampler wants it: encoded on the engine thread when the first of its samples is
- * admitted. Samples share a call where they share a canvas, that is, this pointer. */
+ * admitted, or before. Samples share a call where they share a canvas, that is, this pointer. */
 struct conditioning {
     const wn_prompt *prompt;
     const wn_canvas *canvas;

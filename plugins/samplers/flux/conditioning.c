@@ -50,7 +50,7 @@ static wn_status compute(struct flux *f, int which, const wn_cond *cond, uint64_
     return status;
 }
 
-wn_status conditioning_schedule(struct flux *f, wn_cond *cond, uint64_t count, const float *sigma, wn_error *err)
+wn_status conditioning_begin(struct flux *f, wn_cond *cond, uint64_t count, const float *sigma, wn_error *err)
 {
     const uint64_t width = nn_flux_modulation_width(&f->flux);
     const uint64_t batch = (uint64_t)f->options->batch * f->runner_count;
@@ -63,7 +63,25 @@ wn_status conditioning_schedule(struct flux *f, wn_cond *cond, uint64_t count, c
                        (unsigned long long)count, (unsigned long long)width);
     cond->count = count;
     memcpy(cond->sigma, sigma, count * sizeof *sigma);
-    return compute(f, WHOLE, cond, count, sigma, cond->rows, err);
+    return WN_OK;
+}
+
+wn_status conditioning_schedule(struct flux *f, wn_cond *cond, wn_error *err)
+{
+    const wn_status status = compute(f, WHOLE, cond, cond->count, cond->sigma, cond->rows, err);
+    cond->has_rows = status == WN_OK;
+    return status;
+}
+
+wn_status conditioning_settle(struct flux *f, wn_error *err)
+{
+    wn_status status = WN_OK;
+    text_release(f);
+    for (wn_cond *c = f->conds; c && status == WN_OK; c = c->next)
+        if (!c->has_rows)
+            status = conditioning_schedule(f, c, err);
+    conditioning_release(f);
+    return status;
 }
 
 /* An unused place, or the one unused for longest; its row allocated. NULL when memory ran out. */

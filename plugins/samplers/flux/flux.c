@@ -27,10 +27,9 @@ static const wn_option options[] = {
               "batch."),
     WN_ENUM(struct flux_options, dtype, "\"f32\"", "f32|bf16|f16",
             "Type of the matrix products; sums are float32. f16 is the transformer's alone."),
-    WN_ENUM(
-        struct flux_options, encoders, "\"auto\"", "auto|keep|release|swap",
-        "Keep the text encoders in memory, release them after each prompt, or release the transformer too while they "
-        "work; auto keeps them where all fits."),
+    WN_ENUM(struct flux_options, encoders, "\"auto\"", "auto|keep|release|swap",
+            "Keep the text encoders in memory, release them when prompts are encoded, or release the transformer too "
+            "while they work; auto keeps them where all fits."),
     WN_ENUM(struct flux_options, decode, "\"auto\"", "auto|whole|tiles",
             "tiles: the autoencoder makes its last level in bands, with statistics over the whole picture. Half the "
             "memory, a third more work, and the same picture to the last bit. auto: where the whole takes over 4 GiB."),
@@ -229,7 +228,8 @@ static wn_status prepare(struct flux *f, wn_error *err)
     if (strcmp(f->options->encoders, "auto") == 0)
         WN_TRY(is_memory_short(f, &f->release_encoders, err));
     if (f->release_encoders)
-        f->host->log(f->host->ctx, WN_LOG_INFO, "flux: the text encoders are released after each prompt");
+        f->host->log(f->host->ctx, WN_LOG_INFO,
+                     "flux: the text encoders are released when the prompts that wait are encoded");
     WN_TRY(velocity_plan(f, err));
     return model_key(f, err);
 }
@@ -332,12 +332,10 @@ static wn_status encode(void *self, const wn_prompt *prompt, const wn_canvas *ca
         velocity_release(f);
     if (status == WN_OK)
         status = text_encode(f, prompt, c, err);
-    if (f->release_encoders)
-        text_release(f);
     if (status == WN_OK)
-        status = conditioning_schedule(f, c, canvas->steps, sigma, err);
-    if (f->release_encoders)
-        conditioning_release(f);
+        status = conditioning_begin(f, c, canvas->steps, sigma, err);
+    if (status == WN_OK && !f->release_encoders)
+        status = conditioning_schedule(f, c, err);
     if (status != WN_OK) {
         cond_end(c);
         return status;

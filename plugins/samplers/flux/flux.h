@@ -126,7 +126,7 @@ struct flux {
     nn_t5_spm *t5_tokenizer;
     struct schedule schedule;
     uint64_t text_length;
-    bool release_encoders; /* free the encoders after each prompt */
+    bool release_encoders; /* free the encoders before each velocity */
     bool swap_transformer; /* and the transformer before one */
     char model_key[72];
 
@@ -167,6 +167,7 @@ struct wn_cond {
     uint64_t count;          /* of the schedule's rows */
     float *sigma;            // [count]
     float *rows;             // [count, modulation width]
+    bool has_rows;
     struct extra_row *extra; // [extra_capacity]
     uint64_t extra_capacity;
     uint64_t extra_count;
@@ -195,7 +196,11 @@ wn_status text_encode(struct flux *f, const wn_prompt *prompt, wn_cond *cond, wn
 void text_release(struct flux *f);
 
 /* conditioning.c */
-wn_status conditioning_schedule(struct flux *f, wn_cond *cond, uint64_t count, const float *sigma, wn_error *err);
+wn_status conditioning_begin(struct flux *f, wn_cond *cond, uint64_t count, const float *sigma, wn_error *err);
+wn_status conditioning_schedule(struct flux *f, wn_cond *cond, wn_error *err); /* the rows of its schedule */
+/* Where memory is short, before a velocity: the encoders go, and the prompts that they encoded since the last one get
+ * their rows. */
+wn_status conditioning_settle(struct flux *f, wn_error *err);
 /* The modulation row of sigma, computed now when it is not of the schedule; valid until the next velocity call. */
 wn_status conditioning_row(struct flux *f, wn_cond *cond, float sigma, float **row, wn_error *err);
 void conditioning_release(struct flux *f);

@@ -1,5 +1,5 @@
 /* text.c - a prompt becomes CLIP's pooled vector and T5's states, embedded for the transformer: once for each prompt.
- * The encoders are compiled when the first prompt comes, and freed after each one where memory is short: T5 is 40 % of
+ * The encoders are compiled when a prompt comes, and where memory is short freed before the next velocity: T5 is 40 % of
  * FLUX.1-dev's bytes and idle while images are made. What was encoded depends on no canvas, so that a search which
  * drafts on a smaller one pays for its prompt once.
  */
@@ -14,6 +14,8 @@ static wn_status compile(struct flux *f, wn_error *err)
     static const char *const t5_names[] = { "ids", "states", NULL };
     static const char *const context_names[] = { "states", "text", NULL };
     const struct flux_parts *p = &f->parts;
+    if (!f->t5_program.program)
+        f->host->log(f->host->ctx, WN_LOG_DEBUG, "flux: the text encoders are loaded");
     if (!f->clip_program.program)
         WN_TRY(nn_program_make(nn_clip_text_graph(&f->clip, p->weights[PART_TEXT_ENCODER], f->clip.positions, 0),
                                &f->device, f->dtype, 1, clip_names, &f->clip_program, err));

@@ -375,7 +375,9 @@ wn_status velocity_run(struct flux *f, const wn_canvas *canvas, uint64_t count, 
     if (!call.rows)
         return wn_fail(err, WN_E_MEMORY, "out of memory for a batch");
     f->clock++;
-    const wn_status status = run_call(&call, count, err);
+    wn_status status = f->release_encoders ? conditioning_settle(f, err) : WN_OK;
+    if (status == WN_OK)
+        status = run_call(&call, count, err);
     free(call.rows);
     if (status == WN_OK && f->release_encoders)
         conditioning_release(f);
