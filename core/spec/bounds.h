@@ -5,11 +5,14 @@
 
 #include "spec/spec.h"
 
-/* For one prompt; infinite where neither plan nor budget sets a bound. */
+/* For one prompt; infinite where neither plan nor budget sets a bound. What fits into seconds nobody knows before:
+ * where they are finite, the others are what is taken at most. */
 struct spec_bounds {
     double candidates;
     double nfe;
     double verifier_calls;
+    double seconds;
+    bool is_shared; /* what a prompt leaves of its own goes to later ones */
 };
 
 /* evals_per_velocity: the sampler's; 1 while it is not known. A search needs its three currencies in proportion, so the
