@@ -33,6 +33,7 @@ struct experiment {
     double started;
     uint64_t planned; /* candidates, 0 = open */
     double planned_nfe;
+    double budget_seconds; /* of all prompts */
 };
 
 /* ---- engine.h -------------------------------------------------------------------------------------------------- */
@@ -228,18 +229,22 @@ static void plan(struct experiment *x)
     const struct spec_bounds each = spec_bounds(e->spec, e->info.evals_per_velocity);
     x->planned = isfinite(each.candidates) ? (uint64_t)each.candidates * e->spec->prompt_count : 0;
     x->planned_nfe = each.nfe * e->spec->prompt_count;
+    x->budget_seconds = each.seconds * e->spec->prompt_count;
 }
 
-/* Evaluations are what takes the time, and they come evenly: long before the first candidate there is a rate. Where
- * seconds are the budget they say nothing, and the prompts that are done do. */
+/* Evaluations are what takes the time, and they come evenly: long before the first candidate there is a rate. A budget
+ * of seconds may end them sooner: its seconds pass as fast as they did so far; as those of the clock before there are
+ * any, since prompts that share a device share its seconds. */
 static double eta(const struct experiment *x, const struct experiment_status *s)
 {
-    const struct spec *spec = x->engine.spec;
     const double left = x->planned_nfe - (double)s->nfe_sampled - (double)s->nfe_replayed - (double)s->nfe_cached;
-    const double done = (double)s->prompts_done + s->prompts_failed;
-    if (isfinite(spec->budget.seconds) || isfinite(spec->run_budget.seconds))
-        return done > 0 ? s->seconds * (s->prompt_count - done) / done : (double)NAN;
-    return s->nfe_sampled > 0 && isfinite(left) ? s->seconds / (double)s->nfe_sampled * fmax(left, 0) : (double)NAN;
+    const double of_nfe =
+        s->nfe_sampled > 0 && isfinite(left) ? s->seconds / (double)s->nfe_sampled * fmax(left, 0) : (double)NAN;
+    const struct paid *paid = &x->engine.paid;
+    const double of_budget = fmax(s->budget_seconds - s->budget_spent - paid->let_go, 0);
+    if (isinf(of_budget))
+        return of_nfe;
+    return fmin(of_nfe, of_budget * (paid->now > 0 ? s->seconds / paid->now : 1)); /* fmin passes NaN over */
 }
 
 static void *trials_main(void *arg)
@@ -287,6 +292,8 @@ static void fill_status(struct experiment *x, struct experiment_status *out)
         .seconds = clock_seconds() - x->started,
         .batch_fill = calls ? (double)items / ((double)calls * e->batch) : NAN,
     };
+    out->budget_seconds = x->budget_seconds;
+    out->budget_spent = e->paid.now + e->paid.recorded;
     out->eta_seconds = eta(x, out);
 }
 
