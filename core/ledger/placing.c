@@ -40,7 +40,10 @@ static bool syncs_at_once(const char *path)
 struct placing placing_open(const char *run_dir)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    return (struct placing){ .run_dir = run_dir, .disk = syncs_at_once(run_dir) ? open(run_dir, flags) : -1 };
+    char images[FILE_PATH_SIZE]; /* which may lie on another disk than the ledger */
+    wn_error ignored;
+    const bool at_once = path_join(images, run_dir, "images", &ignored) == WN_OK && syncs_at_once(images);
+    return (struct placing){ .run_dir = run_dir, .disk = at_once ? open(images, flags) : -1 };
 }
 
 void placing_close(struct placing *p)

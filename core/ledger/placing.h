@@ -10,10 +10,11 @@
 
 struct placing {
     const char *run_dir;
-    int disk; /* open on run_dir, for syncfs; -1 = each by itself */
+    int disk; /* open on its images, for syncfs; -1 = each by itself */
 };
 
-/* run_dir: exists, and lives as long. Cannot fail: what is not known to sync at once syncs each. */
+/* run_dir: exists with its folder images, and lives as long. Cannot fail: what is not known to sync at once syncs each.
+ */
 struct placing placing_open(const char *run_dir);
 void placing_close(struct placing *p);
 

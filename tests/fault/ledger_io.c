@@ -37,6 +37,17 @@ static int refuse(void)
     return -1;
 }
 
+/* Syncs of what lies on one disk. */
+static dev_t watched_disk;
+static atomic_long syncs;
+
+static void note_sync(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) == 0 && st.st_dev == watched_disk)
+        atomic_fetch_add(&syncs, 1);
+}
+
 #define CAUGHT __attribute__((visibility("default")))
 #define REAL(result, name, ...)                                                                                        \
     static result (*real)(__VA_ARGS__);                                                                                \
@@ -84,6 +95,7 @@ CAUGHT ssize_t pwrite64(int fd, const void *data, size_t bytes, off64_t at)
 CAUGHT int fsync(int fd)
 {
     REAL(int, "fsync", int)
+    note_sync(fd);
     return strikes() && !is_short ? refuse() : real(fd);
 }
 
@@ -96,6 +108,7 @@ CAUGHT int fdatasync(int fd)
 CAUGHT int syncfs(int fd)
 {
     REAL(int, "syncfs", int)
+    note_sync(fd);
     return strikes() && !is_short ? refuse() : real(fd);
 }
 
@@ -254,6 +267,29 @@ static void full_disk_says_what_is_safe(void)
     scratch_remove(run_dir);
 }
 
+/* A run's pictures may lie on a larger disk than its ledger: that is the one to be synced. */
+static void pictures_on_another_disk(void)
+{
+    char images[] = WINNOW_BUILD_DIR "/winnow-images-XXXXXX", link[200];
+    struct ledger *l = NULL;
+    struct stat st;
+    CHECK(mkdtemp(images) && stat(images, &st) == 0 && mkdir(run_dir, 0777) == 0);
+    snprintf(link, sizeof link, "%s/images", run_dir);
+    CHECK(symlink(images, link) == 0);
+    watched_disk = st.st_dev;
+    CHECK_OK(ledger_open(run_dir, "hash", &l, &err), err);
+    atomic_store(&syncs, 0);
+    for (uint64_t n = 1; n <= CANDIDATES; n++)
+        CHECK_OK(record(l, n), err);
+    CHECK_OK(ledger_flush(l, &err), err);
+    CHECK(atomic_load(&syncs) > 0);
+    CHECK_OK(ledger_close(l, &err), err);
+    check_image(CANDIDATES);
+    unlink(link);
+    scratch_remove(images);
+    scratch_remove(run_dir);
+}
+
 int main(void)
 {
     static const struct {
@@ -264,6 +300,7 @@ int main(void)
     scratch_make(scratch);
     snprintf(run_dir, sizeof run_dir, "%s/run", scratch);
     full_disk_says_what_is_safe();
+    pictures_on_another_disk();
     for (size_t i = 0; i < 2 * sizeof kinds / sizeof *kinds && check_failures <= 20; i++) {
         is_sticky = kinds[i / 2].is_sticky, is_short = kinds[i / 2].is_short, fail_errno = kinds[i / 2].error;
         group = i % 2 ? CANDIDATES : 1;
