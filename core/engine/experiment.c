@@ -378,6 +378,20 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
 }
 
 /* Who was busy for how much of the time: above 100 % in all, work was hidden behind other work. */
+/* Such a prompt is done as its search sees it, which stopped where its budget did. */
+static void tell_empty(struct experiment *x)
+{
+    struct engine *e = &x->engine;
+    const uint32_t empty = atomic_load(&e->stats.prompts_empty);
+    if (empty > 0)
+        engine_event(
+            e, "warning",
+            "%u of %u prompts have no finished picture: their searches ended before one; a picture takes "
+            "%llu evaluations and a call of the guide, which \"budget\" must allow",
+            empty, e->spec->prompt_count,
+            (unsigned long long)(solver_velocities(&e->solver, 0, e->solver.steps) * e->info.evals_per_velocity));
+}
+
 static void tell_busy(struct experiment *x, double seconds)
 {
     const struct timeline *t = x->engine.timeline;
@@ -468,6 +482,7 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
         status = run_trials(x, report_status, arg, err);
         sum_up(x, result);
         tell_stop(x, result);
+        tell_empty(x);
         tell_busy(x, result->status.seconds);
     }
     take_down(x);

@@ -157,6 +157,8 @@ static wn_status end(struct trial *t, wn_status status, wn_error *err)
     if (status == WN_E_CANCELLED)
         return status; /* still open: the next run goes on with it */
     count_faults(t->engine, t);
+    if ((status == WN_OK || status == WN_E_BUDGET) && !t->has_picture)
+        atomic_fetch_add(&t->engine->stats.prompts_empty, 1);
     if (status == WN_OK || status == WN_E_BUDGET)
         return write_row(t, "done", status == WN_OK ? "finished" : "budget", err);
     engine_event(t->engine, "failed", "prompt %s: %s", t->prompt->id, err->message);
