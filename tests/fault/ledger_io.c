@@ -290,6 +290,29 @@ static void pictures_on_another_disk(void)
     scratch_remove(run_dir);
 }
 
+/* Rows follow the open ledger; pictures would be left behind, in a folder that is made anew at the old place. */
+static void moved_run_stops(void)
+{
+    char elsewhere[200];
+    struct ledger *l = NULL;
+    snprintf(elsewhere, sizeof elsewhere, "%s-moved", run_dir);
+    CHECK_OK(ledger_open(run_dir, "hash", &l, &err), err);
+    CHECK_OK(record(l, 1), err);
+    CHECK_OK(ledger_flush(l, &err), err);
+    CHECK(rename(run_dir, elsewhere) == 0);
+    CHECK_OK(record(l, 2), err);
+    CHECK_INT(ledger_flush(l, &err), WN_E_IO);
+    CHECK_CONTAINS(err.message, "/images is not the folder any more that this run writes its pictures to");
+    CHECK_CONTAINS(err.message, "the 1 candidates recorded before this are safe");
+    CHECK_INT(ledger_close(l, &err), WN_E_IO);
+    CHECK(access(run_dir, F_OK) != 0);
+    CHECK(rename(elsewhere, run_dir) == 0);
+    wn_status status;
+    CHECK_INT(run(&status), CANDIDATES);
+    check_kept(CANDIDATES);
+    scratch_remove(run_dir);
+}
+
 int main(void)
 {
     static const struct {
@@ -301,6 +324,7 @@ int main(void)
     snprintf(run_dir, sizeof run_dir, "%s/run", scratch);
     full_disk_says_what_is_safe();
     pictures_on_another_disk();
+    moved_run_stops();
     for (size_t i = 0; i < 2 * sizeof kinds / sizeof *kinds && check_failures <= 20; i++) {
         is_sticky = kinds[i / 2].is_sticky, is_short = kinds[i / 2].is_short, fail_errno = kinds[i / 2].error;
         group = i % 2 ? CANDIDATES : 1;
