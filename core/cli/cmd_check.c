@@ -77,6 +77,8 @@ static void write_text(struct buffer *out, const struct spec *s, const struct es
                       s->verifiers[s->judges[i]].plugin->name);
     buffer_printf(out, "  prompts      %u\n", s->prompt_count);
     write_amount(out, "candidates", e->each.candidates, s, e);
+    if (e->each.candidates < 1)
+        buffer_text(out, "  budget       used up before a first candidate is finished; give more\n");
     write_amount(out, "evaluations", e->each.nfe, s, e);
     write_seconds(out, s, e);
     if (isfinite(e->disk_bytes))

@@ -73,6 +73,7 @@ struct engine {
     wn_error failure; /* the first that ends the run; code WN_OK while there is none */
     atomic_bool is_failed;
     uint32_t failed_in_a_row; /* trials that the sampler failed, without one that went well between */
+    uint32_t trials_without_picture; /* that ended before one was finished */
     uint32_t trials_with_best;
     double best_sum;     /* of those trials' best offers */
     struct paid {        /* in seconds as budgets count them, of all trials */

@@ -378,18 +378,29 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
 }
 
 /* Who was busy for how much of the time: above 100 % in all, work was hidden behind other work. */
-/* Such a prompt is done as its search sees it, which stopped where its budget did. */
-static void tell_empty(struct experiment *x)
+/* A sample that such a search has scored alone has the score of every other that was. */
+static void warn_of_sets(struct experiment *x)
+{
+    const struct spec *spec = x->engine.spec;
+    wn_search_plan plan = { .struct_size = sizeof plan };
+    ((const wn_search *)spec->search.plugin->vtable)->plan(spec->search.options, spec->canvas.steps, 1, &plan);
+    if (x->engine.guide_is_comparative && plan.across_calls)
+        engine_event(&x->engine, "warning",
+                     "search %s compares scores of different sets, but the guide %s compares pictures within one: what "
+                     "it says of two sets has no common scale; take a guide that scores each picture by itself",
+                     spec->search.plugin->name, spec->verifiers[spec->guide].name);
+}
+
+static void warn_of_small_budget(struct experiment *x, const struct experiment_result *result)
 {
     struct engine *e = &x->engine;
-    const uint32_t empty = atomic_load(&e->stats.prompts_empty);
-    if (empty > 0)
+    const uint64_t way = solver_velocities(&e->solver, 0, e->solver.steps) * e->info.evals_per_velocity;
+    if (e->trials_without_picture)
         engine_event(
             e, "warning",
-            "%u of %u prompts have no finished picture: their searches ended before one; a picture takes "
-            "%llu evaluations and a call of the guide, which \"budget\" must allow",
-            empty, e->spec->prompt_count,
-            (unsigned long long)(solver_velocities(&e->solver, 0, e->solver.steps) * e->info.evals_per_velocity));
+            "%u of %u prompts ended without a picture: none was finished within their budget, where one takes %llu "
+            "evaluations and a verifier call",
+            e->trials_without_picture, result->done, (unsigned long long)way);
 }
 
 static void tell_busy(struct experiment *x, double seconds)
@@ -479,10 +490,11 @@ wn_status experiment_run(const struct spec *spec, struct instances *instances, s
         engine_event(e, "start", "%u prompts, search %s, sampler %s (%s), batches of %u, %u searches at once",
                      spec->prompt_count, spec->search.plugin->name, spec->sampler.plugin->name, e->info.model_key,
                      e->batch, spec->engine.live);
+        warn_of_sets(x);
         status = run_trials(x, report_status, arg, err);
         sum_up(x, result);
         tell_stop(x, result);
-        tell_empty(x);
+        warn_of_small_budget(x, result);
         tell_busy(x, result->status.seconds);
     }
     take_down(x);

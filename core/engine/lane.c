@@ -120,13 +120,26 @@ static void note_failure(struct lane *l, uint32_t first, uint32_t count, const w
         trial_note_guide_fault(l->request.jobs[i]->trial, err);
 }
 
+/* An infinite score would leave no mean of any other, nor a gain. */
+static double check_finite(struct lane *l, uint32_t job, uint64_t metric)
+{
+    const double score = l->request.scores[job * l->verifier->metric_count + metric];
+    wn_error err;
+    if (!isinf(score))
+        return score;
+    wn_fail(&err, WN_E_FORMAT, "its %s is infinite; let it say NaN where it has no opinion",
+            l->verifier->metrics[metric].name);
+    note_failure(l, job, 1, &err);
+    return NAN;
+}
+
 static void write_scores(struct lane *l, uint32_t first, uint32_t count, bool has_failed, double seconds)
 {
     const uint64_t metrics = l->verifier->metric_count;
     for (uint32_t i = first; i < first + count; i++) {
         struct ledger_score *to = l->request.jobs[i]->scores + l->setup.first_column;
         for (uint64_t m = 0; m < metrics; m++) {
-            to[m].value = has_failed ? NAN : l->request.scores[i * metrics + m];
+            to[m].value = has_failed ? NAN : check_finite(l, i, m);
             to[m].seconds += seconds / ((double)count * (double)metrics);
             if (has_failed)
                 to[m].metric = NULL; /* not to be recorded */

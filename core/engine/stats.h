@@ -21,7 +21,6 @@ struct stats {
     atomic_uint_least64_t candidates_unjudged; /* interrupted before a judge had seen them: not recorded */
     atomic_uint_least64_t states_spilled;      /* to disk, for want of memory */
     atomic_uint_least64_t states_dropped;      /* for the same, to be drawn again */
-    atomic_uint_least32_t prompts_empty;       /* done without one finished picture */
     atomic_uint_least32_t prompts_done;
     atomic_uint_least32_t prompts_failed;
 };

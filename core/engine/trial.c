@@ -152,13 +152,20 @@ static void count_faults(struct engine *e, const struct trial *t)
     engine_fail(e, &err);
 }
 
+static void count_without_picture(struct trial *t, wn_status status)
+{
+    pthread_mutex_lock(&t->engine->mutex);
+    t->engine->trials_without_picture += (status == WN_OK || status == WN_E_BUDGET) &&
+                                         t->budget.candidates == 0; /* a program may end well all the same */
+    pthread_mutex_unlock(&t->engine->mutex);
+}
+
 static wn_status end(struct trial *t, wn_status status, wn_error *err)
 {
     if (status == WN_E_CANCELLED)
         return status; /* still open: the next run goes on with it */
     count_faults(t->engine, t);
-    if ((status == WN_OK || status == WN_E_BUDGET) && !t->has_picture)
-        atomic_fetch_add(&t->engine->stats.prompts_empty, 1);
+    count_without_picture(t, status);
     if (status == WN_OK || status == WN_E_BUDGET)
         return write_row(t, "done", status == WN_OK ? "finished" : "budget", err);
     engine_event(t->engine, "failed", "prompt %s: %s", t->prompt->id, err->message);

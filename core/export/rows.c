@@ -97,7 +97,7 @@ static void write_metadata(const struct data *d, const struct data_trial *t, con
     json_key(&j, "trial"), json_u64(&j, t->id);
     json_key(&j, "prompt_id"), json_string(&j, t->prompt_id);
     json_key(&j, "prompt"), json_string(&j, t->prompt);
-    json_key(&j, "category"), json_string(&j, t->category);
+    text_or_null(&j, "category", t->category);
     json_key(&j, "ordinal"), json_u64(&j, c->ordinal);
     json_key(&j, "candidate"), json_string(&j, c->id);
     json_key(&j, "point"), json_u64(&j, c->point);

@@ -37,16 +37,24 @@ static double across(const struct scale *s, double x)
     return LEFT + (x - s->low) / (s->high - s->low) * (WIDTH - LEFT - RIGHT);
 }
 
+/* With digits for the step, whatever those of the values are. */
+static void show_tick(const struct data_metric *m, double x, double step, char text[SHOW_SIZE])
+{
+    const double scale = m->is_yes_or_no ? 100 : 1;
+    const int decimals = (int)fmax(0, ceil(-log10(scale * step) - 1e-9));
+    snprintf(text, SHOW_SIZE, fabs(x) < 1e-9 * step ? "0" : "%+.*f", decimals, scale * x);
+}
+
 static void write_axis(const struct compare *c, const struct scale *s, uint64_t metric, int bottom, struct buffer *out)
 {
     for (int i = 0; s->low + i * s->step <= s->high + 1e-9 * s->step; i++) {
-        const double x = s->low + i * s->step, shown = fabs(x) < 1e-9 * s->step ? 0 : x;
+        const double x = s->low + i * s->step;
         char text[SHOW_SIZE];
-        show_gain(&c->metrics[metric], shown, text);
+        show_tick(&c->metrics[metric], x, s->step, text);
         buffer_printf(out, "<line class=\"%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>",
-                      shown == 0 ? "zero" : "grid", across(s, x), across(s, x), TOP, bottom);
+                      fabs(x) < 1e-9 * s->step ? "zero" : "grid", across(s, x), across(s, x), TOP, bottom);
         buffer_printf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>", across(s, x),
-                      bottom + 18, shown == 0 ? "0" : text);
+                      bottom + 18, text);
     }
 }
 

@@ -174,6 +174,15 @@ static bool curve_row(const struct compare *c, const struct compare_run *r, uint
     return r->paths[prompt].count > 0;
 }
 
+static bool is_told(const struct compare *c, const struct compare_algorithm *a, int currency)
+{
+    for (uint64_t i = 0; i < a->run_count; i++)
+        for (uint64_t p = 0; p < c->prompt_count; p++)
+            if (!c->runs[a->runs[i]].paths[p].is_told[currency])
+                return false;
+    return true;
+}
+
 /* From where every prompt has a picture to the last candidate of all: where something changes, thinned to equal ratios.
  */
 static wn_status make_grid(const struct compare *c, const struct compare_algorithm *a, struct grid *g, wn_error *err)
@@ -232,7 +241,8 @@ static wn_status compute_curves(struct compare *c, wn_error *err)
     for (int currency = 0; currency < COMPARE_CURRENCIES; currency++)
         for (uint64_t a = 0; a < c->algorithm_count; a++) {
             struct grid g = { .currency = currency };
-            WN_TRY(make_grid(c, &c->algorithms[a], &g, err));
+            if (is_told(c, &c->algorithms[a], currency))
+                WN_TRY(make_grid(c, &c->algorithms[a], &g, err));
             for (g.metric = 0; g.metric < c->metric_count; g.metric++)
                 WN_TRY(compute_curve(c, &c->algorithms[a], &g, curve++, err));
         }

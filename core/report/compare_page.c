@@ -90,9 +90,10 @@ static uint64_t headline(const struct compare *c)
     return best;
 }
 
+/* Any value is better than none. */
 static bool is_better(const struct data_metric *m, double a, double b)
 {
-    return m->higher_is_better ? a > b : a < b;
+    return (m->higher_is_better ? a > b : a < b) || (isnan(b) && !isnan(a));
 }
 
 static uint64_t best_of(const struct compare *c, uint64_t metric, uint64_t except)
@@ -157,6 +158,26 @@ static void write_top(const struct compare *c, struct buffer *out)
 
 /* ---- algorithms ------------------------------------------------------------------------------------------------ */
 
+/* The means of one algorithm, all prompts' or a category's. */
+static double cell(const struct compare *c, const struct compare_category *category, const struct compare_algorithm *a,
+                   uint64_t metric, bool is_final)
+{
+    const uint64_t at = (uint64_t)(a - c->algorithms) * c->metric_count + metric;
+    if (category)
+        return is_final ? category->final[at] : category->first[at];
+    return is_final ? a->final[metric].mean : a->first[metric].mean;
+}
+
+static bool is_best_cell(const struct compare *c, const struct compare_category *category,
+                         const struct compare_algorithm *a, uint64_t metric)
+{
+    for (uint64_t i = 0; i < c->algorithm_count; i++)
+        if (is_better(&c->metrics[metric], cell(c, category, &c->algorithms[i], metric, true),
+                      cell(c, category, a, metric, true)))
+            return false;
+    return c->algorithm_count > 1 && !isnan(cell(c, category, a, metric, true));
+}
+
 static void write_algorithm(const struct compare *c, uint64_t index, struct buffer *out)
 {
     const struct compare_algorithm *a = &c->algorithms[index];
@@ -172,7 +193,7 @@ static void write_algorithm(const struct compare *c, uint64_t index, struct buff
         show_value(&c->metrics[m], a->first[m].mean, first);
         show_interval(&c->metrics[m], &a->final[m], final);
         buffer_printf(out, "<td class=\"n group\">%s</td><td class=\"n%s\">%s</td>", first,
-                      c->algorithm_count > 1 && best_of(c, m, UINT64_MAX) == index ? " best" : "", final);
+                      is_best_cell(c, NULL, a, m) ? " best" : "", final);
     }
     buffer_text(out, "</tr>");
 }
@@ -183,10 +204,10 @@ static void write_algorithms(const struct compare *c, struct buffer *out)
         out,
         "<section><h2>Where each ends</h2><p class=\"soft\">Means for each prompt with 95 % intervals; the best of a "
         "column is bold. What was spent: evaluations of the model, seconds of sampling, decoding and guide, "
-        "pictures that the guide scored. No search: a prompt's first picture, where no score came before it, or that "
+        "verifier calls of the guide. No search: a prompt's first picture, where no score came before it, or that "
         "of a run here which began with the same noises.</p><div class=\"wide\"><table "
         "class=\"flat\"><thead><tr><th>algorithm</th>"
-        "<th class=\"n\">seeds</th><th class=\"n\">NFE</th><th class=\"n\">seconds</th><th class=\"n\">scored</th>");
+        "<th class=\"n\">seeds</th><th class=\"n\">NFE</th><th class=\"n\">seconds</th><th class=\"n\">calls</th>");
     for (uint64_t m = 0; m < c->metric_count; m++) {
         buffer_text(out, "<th class=\"n group\">no search</th><th class=\"n\">");
         html_text(out, c->metrics[m].title);
@@ -225,6 +246,9 @@ static void write_curves(const struct compare *c, int currency, struct buffer *o
             out,
             "<p class=\"soft\">Seconds of the device and of the guide as the ledger has them. Runs on other machines, "
             "or in other batches, have other seconds.</p>");
+    if (currency == COMPARE_CALLS)
+        buffer_text(out, "<p class=\"soft\">A guide that compares is asked again about pictures it has seen, and the "
+                         "ledger does not tell when: such searches have no curve here.</p>");
     write_legend(c, out);
     buffer_text(out, "<div class=\"plots\">");
     for (uint64_t m = 0; m < c->metric_count; m++) {
@@ -253,8 +277,8 @@ static void write_difference(const struct data_metric *m, const struct compare_d
     const bool sure = d->p_holm < 0.05;
     const bool up = (d->mean.mean > 0) == m->higher_is_better;
     show_gain(m, d->mean.mean, gain);
-    show_gain(m, d->mean.low, low);
-    show_gain(m, d->mean.high, high);
+    show_bound(m, d->mean.low, low);
+    show_bound(m, d->mean.high, high);
     buffer_printf(out, "<td class=\"n group%s%s\">%s", sure ? " sure" : "", sure ? up ? " up" : " down" : "", gain);
     if (!isnan(d->mean.low))
         buffer_printf(out, " [%s, %s]", low, high);
@@ -335,26 +359,6 @@ static bool is_first_column(const struct compare *c, uint64_t index)
         if (strcmp(c->algorithms[i].column, c->algorithms[index].column) == 0)
             return false;
     return true;
-}
-
-/* The means of one algorithm, all prompts' or a category's. */
-static double cell(const struct compare *c, const struct compare_category *category, const struct compare_algorithm *a,
-                   uint64_t metric, bool is_final)
-{
-    const uint64_t at = (uint64_t)(a - c->algorithms) * c->metric_count + metric;
-    if (category)
-        return is_final ? category->final[at] : category->first[at];
-    return is_final ? a->final[metric].mean : a->first[metric].mean;
-}
-
-static bool is_best_cell(const struct compare *c, const struct compare_category *category,
-                         const struct compare_algorithm *a, uint64_t metric)
-{
-    for (uint64_t i = 0; i < c->algorithm_count; i++)
-        if (is_better(&c->metrics[metric], cell(c, category, &c->algorithms[i], metric, true),
-                      cell(c, category, a, metric, true)))
-            return false;
-    return c->algorithm_count > 1;
 }
 
 static void write_cells(const struct compare *c, const struct compare_category *category,

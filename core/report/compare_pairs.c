@@ -18,12 +18,14 @@ static const struct compare_run *run_of_seed(const struct compare *c, const stru
     return NULL;
 }
 
-/* Both within what the thriftier one spent. */
+/* Both within what the thriftier one spent; NaN where it is not told when. */
 static double run_difference(const struct compare *c, const struct compare_run *left, const struct compare_run *right,
                              uint64_t prompt, uint64_t metric, int place)
 {
     if (place == COMPARE_AT_END)
         return compare_final(right, prompt, metric) - compare_final(left, prompt, metric);
+    if (!left->paths[prompt].is_told[place] || !right->paths[prompt].is_told[place])
+        return (double)NAN;
     const double x = fmin(left->paths[prompt].spent[place], right->paths[prompt].spent[place]);
     return compare_within(c, right, prompt, metric, place, x) - compare_within(c, left, prompt, metric, place, x);
 }

@@ -21,7 +21,7 @@ static wn_status make_path(struct compare *c, const struct compare_run *r, const
     for (uint64_t i = 0; i < t->candidate_count; i++) {
         const struct data_candidate *k = &t->candidates[i];
         path->spent[COMPARE_SECONDS] = k->seconds;
-        path->spent[COMPARE_CALLS] += k->is_guided;
+        path->spent[COMPARE_CALLS] = (double)k->ordinal; /* also where the guide failed */
         if (!k->finished)
             continue;
         if (!best || data_prefers(r->data, k, best))
@@ -30,7 +30,10 @@ static wn_status make_path(struct compare *c, const struct compare_run *r, const
             (struct compare_step){ { (double)k->nfe_total, path->spent[COMPARE_SECONDS], path->spent[COMPARE_CALLS] },
                                    best };
     }
+    path->is_told[COMPARE_NFE] = path->is_told[COMPARE_SECONDS] = true;
+    path->is_told[COMPARE_CALLS] = t->candidate_count == t->verifier_calls;
     path->spent[COMPARE_NFE] = (double)t->nfe;
+    path->spent[COMPARE_CALLS] = (double)t->verifier_calls;
     return WN_OK;
 }
 

@@ -100,12 +100,14 @@ static void write_difference(const struct compare *c, const struct compare_pair 
     const struct compare_difference *d = compare_difference_of(c, p, metric, place);
     char gain[SHOW_SIZE], low[SHOW_SIZE], high[SHOW_SIZE], text[4 * SHOW_SIZE];
     show_gain(&c->metrics[metric], d->mean.mean, gain);
-    show_gain(&c->metrics[metric], d->mean.low, low);
-    show_gain(&c->metrics[metric], d->mean.high, high);
-    if (d->rows)
-        snprintf(text, sizeof text, "%s [%s, %s] p %.2g", gain, low, high, d->p_holm);
-    else
+    show_bound(&c->metrics[metric], d->mean.low, low);
+    show_bound(&c->metrics[metric], d->mean.high, high);
+    if (isnan(d->mean.mean))
         snprintf(text, sizeof text, "-");
+    else if (isnan(d->mean.low))
+        snprintf(text, sizeof text, "%s p %.2g", gain, d->p_holm);
+    else
+        snprintf(text, sizeof text, "%s [%s, %s] p %.2g", gain, low, high, d->p_holm);
     buffer_text(out, colour && d->p_holm < 0.05 ? "\033[1m" : "");
     write_right(text, DIFFERENCE, out);
     buffer_text(out, colour && d->p_holm < 0.05 ? "\033[0m" : "");

@@ -28,6 +28,7 @@ struct compare_path {
     struct compare_step *steps; /* by rising costs */
     uint64_t count;
     double spent[COMPARE_CURRENCIES]; /* in all, also on what was never finished */
+    bool is_told[COMPARE_CURRENCIES]; /* what of it the steps took; calls are not where a guide was asked again */
 };
 
 struct compare_run {

@@ -213,10 +213,8 @@ static wn_status score_row(struct data *d, sqlite3_stmt *s, void *arg, wn_error 
     const char *verifier = (const char *)sqlite3_column_text(s, 0), *metric = (const char *)sqlite3_column_text(s, 1);
 
     (void)err;
-    if (verifier && strcmp(verifier, d->metrics[0].verifier) == 0) {
+    if (verifier && strcmp(verifier, d->metrics[0].verifier) == 0)
         c->seconds += sqlite3_column_double(s, 3);
-        c->is_guided = true;
-    }
     for (uint64_t i = 0; verifier && metric && i < d->metric_count; i++) {
         struct data_metric *m = &d->metrics[i];
         if (strcmp(m->verifier, verifier) != 0 || strcmp(m->name, metric) != 0)

@@ -30,7 +30,6 @@ struct data_candidate {
     uint64_t nfe;
     uint64_t nfe_total;
     double seconds;    /* of model, decoder and guide, of all candidates up to this one */
-    bool is_guided;    /* the guide was asked */
     const char *image; /* relative to the run, "" = none */
     uint64_t offer;    /* 1.. in order of offers, 0 = never offered; the first */
     uint64_t last_offer;

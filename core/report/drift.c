@@ -125,7 +125,7 @@ bool drift_is_changed(const struct drift *d, uint64_t prompt, uint64_t metric)
 static void count_choices(struct drift *d, uint64_t metric)
 {
     struct drift_choice *c = &d->choices[metric];
-    double cost = 0;
+    double cost = 0, known = 0;
     for (uint64_t p = 0; p < d->prompt_count; p++) {
         for (int side = 0; side < 2; side++)
             d->chosen[side][p * d->metric_count + metric] = choose(d, &d->prompts[p], metric, side);
@@ -133,10 +133,12 @@ static void count_choices(struct drift *d, uint64_t metric)
         c->prompts += a != UINT64_MAX && b != UINT64_MAX;
         if (!drift_is_changed(d, p, metric))
             continue;
+        const double more = fabs(d->pairs[b].scores[1][metric] - d->pairs[a].scores[1][metric]);
         c->changed++;
-        cost += fabs(d->pairs[b].scores[1][metric] - d->pairs[a].scores[1][metric]);
+        cost += isnan(more) ? 0 : more;
+        known += isnan(more) ? 0 : 1;
     }
-    c->cost = c->changed ? cost / (double)c->changed : (double)NAN;
+    c->cost = known > 0 ? cost / known : (double)NAN;
 }
 
 wn_status drift_count(struct drift *d, struct arena *arena, wn_error *err)

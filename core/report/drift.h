@@ -45,7 +45,8 @@ struct drift_spread {
 struct drift_choice {
     uint64_t prompts; /* in which it has an opinion on both sides */
     uint64_t changed; /* in which B prefers another than A's */
-    double cost; /* of those: how much better B's choice is than A's, on B; mean over the changed ones, NaN without */
+    double cost; /* of those: how much better B's choice is than A's, on B; mean over those that have a score there, NaN
+                  * without */
 };
 
 enum { DRIFT_LATENT_SHARE, DRIFT_LATENT_MOST, DRIFT_PSNR, DRIFT_PIXEL_MOST, DRIFT_SCORES };

@@ -46,8 +46,12 @@ static void write_choices(const struct drift *d, struct buffer *out)
         else if (!c->changed)
             buffer_printf(out, "the winner is the same for all %llu prompts\n", (unsigned long long)c->prompts);
         else
-            buffer_printf(out, "another winner for %llu of %llu prompts; keeping A's costs %.3g on B\n",
-                          (unsigned long long)c->changed, (unsigned long long)c->prompts, c->cost);
+            buffer_printf(out, "another winner for %llu of %llu prompts", (unsigned long long)c->changed,
+                          (unsigned long long)c->prompts);
+        if (c->changed && isnan(c->cost))
+            buffer_text(out, "; A's has no score on B\n");
+        else if (c->changed)
+            buffer_printf(out, "; keeping A's costs %.3g on B\n", c->cost);
     }
 }
 

@@ -66,7 +66,7 @@ static wn_status compute_best_of(struct context *x, struct numbers_curve *c)
     WN_TRY(rows_create(&r, x->d, rows_common_pool(x->d, c->metric, x->pool), x->err));
     fill_best_of(x, c->metric, &r);
     status = points_of(x, &r, NULL, &c->best_of);
-    c->best_of_count = status == WN_OK ? r.columns : 0;
+    c->best_of_count = status == WN_OK && r.count > 0 ? r.columns : 0;
     ends_from_rows(&r, c);
     rows_free(&r);
     return status;

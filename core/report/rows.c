@@ -180,16 +180,16 @@ void rows_best_so_far(const struct data *d, const struct data_trial *t, const st
 bool rows_pool(const struct data *d, const struct data_trial *t, uint64_t metric, struct stats_scored *pool)
 {
     uint64_t size = 0;
+    bool has_opinion = false;
 
     for (uint64_t i = 0; i < t->candidate_count; i++) {
         const struct data_candidate *c = &t->candidates[i];
         if (!c->finished)
             continue;
-        if (isnan(c->values[metric]))
-            return false;
+        has_opinion = has_opinion || !isnan(c->values[metric]);
         pool[size++] = (struct stats_scored){ data_guide(d, c), c->values[metric] };
     }
-    return size > 0;
+    return has_opinion;
 }
 
 uint64_t rows_common_pool(const struct data *d, uint64_t metric, struct stats_scored *scratch)

@@ -45,8 +45,8 @@ void grid_free(struct grid *g);
 void rows_best_so_far(const struct data *d, const struct data_trial *t, const struct grid *g, uint64_t metric,
                       double *row);
 
-/* The finished candidates as (guide, metric): pool[rows_pool_size]; false when there is none or the metric has no
- * opinion on one. */
+/* The finished candidates as (guide, metric): pool[rows_pool_size]; false when the metric has no opinion on any.
+ */
 bool rows_pool(const struct data *d, const struct data_trial *t, uint64_t metric, struct stats_scored *pool);
 
 /* The largest n that every prompt's pool can answer. scratch: as long as the largest pool. */

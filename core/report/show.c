@@ -26,7 +26,7 @@ void show_gain(const struct data_metric *m, double gain, char *text)
     if (isnan(gain))
         snprintf(text, SHOW_SIZE, "-");
     else if (m->is_yes_or_no)
-        snprintf(text, SHOW_SIZE, "%+.0f points", 100 * gain);
+        snprintf(text, SHOW_SIZE, "%+.0f point%s", 100 * gain, fabs(nearbyint(100 * gain)) == 1 ? "" : "s");
     else
         snprintf(text, SHOW_SIZE, "%+.*f", decimals_of(m), gain);
 }

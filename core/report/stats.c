@@ -21,30 +21,42 @@ static int by_guide(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Every member of a run of equal guides gets the run's mean value: which of them is picked is a matter of luck. */
+/* Of a run of equal guides all are picked as often, so each comes to stand for the whole run: its value is the sum of
+ * those that are known over all, and its guide, which has done its work, the share of all that they are. */
 static void share_ties(uint64_t count, struct stats_scored *pool)
 {
     for (uint64_t first = 0, end; first < count; first = end) {
-        double sum = 0;
-        for (end = first; end < count && rank_of(pool[end].guide) == rank_of(pool[first].guide); end++)
-            sum += pool[end].value;
+        double sum = 0, known = 0;
+        for (end = first; end < count && rank_of(pool[end].guide) == rank_of(pool[first].guide); end++) {
+            sum += isnan(pool[end].value) ? 0 : pool[end].value;
+            known += isnan(pool[end].value) ? 0 : 1;
+        }
+        const double all = (double)(end - first);
         for (uint64_t i = first; i < end; i++)
-            pool[i].value = sum / (double)(end - first);
+            pool[i] = (struct stats_scored){ known / all, sum / all };
     }
+}
+
+/* Over the sets of n whose pick has a value; NaN where there is none. */
+static double mean_of_sets(uint64_t count, const struct stats_scored *shared, uint64_t n)
+{
+    double weight = (double)n / (double)count; /* C(count-1, n-1) / C(count, n) */
+    double sum = 0, known = 0;
+
+    for (uint64_t rank = 1; rank + n <= count + 1; rank++) {
+        sum += weight * shared[rank - 1].value;
+        known += weight * shared[rank - 1].guide;
+        weight *= (double)(count + 1 - rank - n) / (double)(count - rank + (rank == count));
+    }
+    return sum / known;
 }
 
 void stats_best_of(uint64_t count, struct stats_scored *pool, double *out)
 {
     qsort(pool, count, sizeof *pool, by_guide);
     share_ties(count, pool);
-    for (uint64_t n = 1; n <= count; n++) {
-        double weight = (double)n / (double)count; /* C(count-1, n-1) / C(count, n) */
-        out[n - 1] = 0;
-        for (uint64_t rank = 1; rank + n <= count + 1; rank++) {
-            out[n - 1] += weight * pool[rank - 1].value;
-            weight *= (double)(count + 1 - rank - n) / (double)(count - rank + (rank == count));
-        }
-    }
+    for (uint64_t n = 1; n <= count; n++)
+        out[n - 1] = mean_of_sets(count, pool, n);
 }
 
 uint64_t stats_random(uint64_t *state)
@@ -56,10 +68,10 @@ uint64_t stats_random(uint64_t *state)
     return z ^ z >> 31;
 }
 
-static void add_row(uint64_t columns, const double *row, double scale, double *sums)
+static void add_row(uint64_t columns, const double *row, double *sums)
 {
     for (uint64_t c = 0; c < columns; c++)
-        sums[c] += scale * row[c];
+        sums[c] += row[c];
 }
 
 int stats_ascending(const void *a, const void *b)
@@ -86,9 +98,9 @@ static void resample(uint64_t rows, uint64_t columns, const double *values, doub
     for (uint64_t b = 0; b < STATS_RESAMPLES; b++) {
         memset(sums, 0, columns * sizeof *sums);
         for (uint64_t i = 0; i < rows; i++)
-            add_row(columns, values + stats_random(&state) % rows * columns, 1.0 / (double)rows, sums);
+            add_row(columns, values + stats_random(&state) % rows * columns, sums);
         for (uint64_t c = 0; c < columns; c++)
-            means[c * STATS_RESAMPLES + b] = sums[c];
+            means[c * STATS_RESAMPLES + b] = sums[c] / (double)rows;
     }
 }
 
@@ -128,9 +140,9 @@ wn_status stats_means(uint64_t rows, uint64_t columns, const double *values, str
         return wn_fail(err, WN_E_MEMORY, "no memory to resample %llu numbers", (unsigned long long)columns);
     }
     for (uint64_t i = 0; i < rows; i++)
-        add_row(columns, values + i * columns, 1.0 / (double)rows, sums);
+        add_row(columns, values + i * columns, sums);
     for (uint64_t c = 0; c < columns; c++)
-        out[c].mean = sums[c];
+        out[c].mean = sums[c] / (double)rows;
     if (rows >= STATS_LEAST)
         resample(rows, columns, values, means, sums);
     for (uint64_t c = 0; c < columns; c++)

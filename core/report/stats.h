@@ -6,13 +6,14 @@
 
 struct stats_scored {
     double guide; /* higher is better; NaN = never preferred */
-    double value; /* what the picked candidate is worth */
+    double value; /* what the picked candidate is worth; NaN = not known */
 };
 
 /* What the candidate that the guide prefers among n is worth on average, over all sets of n out of a pool of `count`
  * independent candidates: for every n at once, out[n - 1]. With the pool in falling order of the guide, the best of n
  * is the one of rank r in C(count - r, n - 1) of C(count, n) sets; ties share their places. This is the unbiased
- * estimator (a U-statistic) of the best of n fresh candidates. Sorts the pool. */
+ * estimator (a U-statistic) of the best of n fresh candidates. Sets whose pick has no known value do not count; NaN
+ * where that is all of them. Uses up the pool. */
 void stats_best_of(uint64_t count, struct stats_scored *pool, double *out);
 
 struct stats_interval {

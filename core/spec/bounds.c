@@ -1,4 +1,5 @@
-/* A search is a whole: its candidates, evaluations and calls end together, when the first of them is used up. */
+/* A search is a whole: its candidates, evaluations and calls end together, when the first of them is used up. The
+ * smallest it can be is one candidate. */
 #include "spec/bounds.h"
 
 #include <math.h>
@@ -70,8 +71,10 @@ struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_veloc
     const double most_candidates = tighter(spec->budget.candidates, spec->run_budget.candidates, spec);
     const double most_nfe = tighter(spec->budget.nfe, spec->run_budget.nfe, spec);
     const double most_calls = tighter(spec->budget.verifier_calls, spec->run_budget.verifier_calls, spec);
+    const double way = velocities(spec, spec->canvas.steps * (double)evals_per_velocity);
+    const bool one_fits = candidates >= 1 && most_candidates >= 1 && most_nfe >= way && most_calls >= 1;
     const double least = fmin(share(candidates, most_candidates), fmin(share(nfe, most_nfe), share(calls, most_calls)));
-    return (struct spec_bounds){ cut(candidates, least, most_candidates), cut(nfe, least, most_nfe),
+    return (struct spec_bounds){ fmax(cut(candidates, least, most_candidates), one_fits), cut(nfe, least, most_nfe),
                                  cut(calls, least, most_calls), seconds, spec->shares_budget };
 }
 

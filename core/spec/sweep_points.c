@@ -108,6 +108,16 @@ static bool add_change(struct maker *m, struct sweep_changes *c, struct sweep_ch
     return true;
 }
 
+static bool is_name(struct maker *m, const struct tree_node *n)
+{
+    char show[64];
+    if (n->type == TREE_STRING)
+        return true;
+    problems_add(m->problems, WN_E_ARG, n, NULL, "%s where what the point is called is expected, a string",
+                 tree_show(n, show));
+    return false;
+}
+
 static const struct tree_node *item_at(const struct tree_node *list, uint32_t index)
 {
     const struct tree_node *n = list->child;
@@ -145,8 +155,8 @@ static bool fill(struct maker *m, const struct tree_node *item, uint64_t at, str
     if (!room)
         return false;
     for (const struct tree_node *n = item ? item->child : NULL; n; n = n->next)
-        if (strcmp(n->key, "name") == 0 && n->type == TREE_STRING)
-            given = n->text;
+        if (strcmp(n->key, "name") == 0)
+            given = is_name(m, n) ? n->text : "";
         else if (!add_change(m, &p->changes, room, n->key, n))
             return true;
     const uint32_t named = p->changes.count;

@@ -1,5 +1,6 @@
 #include "watch/progress.h"
 
+#include "report/rows.h"
 #include "report/show.h"
 
 #include <cjson/cJSON.h>
@@ -50,7 +51,7 @@ static void count_trials(const struct data *d, struct progress *p, double nfe_ea
         p->done += strcmp(t->state, "done") == 0;
         p->failed += strcmp(t->state, "failed") == 0;
         p->open += is_open;
-        p->candidates += t->candidate_count;
+        p->candidates += rows_pool_size(t);
         p->nfe += nfe;
         if (is_open)
             p->nfe_left += fmax(nfe_each - (double)nfe, 0);

@@ -210,7 +210,8 @@ AT(wn_search_plan, nfe, 16);
 AT(wn_search_plan, verifier_calls, 24);
 AT(wn_search_plan, calls_again, 32);
 AT(wn_search_plan, shrinks, 40);
-AT(wn_search_plan, reserved, 48);
+AT(wn_search_plan, across_calls, 48);
+AT(wn_search_plan, reserved, 56);
 
 SIZE(wn_search, 56);
 AT(wn_search, struct_size, 0);

@@ -3,6 +3,7 @@
 
 Commands stand in ```sh blocks, one a line; they run in order in a scratch folder that sees configs/ and examples/, with BIN first on
 PATH. The JSON block must be configs/quickstart.json. Relative links must lead to something. Every config must pass `winnow check`.
+What the table of verifiers says of comparing across prompts must be what the plugins that were built say.
 """
 import glob
 import json
@@ -55,12 +56,22 @@ def check_configs(source, winnow):
     return failures
 
 
+def check_verifiers(text, winnow):
+    failures = []
+    for name, across in re.findall(r"^\| \[`(\w+)`\]\(plugins/verifiers/\w+\) \|.*\| (yes|no)\b[^|]*\|$", text, re.M):
+        done = subprocess.run([winnow, "describe", name, "--kind", "verifier", "--json"], capture_output=True, text=True)
+        if done.returncode == 0 and json.loads(done.stdout)["metrics"][0]["across_prompts"] != (across == "yes"):
+            failures.append(f"README.md: {name} is said to compare across prompts: {across}, which its metric denies")
+    return failures
+
+
 def main():
     source, path = map(os.path.abspath, sys.argv[1:3])
     with open(os.path.join(source, "README.md"), encoding="utf-8") as f:
         text = f.read()
     failures = run_commands(source, text, path) + check_links(source)
     failures += check_configs(source, os.path.join(path, "winnow"))
+    failures += check_verifiers(text, os.path.join(path, "winnow"))
     with open(os.path.join(source, "configs", "quickstart.json"), encoding="utf-8") as f:
         if json.loads(blocks(text, "json")[0]) != json.load(f):
             failures.append("README.md: its spec is not configs/quickstart.json")

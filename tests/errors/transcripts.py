@@ -4,10 +4,12 @@ usage: transcripts.py [--print] FILE SOURCE_DIR BUILD_DIR
 
 A transcript is made of cases: a line "$ COMMAND", what it says (both streams, as on a terminal), and "[STATUS]" when that is
 not 0. Lines that begin with "#" are remarks. --print writes the file anew from what really comes, to be read before it is
-kept. Paths of this machine are written TMP, SOURCE and BUILD. Exit status 77: what the file needs is not there.
+kept. Paths of this machine are written TMP, SOURCE and BUILD; digests, which change with every default of a spec, DIGEST1,
+DIGEST2 in the order of their first appearance. Exit status 77: what the file needs is not there.
 """
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -89,6 +91,11 @@ def prepare(folder, source, need_models):
             json.dump(dict(SPEC, verifiers={"v": {"use": "clipscore", "options": {"model": "clip"}}}), file)
 
 
+def name_digests(text):
+    seen = {}
+    return re.sub(r"\b[0-9a-f]{16}\b", lambda digest: seen.setdefault(digest[0], f"DIGEST{len(seen) + 1}"), text)
+
+
 def play(command, folder, source, build):
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("WINNOW_", "HF_"))}
     env = dict(keep, PATH=os.path.join(build, "bin") + ":" + os.environ["PATH"], TERM="dumb", HOME=folder,
@@ -98,7 +105,7 @@ def play(command, folder, source, build):
     text = done.stdout.decode("utf-8", "replace")
     for path, name in ((folder, "TMP"), (build, "BUILD"), (source, "SOURCE")):
         text = text.replace(path, name)
-    lines = [line.rstrip() for line in text.splitlines()]
+    lines = [line.rstrip() for line in name_digests(text).splitlines()]
     if done.returncode:
         lines.append(f"[{done.returncode}]")
     while lines and not lines[-1]:

@@ -151,6 +151,7 @@ def check_folder(folder, run, rows):
     for line, row in zip(lines, rows):
         check(list(line) == ["file_name"] + COLUMNS[:-1] + METRICS, f"metadata.jsonl has {list(line)}")
         check((folder / line["file_name"]).read_bytes() == (run / row["image"]).read_bytes(), f"{row['image']} is another")
+        check(all(line[key] == row[key] for key in ("category", "parent", "offer")), "what is not known is null")
         check(line["prompt"] == row["prompt"] and line["near.closeness"] == row["scores"]["near.closeness"], "metadata.jsonl")
     pictures = [p for p in folder.rglob("*") if p.is_file() and p.name != "metadata.jsonl"]
     check(len(pictures) == len(rows), "nothing else lies in the folder")

@@ -250,52 +250,53 @@ struct options {
     const char *model;
 };
 
+static const wn_option canvas_options[] = { WN_NUMBER(struct extra, guidance, "3.5", 0, 100, "g"),
+                                            WN_INT(struct extra, max_length, "32", 1, 512, "l"), WN_OPTIONS_END };
+static const wn_option options[] = { WN_PATH(struct options, model, NULL, "m"), WN_OPTIONS_END };
+static const wn_sampler sampler = { .struct_size = sizeof sampler, .canvas_options = canvas_options };
+static const wn_plugin plugin = { .name = "flux", .options = options, .vtable = &sampler };
+static struct extra extra = { 3.5, 32 };
+static struct options values = { "pebble, small" };
+
+/* Until the next call. */
+static const char *recipe_of(void (*write)(const struct recipe *, struct buffer *), int noise, uint64_t seed,
+                             const char *lineage)
+{
+    static char said[2048];
+    const struct spec spec = { .seed = seed,
+                               .noise = noise,
+                               .solver = SPEC_SOLVER_EULER,
+                               .canvas = { .width_px = 128, .height_px = 64, .steps = 10, .extra = &extra },
+                               .sampler = { .plugin = &plugin, .options = &values },
+                               .hash = "abc" };
+    const wn_prompt prompt = { "a \"red\" circle", "p0001", "", "{}" };
+    const struct ledger_candidate candidate = { .id = "0f", .lineage = lineage, .nfe = 10 };
+    const struct recipe recipe = { &spec, &prompt, "key", &candidate };
+    struct buffer text = BUFFER_INIT(sizeof said);
+    write(&recipe, &text);
+    snprintf(said, sizeof said, "%s", buffer_string(&text));
+    buffer_free(&text);
+    return said;
+}
+
 static void recipe_says_how(void)
 {
-    static const wn_option canvas_options[] = { WN_NUMBER(struct extra, guidance, "3.5", 0, 100, "g"),
-                                                WN_INT(struct extra, max_length, "32", 1, 512, "l"), WN_OPTIONS_END };
-    static const wn_option options[] = { WN_PATH(struct options, model, NULL, "m"), WN_OPTIONS_END };
-    wn_sampler sampler = { .struct_size = sizeof sampler, .canvas_options = canvas_options };
-    wn_plugin plugin = { .name = "flux", .options = options, .vtable = &sampler };
-    struct extra extra = { 3.5, 32 };
-    struct options values = { "pebble, small" };
-    struct spec spec = { .seed = 18446744073709551615u,
-                         .noise = SPEC_NOISE_PHILOX,
-                         .solver = SPEC_SOLVER_EULER,
-                         .canvas = { .width_px = 128, .height_px = 64, .steps = 10, .extra = &extra },
-                         .sampler = { .plugin = &plugin, .options = &values },
-                         .hash = "abc" };
-    wn_prompt prompt = { "a \"red\" circle", "p0001", "", "{}" };
-    struct ledger_candidate candidate = { .id = "0f", .lineage = "{\"stream\":2}", .nfe = 10 };
-    struct recipe recipe = { &spec, &prompt, "key", &candidate };
-    struct buffer text = BUFFER_INIT(1 << 16);
-    recipe_parameters(&recipe, &text);
-    CHECK_STR(buffer_string(&text),
+    CHECK_STR(recipe_of(recipe_parameters, SPEC_NOISE_PHILOX, UINT64_MAX, "{\"stream\":2}"),
               "a \"red\" circle\nSteps: 10, Sampler: Euler, CFG scale: 3.5, "
               "Seed: 18446744073709551615, Size: 128x64, Model: pebble_ small, Version: winnow 0.1.0");
-    buffer_clear(&text);
-    spec.noise = SPEC_NOISE_TORCH_CPU; /* other tools call seed + stream the seed */
-    spec.seed = 1;
-    candidate.lineage = "{\"noise\":\"00\",\"seed\":40,\"stream\":2,\"moves\":[{\"advance\":10}]}";
-    recipe_parameters(&recipe, &text);
-    CHECK_CONTAINS(buffer_string(&text), "Seed: 42,");
-    candidate.lineage = "{\"noise\":\"00\",\"moves\":[{\"renoise\":3,\"stream\":9}]}";
-    buffer_clear(&text);
-    recipe_parameters(&recipe, &text);
-    CHECK_CONTAINS(buffer_string(&text), "Seed: 1,");
-    buffer_clear(&text);
-    spec.noise = SPEC_NOISE_PHILOX;
-    spec.seed = 18446744073709551615u;
-    candidate.lineage = "{\"stream\":2}";
-    recipe_json(&recipe, &text);
-    CHECK_STR(buffer_string(&text),
+    /* other tools call seed + stream the seed */
+    CHECK_CONTAINS(recipe_of(recipe_parameters, SPEC_NOISE_TORCH_CPU, 1,
+                             "{\"noise\":\"00\",\"seed\":40,\"stream\":2,\"moves\":[{\"advance\":10}]}"),
+                   "Seed: 42,");
+    CHECK_CONTAINS(recipe_of(recipe_parameters, SPEC_NOISE_TORCH_CPU, 1,
+                             "{\"noise\":\"00\",\"moves\":[{\"renoise\":3,\"stream\":9}]}"),
+                   "Seed: 1,");
+    CHECK_STR(recipe_of(recipe_json, SPEC_NOISE_PHILOX, UINT64_MAX, "{\"stream\":2}"),
               "{\"format\":1,\"winnow\":\"0.1.0\",\"spec\":\"abc\",\"prompt_id\":\"p0001\","
-              "\"prompt\":\"a \\\"red\\\" "
-              "circle\",\"trial\":0,\"candidate\":\"0f\",\"parent\":null,\"lineage\":{\"stream\":2},"
-              "\"nfe\":10,\"seed\":18446744073709551615,\"noise\":\"philox\",\"sampler\":\"flux\",\"model\":\"key\","
-              "\"canvas\":"
-              "{\"width\":128,\"height\":64,\"steps\":10,\"solver\":\"euler\",\"guidance\":3.5,\"max_length\":32}}");
-    buffer_free(&text);
+              "\"prompt\":\"a \\\"red\\\" circle\",\"trial\":0,\"candidate\":\"0f\",\"parent\":null,"
+              "\"lineage\":{\"stream\":2},\"nfe\":10,\"seed\":18446744073709551615,\"noise\":\"philox\","
+              "\"sampler\":\"flux\",\"model\":\"key\",\"canvas\":{\"width\":128,\"height\":64,\"steps\":10,"
+              "\"solver\":\"euler\",\"guidance\":3.5,\"max_length\":32}}");
 }
 
 int main(void)

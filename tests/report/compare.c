@@ -4,124 +4,18 @@
 
 #include "../ledger/scratch.h"
 #include "base/files.h"
-#include "ledger/ledger.h"
 #include "ledger/sweep_file.h"
+#include "made.h"
 #include "report/paired.h"
 
 #include <cjson/cJSON.h>
 
-enum { PROMPTS = 7, CANDIDATES = 6 };
-
 static char scratch[64];
 static wn_error err;
 
-/* ---- runs ------------------------------------------------------------------------------------------------------ */
-
-struct made {
-    const char *folder, *search, *guide, *judge;
-    int seed, nfe; /* nfe: of a candidate */
-    int prompts;
-    const char *prompt_prefix;
-    double scale;         /* option of the judge's verifier */
-    double lift;          /* added to each later candidate */
-    const char *identity; /* of the judge, as the manifest has it; "" = it does not say */
-    int unfinished;       /* of a prompt's candidates, the first ones, which are previews; the last one too, then */
-};
-
-static const struct made standard = { "", "random", "clip", "says", 1, 10, PROMPTS, "prompt", 1, 0.1, "", 0 };
-
-static double noise(int a, int b, int c)
-{
-    const unsigned h = ((unsigned)a * 2654435761u) ^ ((unsigned)b * 40503u + 77u) ^ ((unsigned)c * 9176u + 5u);
-    return (double)(h * 2246822519u >> 8) / 16777216.0 - 0.5;
-}
-
-/* The scores that a run's candidate has; the tests work everything out from these. */
-static double guide_score(const struct made *m, int prompt, int k)
-{
-    return noise(m->seed, prompt, k) + m->lift * k;
-}
-
-static double judge_score(const struct made *m, int prompt, int k)
-{
-    return 0.5 * guide_score(m, prompt, k) + 0.2 * noise(m->seed + 50, prompt, k);
-}
-
-static void directory_of(const struct made *m, char path[FILE_PATH_SIZE])
-{
-    CHECK_OK(path_join(path, scratch, m->folder, &err), err);
-}
-
-static void write_text(const char *directory, const char *name, const char *text)
-{
-    char path[FILE_PATH_SIZE];
-    CHECK_OK(path_join(path, directory, name, &err), err);
-    CHECK_OK(file_write(path, text, strlen(text), &err), err);
-}
-
-static void write_files(const struct made *m, const char *directory)
-{
-    char text[2048];
-    snprintf(text, sizeof text,
-             "{\"report\": {\"name\": \"<b>%s</b>\", \"search\": \"%s\", \"pool_is_iid\": false, \"metrics\": ["
-             "{\"verifier\": \"%s\", \"metric\": \"score\", \"role\": \"guide\", \"higher_is_better\": true},"
-             "{\"verifier\": \"%s\", \"metric\": \"score\", \"role\": \"judge\", \"higher_is_better\": true}]}, "
-             "\"rescored\": "
-             "[{\"verifier\": \"%s\", \"identity\": \"%s\"}]}",
-             m->folder, m->search, m->guide, m->judge, *m->identity ? m->judge : "nobody", m->identity);
-    write_text(directory, "manifest.json", text);
-    snprintf(
-        text, sizeof text,
-        "{\"winnow\": 0, \"name\": \"x\", \"seed\": %d, \"canvas\": {\"steps\": %d}, \"verifiers\": {\"clip\": "
-        "{\"use\": "
-        "\"c\", \"options\": {}}, \"says\": {\"use\": \"s\", \"options\": {\"scale\": %g}}}, \"search\": {\"use\": "
-        "\"%s\", \"guide\": \"%s\", \"options\": {\"note\": \"<script>alert(1)</script>\"}}, \"engine\": {\"batch\": "
-        "%d}}",
-        m->seed, m->nfe, m->scale, m->search, m->guide, m->seed);
-    write_text(directory, "spec.resolved.json", text);
-}
-
-static void record(struct ledger *l, const struct made *m, int prompt, int k)
-{
-    char prompt_id[32];
-    const struct ledger_score scores[] = { { m->guide, "score", guide_score(m, prompt, k), 0.25 },
-                                           { m->judge, "score", judge_score(m, prompt, k), 100 } };
-    struct ledger_candidate c = { .trial = (uint64_t)prompt,
-                                  .ordinal = (uint64_t)k + 1,
-                                  .point = 10,
-                                  .finished = k >= m->unfinished && (!m->unfinished || k + 1 < CANDIDATES),
-                                  .lineage = "{}",
-                                  .nfe = (uint64_t)m->nfe,
-                                  .nfe_total = (uint64_t)(k + 1) * (uint64_t)m->nfe,
-                                  .sample_seconds = 0.5,
-                                  .decode_seconds = 0.25 };
-    snprintf(c.id, sizeof c.id, "%08x%024x", (unsigned)prompt, (unsigned)k);
-    snprintf(prompt_id, sizeof prompt_id, "p%d", prompt);
-    CHECK_OK(ledger_record(l, prompt_id, &c, NULL, 0, 2, scores, &err), err);
-    CHECK_OK(ledger_offer(l, c.trial, c.ordinal, c.id, &err), err);
-}
-
 static void make(const struct made *m)
 {
-    char directory[FILE_PATH_SIZE], id[32], text[128];
-    struct ledger *l;
-    directory_of(m, directory);
-    CHECK_OK(dir_make(directory, &err), err);
-    write_files(m, directory);
-    CHECK_OK(ledger_open(directory, "0123", &l, &err), err);
-    for (int i = 0; i < m->prompts; i++) {
-        const wn_prompt prompt = { text, id, i % 2 ? "<i>odd</i>" : "even", "{}" };
-        struct ledger_trial t = { (uint64_t)i, &prompt, "open", "", 0, 0, 0 };
-        snprintf(id, sizeof id, "p%d", i);
-        snprintf(text, sizeof text, "%s %d", m->prompt_prefix, i);
-        CHECK_OK(ledger_trial(l, &t, &err), err);
-        for (int k = 0; k < CANDIDATES; k++)
-            record(l, m, i, k);
-        t.state = "done";
-        t.nfe = CANDIDATES * (uint64_t)m->nfe;
-        CHECK_OK(ledger_trial(l, &t, &err), err);
-    }
-    CHECK_OK(ledger_close(l, &err), err);
+    CHECK_OK(made_write(m, scratch, &err), err);
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------------- */
@@ -179,9 +73,9 @@ static double judged_best(const struct made *m, int prompt, int n)
 {
     int best = 0;
     for (int k = 1; k < n; k++)
-        if (guide_score(m, prompt, k) > guide_score(m, prompt, best))
+        if (made_guide_score(m, prompt, k) > made_guide_score(m, prompt, best))
             best = k;
-    return judge_score(m, prompt, best);
+    return made_judge_score(m, prompt, best);
 }
 
 static double mean_of(int count, const double *d)
@@ -196,7 +90,7 @@ static double mean_of(int count, const double *d)
  * the evaluations, so at equal evaluations it has half of them; they take the same seconds. */
 static void test_numbers(void)
 {
-    struct made a[2] = { standard, standard }, b[3] = { standard, standard, standard };
+    struct made a[2] = { made_standard, made_standard }, b[3] = { made_standard, made_standard, made_standard };
     static const char *const folders[] = { "a1", "a2", "b1", "b2" };
     double end[PROMPTS], equal[PROMPTS];
     for (int s = 0; s < 2; s++) {
@@ -241,7 +135,7 @@ static void test_curves(void)
         const char *against;
         double first, last;
     } axes[] = { { "nfe", 10, 10 * CANDIDATES }, { "seconds", 1, CANDIDATES }, { "verifier_calls", 1, CANDIDATES } };
-    struct made a = standard;
+    struct made a = made_standard;
     struct compare *c = compare(2, folders);
     cJSON *root = c ? json_of(c) : NULL;
     const cJSON *item;
@@ -272,10 +166,35 @@ static void test_curves(void)
     compare_free(c);
 }
 
+/* Where a guide was asked again nobody knows when, so there is what it took in all and no curve. */
+static void test_asked_again(void)
+{
+    static const char *const folders[] = { "a1", "again" };
+    struct made m = made_standard;
+    m.folder = "again", m.search = "climb", m.calls_again = 3;
+    make(&m);
+    struct compare *c = compare(2, folders);
+    cJSON *root = c ? json_of(c) : NULL;
+    const cJSON *spent = cJSON_GetObjectItem(root, "algorithms"), *item;
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(number_in(cJSON_GetObjectItem(cJSON_GetArrayItem(spent, i), "spent_per_prompt"), "verifier_calls"),
+                  CANDIDATES + 3 * i);
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "curves"))
+    {
+        const bool is_told = strcmp(string_in(item, "algorithm"), "random") == 0 ||
+                             strcmp(string_in(item, "against"), "verifier_calls") != 0;
+        CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(item, "points")), is_told ? CANDIDATES : 0);
+    }
+    CHECK_INT(number_in(difference(root, "says.score", "equal_verifier_calls"), "rows"), 0);
+    CHECK_INT(number_in(difference(root, "says.score", "equal_nfe"), "rows"), PROMPTS);
+    cJSON_Delete(root);
+    compare_free(c);
+}
+
 static void test_categories(void)
 {
     static const char *const folders[] = { "a1", "b1" };
-    struct made a = standard;
+    struct made a = made_standard;
     struct compare *c = compare(2, folders);
     cJSON *root = c ? json_of(c) : NULL;
     const cJSON *odd = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "categories"), 1), *cell;
@@ -296,7 +215,7 @@ static void test_categories(void)
 /* One prompt: seeds are what varies. */
 static void test_one_prompt(void)
 {
-    struct made m = standard;
+    struct made m = made_standard;
     static const char *const folders[] = { "one_a1", "one_a2", "one_b1", "one_b2" };
     double d[2];
     m.prompts = 1;
@@ -328,7 +247,7 @@ static double without_search(const cJSON *root, int algorithm, int metric)
  * spends after its last picture is spent too. */
 static void test_no_search(void)
 {
-    struct made stepwise = standard, plain = standard;
+    struct made stepwise = made_standard, plain = made_standard;
     static const char *const both[] = { "stepwise", "plain" }, *const alone[] = { "stepwise" };
     double first[PROMPTS];
     stepwise.folder = "stepwise", stepwise.search = "steps", stepwise.unfinished = 2;
@@ -336,7 +255,7 @@ static void test_no_search(void)
     make(&stepwise);
     make(&plain);
     for (int p = 0; p < PROMPTS; p++)
-        first[p] = judge_score(&plain, p, 0);
+        first[p] = made_judge_score(&plain, p, 0);
     struct compare *c = compare(2, both), *one = compare(1, alone);
     cJSON *root = c ? json_of(c) : NULL, *lonely = one ? json_of(one) : NULL;
     for (int a = 0; a < 2; a++)
@@ -370,11 +289,11 @@ static void refused(const char *other, const char *a, const char *b, const char 
 
 static void test_refusals(void)
 {
-    struct made m = standard;
+    struct made m = made_standard;
     m.folder = "other_prompts", m.prompt_prefix = "text", m.seed = 3;
     make(&m);
     refused("other_prompts", "/a1 ", "/other_prompts ", "p0 is \"prompt 0\" in one and \"text 0\" in the other");
-    m = standard;
+    m = made_standard;
     m.folder = "other_metrics", m.guide = "says", m.judge = "none", m.scale = 2, m.seed = 3;
     make(&m);
     refused("other_metrics", "/a1 ", "/other_metrics ", "no metric in common");
@@ -385,7 +304,7 @@ static void test_refusals(void)
 /* A judge of other options is another judge, and left out; fewer prompts are said to be. */
 static void test_left_out(void)
 {
-    struct made m = standard;
+    struct made m = made_standard;
     static const char *const folders[] = { "a1", "other_scale" };
     struct buffer page = BUFFER_INIT(1 << 24);
     m.folder = "other_scale", m.scale = 2, m.search = "climb", m.prompts = 4;
@@ -408,7 +327,7 @@ static void test_left_out(void)
 /* A judge that came later is known by its identity alone. */
 static void test_rescored(void)
 {
-    struct made m[3] = { standard, standard, standard };
+    struct made m[3] = { made_standard, made_standard, made_standard };
     static const char *const same[] = { "later_1", "later_2" }, *const other[] = { "later_1", "later_3" };
     for (int i = 0; i < 3; i++) {
         m[i].folder = i == 0 ? "later_1" : i == 1 ? "later_2" : "later_3";
@@ -444,22 +363,48 @@ static void test_sweep(void)
     CHECK_INT(cJSON_GetArraySize(cJSON_GetObjectItem(root, "algorithms")), 2);
     cJSON_Delete(root);
     compare_free(c);
-    write_text(scratch, "sweep.json",
-               "{\"name\": \"x\", \"points\": [{\"id\": \"1\", \"folder\": \"../out\", \"name\": \"\", "
-               "\"state\": \"done\"}]}");
+    static const char bad[] = "{\"name\": \"x\", \"points\": [{\"id\": \"1\", \"folder\": \"../out\", \"name\": \"\", "
+                              "\"state\": \"done\"}]}";
+    char path[FILE_PATH_SIZE];
+    CHECK_OK(path_join(path, scratch, "sweep.json", &err), err);
+    CHECK_OK(file_write(path, bad, strlen(bad), &err), err);
     CHECK(compare(1, folders) == NULL);
     CHECK_CONTAINS(err.message, "/points/0 is not what winnow writes");
+}
+
+static void read_page(const struct compare *c, struct buffer *page)
+{
+    char path[FILE_PATH_SIZE];
+    CHECK_OK(compare_write(c, scratch, &err), err);
+    CHECK_OK(path_join(path, scratch, "compare.html", &err), err);
+    CHECK_OK(buffer_read_file(page, path, &err), err);
+}
+
+/* Small differences of large scores are told apart on their axis; who has no score is not the best. */
+static void test_odd_scores(void)
+{
+    static const char *const folders[] = { "silent", "large_1", "large_2" };
+    for (int i = 0; i < 3; i++) {
+        struct made m = made_standard;
+        m.folder = folders[i], m.base = i ? 1000 : (double)NAN, m.nfe = 10 + i;
+        make(&m);
+    }
+    struct buffer page = BUFFER_INIT(1 << 26);
+    struct compare *c = compare(3, folders);
+    read_page(c, &page);
+    CHECK(!strstr(buffer_string(&page), " best\">-<"));
+    CHECK_CONTAINS(buffer_string(&page), " best\">1000 [1000, 1000]<");
+    CHECK(!strstr(buffer_string(&page), "text-anchor=\"middle\">+0<"));
+    buffer_free(&page);
+    compare_free(c);
 }
 
 static void test_page(void)
 {
     static const char *const folders[] = { "a1", "a2", "b1", "b2" };
     struct buffer page = BUFFER_INIT(1 << 26);
-    char path[FILE_PATH_SIZE];
     struct compare *c = compare(4, folders);
-    CHECK_OK(compare_write(c, scratch, &err), err);
-    CHECK_OK(path_join(path, scratch, "compare.html", &err), err);
-    CHECK_OK(buffer_read_file(&page, path, &err), err);
+    read_page(c, &page);
     const char *text = buffer_string(&page);
     CHECK(!strstr(text, "<script") && !strstr(text, "<i>odd") && !strstr(text, "http:") && !strstr(text, "https:"));
     CHECK(!strstr(text, "nan") && !strstr(text, "inf\""));
@@ -485,6 +430,7 @@ int main(void)
     scratch_make(scratch);
     test_numbers();
     test_curves();
+    test_asked_again();
     test_categories();
     test_one_prompt();
     test_no_search();
@@ -492,6 +438,7 @@ int main(void)
     test_left_out();
     test_rescored();
     test_page();
+    test_odd_scores();
     test_sweep();
     scratch_remove(scratch);
     return CHECK_DONE();

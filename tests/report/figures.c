@@ -3,6 +3,7 @@
 #include "base/files.h"
 #include "base/png.h"
 #include "report/html.h"
+#include "report/show.h"
 #include "report/svg.h"
 
 static char scratch[64];
@@ -57,10 +58,26 @@ static void ticks_are_nice(void)
     CHECK_NEAR(svg_nice_step(3, 3, 5), 1, 1e-12);
 }
 
+static void counts_points(void)
+{
+    static const struct data_metric yes_or_no = { .is_yes_or_no = true, .largest = 1 };
+    static const struct {
+        double gain;
+        const char *want;
+    } cases[] = { { 0.01, "+1 point" }, { -0.012, "-1 point" }, { 0.02, "+2 points" }, { 0, "+0 points" } };
+    char text[SHOW_SIZE];
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        show_gain(&yes_or_no, cases[i].gain, text);
+        CHECK_STR(text, cases[i].want);
+    }
+}
+
 int main(void)
 {
     scratch_make(scratch);
     encodes_base64();
+    counts_points();
     shrinks_pictures();
     ticks_are_nice();
     scratch_remove(scratch);

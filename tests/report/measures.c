@@ -1,5 +1,6 @@
-/* measures.c - ranks, ties, the Vendi score and looks against closed forms and brute force. */
+/* measures.c - ranks, ties, the Vendi score, looks and what drift costs against closed forms and brute force. */
 #include "check.h"
+#include "report/drift.h"
 #include "report/look.h"
 #include "report/rank.h"
 #include "report/vendi.h"
@@ -167,8 +168,34 @@ static void test_look(void)
     }
 }
 
+/* Three prompts of two candidates. One keeps its winner; one changes it for 3 more on B; of one A's winner has no score
+ * on B, and so no cost. */
+static void test_drift_cost(void)
+{
+    double scores[6][2][1] = { { { 2 }, { 2 } }, { { 1 }, { 1 } },   { { 2 }, { 4 } },
+                               { { 1 }, { 7 } }, { { 2 }, { NAN } }, { { 1 }, { 1 } } };
+    struct drift_pair pairs[6] = { 0 };
+    struct drift_prompt prompts[3] = { { "a", "", 0, 2 }, { "b", "", 2, 2 }, { "c", "", 4, 2 } };
+    struct data_metric metric = { .title = "m", .higher_is_better = true };
+    struct drift d = {
+        .metrics = &metric, .metric_count = 1, .pairs = pairs, .pair_count = 6, .prompts = prompts, .prompt_count = 3
+    };
+    struct arena *arena = arena_create();
+    wn_error err;
+
+    for (int i = 0; i < 6; i++)
+        for (int side = 0; side < 2; side++)
+            pairs[i].scores[side] = scores[i][side];
+    CHECK_OK(drift_count(&d, arena, &err), err);
+    CHECK_INT(d.choices[0].prompts, 3);
+    CHECK_INT(d.choices[0].changed, 2);
+    CHECK_NEAR(d.choices[0].cost, 3, 0);
+    arena_destroy(arena);
+}
+
 int main(void)
 {
+    test_drift_cost();
     test_spearman();
     test_ties();
     test_vendi();

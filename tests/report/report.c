@@ -219,24 +219,39 @@ static void change(const char *directory, const char *sql)
     CHECK_OK(report_write(directory, &err), err);
 }
 
-/* One opinion missing: the exact curve cannot be had for that prompt. A judge that falls while the guide rises is
- * named. */
+#define SILENCE(which)                                                                                                 \
+    "UPDATE scores SET value = NULL WHERE metric = 'share' AND trial = 2 AND candidate = (SELECT candidate FROM "      \
+    "scores WHERE metric = 'score' AND trial = 2 ORDER BY value " which " LIMIT 1)"
+
+static void check_prompts(const char *directory, int guide, int judge)
+{
+    char *text = read_all(directory, "summary.json");
+    cJSON *summary = cJSON_Parse(text);
+    CHECK_INT(number_in(cJSON_GetArrayItem(cJSON_GetObjectItem(summary, "curves"), 0), "prompts"), guide);
+    CHECK_INT(number_in(cJSON_GetArrayItem(cJSON_GetObjectItem(summary, "curves"), 1), "prompts"), judge);
+    free(text);
+    cJSON_Delete(summary);
+}
+
+/* A prompt counts unless the judge has no opinion on its winner. A judge that falls while the guide rises is named. */
 static void opinions(void)
 {
     char directory[128];
     struct fixture f = { directory, 7, 8, true, false };
-    cJSON *summary;
     char *text;
 
     snprintf(directory, sizeof directory, "%s/opinions", scratch);
     make(&f);
-    change(directory, "UPDATE scores SET value = NULL WHERE metric = 'share' AND trial = 2 AND candidate LIKE '%3'");
-    text = read_all(directory, "summary.json");
-    summary = cJSON_Parse(text);
-    CHECK_INT(number_in(cJSON_GetArrayItem(cJSON_GetObjectItem(summary, "curves"), 0), "prompts"), 7);
-    CHECK_INT(number_in(cJSON_GetArrayItem(cJSON_GetObjectItem(summary, "curves"), 1), "prompts"), 6);
+    change(directory, SILENCE("ASC"));
+    check_prompts(directory, 7, 7);
+    change(directory, SILENCE("DESC"));
+    check_prompts(directory, 7, 6);
+    change(directory, "UPDATE scores SET value = NULL WHERE metric = 'share' AND candidate IN (SELECT a.candidate FROM "
+                      "scores a WHERE a.metric = 'score' AND a.trial = scores.trial ORDER BY a.value DESC LIMIT 1)");
+    check_prompts(directory, 7, 0);
+    text = read_all(directory, "report.html");
+    CHECK(!strstr(text, "nan"));
     free(text);
-    cJSON_Delete(summary);
     text = read_all(directory, "report.html");
     CHECK(!strstr(text, "exploits its guide"));
     free(text);

@@ -7,15 +7,15 @@
 
 enum { POOL = 7 };
 
-/* The value that the guide's pick has on average in all sets of n, by going through them; ties by their mean. */
+/* The value that the guide's pick has on average in all sets of n, by going through them; any of those that tie may be
+ * it, and those without a value do not count. */
 static double by_enumeration(const struct stats_scored *pool, int n)
 {
-    double sum = 0;
-    int sets = 0;
+    double sum = 0, sets = 0;
 
     for (unsigned set = 0; set < 1u << POOL; set++) {
         double best = -INFINITY, value = 0;
-        int members = 0, tied = 0;
+        int members = 0, tied = 0, known = 0;
         for (int i = 0; i < POOL; i++)
             members += set >> i & 1 ? 1 : 0;
         if (members != n)
@@ -25,11 +25,12 @@ static double by_enumeration(const struct stats_scored *pool, int n)
                 best = fmax(best, isnan(pool[i].guide) ? -INFINITY : pool[i].guide);
         for (int i = 0; i < POOL; i++)
             if (set >> i & 1 && (isnan(pool[i].guide) ? -INFINITY : pool[i].guide) == best) {
-                value += pool[i].value;
+                value += isnan(pool[i].value) ? 0 : pool[i].value;
+                known += !isnan(pool[i].value);
                 tied++;
             }
         sum += value / tied;
-        sets++;
+        sets += (double)known / tied;
     }
     return sum / sets;
 }
@@ -58,14 +59,22 @@ static void test_best_of(void)
                                                         { 1, 1 }, { 1, 4 }, { 1, 3 } };
     const struct stats_scored nan[POOL] = { { NAN, 1 }, { 9, 0 }, { NAN, 5 },      { 7, 2 },
                                             { 1, 1 },   { 8, 4 }, { -INFINITY, 3 } };
-    struct stats_scored one[1] = { { 4, 2 } };
-    double out[1];
+    const struct stats_scored unknown[POOL] = { { 3, 1 }, { 9, 0 },   { 2, NAN },  { 3, NAN },
+                                                { 8, 4 }, { 8, NAN }, { NAN, NAN } };
+    const struct stats_scored best_unknown[2] = { { 3, 1 }, { 9, NAN } };
+    struct stats_scored one[1] = { { 4, 2 } }, two[2];
+    double out[2];
 
     check_pool(distinct);
     check_pool(guide_is_value);
     check_pool(ties);
     check_pool(all_tied);
     check_pool(nan);
+    check_pool(unknown);
+    memcpy(two, best_unknown, sizeof two);
+    stats_best_of(2, two, out);
+    CHECK_NEAR(out[0], 1, 0);
+    CHECK(isnan(out[1]));
     stats_best_of(1, one, out);
     CHECK_NEAR(out[0], 2, 0);
     stats_best_of(0, one, out);

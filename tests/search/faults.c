@@ -148,6 +148,38 @@ static void check_judge(void)
 }
 
 /* A guide that fails now and then costs its candidates their scores; one that never speaks costs the run. */
+/* A guide that says nothing at one point of the way weighs nothing there: at the next one the best has all particles.
+ */
+static void check_late_guide(void)
+{
+    static const char *const set[] = { "prompts.list=[\"good one\"]", "verifiers={\"late\":{\"use\":\"probe_late\"}}",
+                                       NULL };
+    struct harness_run run = { .spec = SPEC("{}", "{}",
+                                            "{ \"use\": \"fk\", \"guide\": \"late\", \"options\": { \"particles\": "
+                                            "4, \"resamplings\": 2, \"lambda\": 1000 } }"),
+                               .set = set,
+                               .directory = harness_directory("faults", "late") };
+    CHECK_OK(harness_execute(&run), run.err);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM scores WHERE value IS NULL"), 4);
+    CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM candidates WHERE finished"), 4);
+    CHECK_INT(harness_number(run.directory, "SELECT count(DISTINCT parent) FROM candidates WHERE finished"), 1);
+}
+
+/* What is infinite is no opinion, as a guide and as a judge, and said to be. */
+static void check_infinite(void)
+{
+    static const char *const specs[] = { SPEC("{}", "{ \"mode\": \"infinite\" }", JUDGED),
+                                         SPEC("{}", "{ \"mode\": \"infinite\" }", RANDOM("sulk")) };
+    for (int i = 0; i < 2; i++) {
+        const char *dir = run_in(specs[i], "infinite", 4, 0);
+        CHECK_INT(harness_number(dir, "SELECT count(*) FROM scores WHERE verifier = 'sulk'"), 24);
+        CHECK_INT(harness_number(dir, "SELECT count(*) FROM scores WHERE value < -1e300"), 0);
+        CHECK(harness_number(dir, "SELECT count(*) FROM scores WHERE value IS NULL") > 0);
+        CHECK(harness_number(dir, "SELECT count(*) FROM events WHERE kind = 'warning' AND text LIKE 'verifier sulk: no "
+                                  "opinion on 1 candidates: its light is infinite%'") > 0);
+    }
+}
+
 static void check_guide(void)
 {
     const char *dir = run_in(SPEC("{}", "{ \"mode\": \"picky\" }", RANDOM("sulk")), "picky", 4, 0);
@@ -284,6 +316,8 @@ int main(void)
     check_hopeless();
     check_device();
     check_judge();
+    check_late_guide();
+    check_infinite();
     check_guide();
     check_searches();
     check_serial();

@@ -183,7 +183,9 @@ static void check_short(const struct known *k)
     for (int steps = 1; steps <= 2; steps++) {
         char set[32];
         const char *const sets[] = { set, NULL };
-        struct harness_run run = { .spec = spec_of(k), .set = sets, .directory = harness_directory("searches", "short") };
+        struct harness_run run = { .spec = spec_of(k),
+                                   .set = sets,
+                                   .directory = harness_directory("searches", "short") };
         snprintf(set, sizeof set, "canvas.steps=%d", steps);
         execute(&run);
         CHECK_INT(harness_number(run.directory, "SELECT count(DISTINCT trial) FROM offers"), PROMPTS);
@@ -255,8 +257,49 @@ static void check_seconds(const struct known *k)
     CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM trials WHERE ended = 'finished'"), PROMPTS);
 }
 
+/* ---- under a guide that compares ------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *use, *options;
+    int is_told; /* that the guide is of no use to it */
+} compared[] = {
+    { "random", "{ \"candidates\": 4 }", 0 },
+    { "zero_order", "{ \"iterations\": 2 }", 0 },
+    { "zero_order", "{ \"iterations\": 2, \"patience\": 1 }", 1 },
+    { "halving", "{}", 0 },
+    { "svdd", "{ \"children\": 2 }", 0 },
+    { "fk", "{}", 0 },
+    { "evolution", "{}", 0 },
+    { "rbf", "{ \"nfe\": 40 }", 1 },
+    { "spectral", "{ \"evaluations\": 4 }", 1 },
+    { "verifier_threshold", "{ \"candidates\": 1 }", 1 },
+    { "epsilon_greedy", "{ \"iterations\": 1 }", 1 },
+    { "tree", "{}", 0 },
+    { "tree", "{ \"method\": \"dfs\", \"samples\": 1 }", 1 },
+    { "tree", "{ \"method\": \"dts\", \"samples\": 2 }", 1 },
+    { "stages", "{ \"stages\": [ { \"use\": \"random\" }, { \"use\": \"svdd\" } ] }", 0 },
+    { "stages", "{ \"stages\": [ { \"use\": \"random\" }, { \"use\": \"rbf\" } ] }", 1 },
+};
+
+static void check_compared(void)
+{
+    static const char *const set[] = { "prompts.list=[\"a\"]", "search.guide=rank", "budget.nfe=40",
+                                       "verifiers.rank={\"use\":\"ensemble\",\"inputs\":[\"near\"]}", NULL };
+    for (size_t i = 0; i < sizeof compared / sizeof compared[0]; i++) {
+        const struct known k = { .use = compared[i].use, .options = compared[i].options };
+        struct harness_run run = { .spec = spec_of(&k),
+                                   .set = set,
+                                   .directory = harness_directory("searches", "rank") };
+        CHECK_OK(harness_execute(&run), run.err);
+        CHECK_INT(harness_number(run.directory, "SELECT count(*) FROM events WHERE kind = 'warning' AND text LIKE '% "
+                                                "compares scores of different sets, but the guide rank %'"),
+                  compared[i].is_told);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    check_compared();
     make_pool();
     for (int i = 0; i < SEARCHES; i++) {
         const struct known *k = &searches[i];

@@ -214,8 +214,11 @@ static void test_budget(void)
     CHECK_INT(COUNT(run, "finished"), PROMPTS * 1);
     run = execute(
         "euler", "near",
-        "\"rounds\": 3, " STAGES("{ \"use\": \"halving\", \"options\": { \"rounds\": 1000 }, \"steps\": 4 },"
+        "\"rounds\": 3, " STAGES("{ \"use\": \"halving\", \"options\": { \"rounds\": 9 }, \"steps\": 4 },"
                                  "{ \"use\": \"random\", \"options\": { \"candidates\": 2 } }")); /* no budget */
+    CHECK_INT(COUNT(run, "NOT finished"), PROMPTS * 3 * 9 * (16 + 8));
+    CHECK_INT(COUNT(run, "finished"), PROMPTS * 3 * 2);
+    CHECK_INT(NFE(run), PROMPTS * run.plan.nfe);
     const char *const half[] = { "budget={\"nfe\":200}",
                                  "search.options.stages=[{\"use\":\"random\",\"options\":{"
                                  "\"candidates\":1000},\"steps\":4,\"share\":0.5},{\"use\":\"random\",\"options\":{"

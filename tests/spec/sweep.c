@@ -160,6 +160,8 @@ static void test_mistakes(void)
     refused("{ \"grid\": { \"seed\": [1, 2], \"canvas.steps\": [1, 2, 3] }, \"max_points\": 5 }",
             "spec.json:7:12: /sweep: 2 x 3 = 6 points, where max_points allows 5; give fewer values, or raise "
             "\"max_points\"\n");
+    refused("{ \"list\": [{ \"name\": 3 }] }",
+            "spec.json:7:33: /sweep/list/0/name: 3 where what the point is called is expected, a string\n");
     refused("{ \"grid\": { \"output\": [\"a\"] } }",
             "spec.json:7:35: /sweep/grid/output/0: \"output\" cannot change from point to point\n");
     refused("{ \"grid\": { \"name\": [\"a\"] } }", "spec.json:7:33: /sweep/grid/name/0: \"name\" cannot change from "

@@ -167,8 +167,25 @@ def check_seconds(program, path):
     server.end()
 
 
+def check_unfinished(program, path):
+    """Samples that a search left on the way are no candidates of its plan."""
+    folder = Folder(program, path + "_unfinished")
+    plan = json.loads((folder.path / "spec.json").read_text())
+    plan["search"] = {"use": "halving", "guide": "near", "options": {"candidates": 8}}
+    (folder.path / "spec.json").write_text(json.dumps(plan))
+    folder.make_run()
+    server = Server(program, folder.run)
+    stream = Stream(server)
+    _, data, _ = read_until(stream, [], is_state("ended"))
+    finished = sum(row["finished"] for row in rows_of(folder).values())
+    check(data["candidates"] == data["candidates_planned"] == finished < len(rows_of(folder)), f"finished ones count: {data}")
+    stream.close()
+    server.end()
+
+
 def main():
     program, path = arguments()
+    check_unfinished(program, path)
     folder = Folder(program, path, prompts=PROMPTS, delay_us=40000, candidates=12)
     server = Server(program, folder.run)
     seen = check_life(folder, server)

@@ -251,6 +251,7 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     const struct options *o = values;
     p->candidates = (uint64_t)o->evaluations;
     p->verifier_calls = p->candidates;
+    p->across_calls = 1;
     p->nfe = p->candidates * steps * evals_per_velocity;
 }
 

@@ -185,6 +185,7 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     p->candidates = 1;
     p->nfe = (1 + tries) * evals_per_velocity;
     p->verifier_calls = 1 + tries + 1;
+    p->across_calls = 1;
 }
 
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)

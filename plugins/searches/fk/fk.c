@@ -68,31 +68,36 @@ struct search {
     uint64_t stream, choices;
 };
 
-/* A guide without opinion on a particle says the worst it says of any. */
-static void fill_gaps(struct wn_flock *f)
+/* A guide without opinion on a particle says the worst it says of any. False: it has none on any. */
+static bool fill_gaps(struct wn_flock *f)
 {
     double worst = (double)NAN;
     for (uint64_t i = 0; i < f->count; i++)
         worst = fmin(worst, f->scores[i]);
     for (uint64_t i = 0; i < f->count; i++)
         if (isnan(f->scores[i]))
-            f->scores[i] = isnan(worst) ? 0 : worst;
+            f->scores[i] = worst;
+    return !isnan(worst);
+}
+
+static void add_factor(const struct options *o, struct past *p, double r)
+{
+    const double rise = r - p->last;
+    p->last = r;
+    p->top = fmax(p->top, r);
+    p->sum += r;
+    p->log_weight += o->lambda * (strcmp(o->potential, "diff") == 0  ? rise
+                                  : strcmp(o->potential, "max") == 0 ? p->top
+                                                                     : p->sum);
 }
 
 static void weigh(struct search *s)
 {
-    fill_gaps(&s->particles);
+    const bool has_opinion = fill_gaps(&s->particles);
     for (uint64_t i = 0; i < s->particles.count; i++) {
-        struct past *p = &s->pasts[i];
-        const double r = s->particles.scores[i], rise = r - p->last;
-        p->last = r;
-        p->top = fmax(p->top, r);
-        p->sum += r;
-        const double of = strcmp(s->o->potential, "diff") == 0  ? rise
-                          : strcmp(s->o->potential, "max") == 0 ? p->top
-                                                                : p->sum;
-        p->log_weight += s->o->lambda * of;
-        s->weights[i] = p->log_weight;
+        if (has_opinion)
+            add_factor(s->o, &s->pasts[i], s->particles.scores[i]);
+        s->weights[i] = s->pasts[i].log_weight;
     }
     wn_softmax(s->particles.count, s->weights, s->weights);
 }

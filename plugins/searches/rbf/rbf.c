@@ -207,6 +207,7 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     p->candidates = s.chains;
     p->nfe = s.chains * s.velocities;
     p->verifier_calls = s.chains * (s.velocities + 1);
+    p->across_calls = 1;
 }
 
 static wn_status create(const wn_host *host, const void *values, void **self, wn_error *err)

@@ -114,6 +114,7 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     for (uint64_t i = 0; i < o->stages->count; i++) {
         track = track_after(o, i, i > 0 ? &track : NULL, steps);
         const wn_search_plan p = plan_of(o, i, &track, evals_per_velocity);
+        all->across_calls |= p.across_calls;
         all->shrinks |= track.shrink > 1 ? (uint64_t)1 << track.shrink : 0;
         all->candidates = sum(all->candidates, p.candidates);
         all->nfe = sum(all->nfe, p.nfe);

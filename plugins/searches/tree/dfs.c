@@ -113,6 +113,7 @@ void tree_dfs_plan(const struct options *o, uint64_t steps, uint64_t evals, wn_s
     const uint64_t levels = gates_of(o, steps).count, pilots = (uint64_t)o->pilots;
     const uint64_t samples = (uint64_t)o->samples, tries = (uint64_t)o->tries;
     plan->candidates = pilots + samples;
+    plan->across_calls = 1;
     plan->verifier_calls = pilots * (levels + 1) + samples * (levels * (tries + 1) + 1);
     plan->nfe = (plan->candidates * steps + samples * tries * (way_back(o, steps) + 1)) * evals;
 }

@@ -200,5 +200,6 @@ void tree_dts_plan(const struct options *o, uint64_t steps, uint64_t evals, wn_s
 {
     plan->candidates = (uint64_t)o->samples;
     plan->verifier_calls = plan->candidates;
+    plan->across_calls = 1;
     plan->nfe = plan->candidates * steps * evals;
 }

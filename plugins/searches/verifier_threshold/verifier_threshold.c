@@ -144,6 +144,7 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     const uint64_t pilots = (uint64_t)o->pilots, candidates = (uint64_t)o->candidates, tries = (uint64_t)o->tries;
     const uint64_t last = gates.points[gates.count - 1];
     p->candidates = pilots + candidates;
+    p->across_calls = 1;
     p->verifier_calls = pilots * (gates.count + 1) + candidates * (gates.count * tries + 1);
     p->nfe = (pilots * steps + candidates * (tries * (last + 1) + steps - last - 1)) * evals_per_velocity;
 }

@@ -172,6 +172,7 @@ static void plan(const void *values, uint64_t steps, uint64_t evals_per_velocity
     p->candidates = rounds * (uint64_t)o->neighbours + pivots;
     p->verifier_calls = p->candidates;
     p->calls_again = rounds - 1;
+    p->across_calls = o->patience > 0;
     p->nfe = p->candidates * steps * evals_per_velocity;
 }
 

@@ -173,7 +173,9 @@ typedef struct wn_search_plan {
     uint64_t verifier_calls; /* each sample once */
     uint64_t calls_again;    /* under a guide that compares, those of samples that were scored before */
     uint64_t shrinks;        /* bit f: env->shrink by f, so that sizes are checked before anything runs */
-    uint64_t reserved[10];   /* 0: later members of a struct that plugins fill */
+    uint64_t across_calls; /* 1: it compares scores of different calls of env->score, which a guide that compares gives no
+                              common scale; then the user is warned */
+    uint64_t reserved[9];  /* 0: later members of a struct that plugins fill */
 } wn_search_plan;
 
 typedef struct wn_search {

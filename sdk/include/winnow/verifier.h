@@ -43,7 +43,9 @@ typedef struct wn_score_request {
      * (its x0-prediction, decoded); rgb is NULL for an image that is itself a preview. NULL unless
      * WN_VERIFIER_NEEDS_PREVIEW. */
     const wn_image *previews;
-    double *scores; /* [count][metric_count], out; pre-filled with NaN. NaN = no opinion on this item */
+    /* [count][metric_count], out; pre-filled with NaN, which is no opinion on this item. What is infinite is taken for
+     * that, with a warning. */
+    double *scores;
 } wn_score_request;
 
 /* What one instance gives, where its options or inputs decide: a wrapper has its input's metrics, a program in another
