@@ -315,7 +315,6 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
                  s->nfe_sampled ? 100 * s->batch_fill : 0.0, s->seconds);
 }
 
-/* Who was busy for how much of the time: above 100 % in all, work was hidden behind other work. */
 /* A sample that such a search has scored alone has the score of every other that was. */
 static void warn_of_sets(struct experiment *x)
 {
@@ -341,6 +340,7 @@ static void warn_of_small_budget(struct experiment *x, const struct experiment_r
             e->trials_without_picture, result->done, (unsigned long long)way);
 }
 
+/* Who was busy for how much of the time: above 100 % in all, work was hidden behind other work. */
 static void tell_busy(struct experiment *x, double seconds)
 {
     const struct timeline *t = x->engine.timeline;
