@@ -12,10 +12,8 @@
 #include <string.h>
 
 struct estimate {
-    double candidates; /* for each prompt; infinite when neither search nor budget bounds them */
-    double nfe;
-    double verifier_calls;
-    double images; /* in all */
+    struct spec_bounds each; /* for each prompt; infinite when neither search nor budget bounds them */
+    double images;           /* in all */
     double disk_bytes;
     uint64_t disk_free; /* 0 = unknown */
 };
@@ -25,11 +23,8 @@ static struct estimate estimate(const struct spec *s)
 {
     struct estimate e = { 0 };
     wn_error ignored;
-    struct spec_bounds bounds = spec_bounds(s, 1);
-    e.nfe = bounds.nfe;
-    e.candidates = bounds.candidates;
-    e.verifier_calls = bounds.verifier_calls;
-    struct spec_disk disk = spec_disk(s, &bounds);
+    e.each = spec_bounds(s, 1);
+    struct spec_disk disk = spec_disk(s, &e.each);
     e.images = disk.images;
     e.disk_bytes = disk.bytes;
     if (disk_free(s->output, &e.disk_free, &ignored) != WN_OK)
@@ -41,6 +36,24 @@ static const char *show_count(double count, char text[32])
 {
     snprintf(text, 32, isfinite(count) ? "%.0f" : "until the budget ends", count);
     return text;
+}
+
+/* Where seconds are a budget, they may end what is planned before its end. */
+static void write_amount(struct buffer *out, const char *what, double each, const struct spec *s,
+                         const struct estimate *e)
+{
+    char a[32], b[32];
+    const bool is_most = isfinite(e->each.seconds) && isfinite(each);
+    buffer_printf(out, "  %-12s %s%s for each prompt, %s in all\n", what, is_most ? "at most " : "",
+                  show_count(each, a), show_count(each * s->prompt_count, b));
+}
+
+static void write_seconds(struct buffer *out, const struct spec *s, const struct estimate *e)
+{
+    if (isfinite(e->each.seconds))
+        buffer_printf(out, "  seconds      at most %.6g for each prompt%s, %.6g in all, of sampling and guide\n",
+                      e->each.seconds, e->each.is_shared ? " and what earlier ones leave" : "",
+                      e->each.seconds * s->prompt_count);
 }
 
 static void write_text(struct buffer *out, const struct spec *s, const struct estimate *e)
@@ -63,12 +76,11 @@ static void write_text(struct buffer *out, const struct spec *s, const struct es
         buffer_printf(out, "  judge        %s (%s)\n", s->verifiers[s->judges[i]].name,
                       s->verifiers[s->judges[i]].plugin->name);
     buffer_printf(out, "  prompts      %u\n", s->prompt_count);
-    buffer_printf(out, "  candidates   %s for each prompt, %s in all\n", show_count(e->candidates, a),
-                  show_count(e->candidates * s->prompt_count, b));
-    if (e->candidates < 1)
+    write_amount(out, "candidates", e->each.candidates, s, e);
+    if (e->each.candidates < 1)
         buffer_text(out, "  budget       used up before a first candidate is finished; give more\n");
-    buffer_printf(out, "  evaluations  %s for each prompt, %s in all\n", show_count(e->nfe, a),
-                  show_count(e->nfe * s->prompt_count, b));
+    write_amount(out, "evaluations", e->each.nfe, s, e);
+    write_seconds(out, s, e);
     if (isfinite(e->disk_bytes))
         buffer_printf(out, "  disk         about %s for %s images%s%s\n", cli_bytes(e->disk_bytes, a),
                       show_count(e->images, b), e->disk_free ? "; free: " : "",
@@ -90,9 +102,10 @@ static void write_json(struct buffer *out, const struct spec *s, const struct es
             json_u64(&j, factor);
     json_end(&j);
     json_key(&j, "prompts"), json_u64(&j, s->prompt_count);
-    json_key(&j, "candidates_per_prompt"), json_number(&j, e->candidates);
-    json_key(&j, "nfe_per_prompt"), json_number(&j, e->nfe);
-    json_key(&j, "verifier_calls_per_prompt"), json_number(&j, e->verifier_calls);
+    json_key(&j, "candidates_per_prompt"), json_number(&j, e->each.candidates);
+    json_key(&j, "nfe_per_prompt"), json_number(&j, e->each.nfe);
+    json_key(&j, "verifier_calls_per_prompt"), json_number(&j, e->each.verifier_calls);
+    json_key(&j, "seconds_per_prompt"), json_number(&j, e->each.seconds);
     json_key(&j, "images"), json_number(&j, e->images);
     json_key(&j, "disk_bytes"), json_number(&j, e->disk_bytes);
     json_key(&j, "disk_free_bytes"), json_u64(&j, e->disk_free);

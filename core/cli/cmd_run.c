@@ -55,13 +55,19 @@ void run_status(struct buffer *line, const struct experiment_status *s)
     if (s->prompts_failed)
         buffer_printf(line, " (%u failed)", s->prompts_failed);
     buffer_printf(line, "  %llu", (unsigned long long)s->candidates_done);
-    if (s->candidates_planned)
+    if (s->candidates_planned && isinf(s->budget_seconds))
         buffer_printf(line, "/%llu", (unsigned long long)s->candidates_planned);
     buffer_text(line, " candidates");
     if (isfinite(s->best_mean))
         buffer_printf(line, "  best %.4g", s->best_mean);
     if (s->seconds > 0 && s->nfe_sampled)
         buffer_printf(line, "  %.3g NFE/s", (double)s->nfe_sampled / s->seconds);
+    if (isinf(s->budget_seconds))
+        return;
+    buffer_text(line, "  ");
+    run_time(line, s->budget_spent);
+    buffer_text(line, " of ");
+    run_time(line, s->budget_seconds);
 }
 
 static void show_status(void *arg, const struct experiment_status *s)
@@ -129,7 +135,8 @@ static void warn_of_disk(const struct run *r)
     const double recorded = (double)ledger_candidates(r->ledger) / fmax(each.candidates * r->spec->prompt_count, 1);
     const double bytes = spec_disk(r->spec, &each).bytes * fmax(1 - recorded, 0);
     if (isfinite(bytes) && disk_free(r->spec->output, &room, &ignored) == WN_OK && bytes > (double)room)
-        log_printf(WN_LOG_WARN, "the run may take another %s in %s, where %s are free; free space, choose another "
+        log_printf(WN_LOG_WARN,
+                   "the run may take another %s in %s, where %s are free; free space, choose another "
                    "output, or keep only the best pictures with --set engine.save_images=false",
                    cli_bytes(bytes, need), r->spec->output, cli_bytes((double)room, have));
 }
@@ -297,8 +304,11 @@ static int run(struct cli *c)
         snprintf(set_limit, sizeof set_limit, "prompts.limit=%llu", (unsigned long long)limit);
         sets[set_count++] = set_limit;
     }
-    int code = cli_load_sweep(c, &(struct spec_request){ .path = c->arguments[0], .set = sets, .set_count = set_count,
-                                                         .output = cli_value(c, "output", NULL) }, &sweep);
+    int code = cli_load_sweep(
+        c,
+        &(struct spec_request){
+            .path = c->arguments[0], .set = sets, .set_count = set_count, .output = cli_value(c, "output", NULL) },
+        &sweep);
     if (code == EXIT_FINE)
         code = run_loaded(c, sweep);
     sweep_free(sweep);

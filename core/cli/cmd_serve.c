@@ -26,9 +26,22 @@ static void send_line(void *arg, int32_t level, const char *line)
     wn_serve_log(level, without_label(arg, line));
 }
 
+/* The process that asks has one build loaded, and another may lie there by now. */
+static wn_status check_build(const struct registry_module *module, const char *wanted, wn_error *err)
+{
+    char digest[65];
+    WN_TRY(registry_digest(module, digest, err));
+    if (strcmp(digest, wanted) == 0)
+        return WN_OK;
+    return wn_fail(
+        err, WN_E_MISSING,
+        "%s is another build than the one that the run has loaded (%.16s, now %.16s); start the command again",
+        module->path, wanted, digest);
+}
+
 static wn_status load(struct serve *s, const cJSON *options, uint64_t *threads, wn_error *err)
 {
-    const char *text, *directory, *file;
+    const char *text, *directory, *file, *digest;
     const struct registry_module *module;
     const wn_plugin *plugin;
     char path[4096];
@@ -38,6 +51,7 @@ static wn_status load(struct serve *s, const cJSON *options, uint64_t *threads, 
     WN_TRY(wn_message_text(options, "directory", ".", &directory, err));
     WN_TRY(wn_message_u64(options, "threads", 0, threads, err));
     WN_TRY(wn_message_text(options, "module", "", &file, err));
+    WN_TRY(wn_message_text(options, "sha256", "", &digest, err));
     if (!cli_registry(s->cli))
         return wn_fail(err, WN_E_MISSING, "no plugins");
     registry_find(s->cli->process.registry, WN_KIND_VERIFIER, file, &plugin, &module,
@@ -50,7 +64,7 @@ static wn_status load(struct serve *s, const cJSON *options, uint64_t *threads, 
         return wn_fail(err, status, "%s", why.message);
     if (s->spec->verifier_count != 1)
         return wn_fail(err, WN_E_FORMAT, "its spec has %u verifiers, not one", s->spec->verifier_count);
-    return WN_OK;
+    return check_build(s->spec->verifiers[0].module, digest, err);
 }
 
 static wn_status open_verifier(void *arg, const cJSON *options, struct wn_service *service, wn_error *err)

@@ -37,6 +37,8 @@ struct planned {
     double nfe;         /* in all */
     double left;        /* of it */
     double seconds;     /* for what is left; NaN = unknown */
+    double allowed;     /* that the budget has left; infinite = no limit */
+    bool is_timed;      /* it has, and what else is planned may not fit into that */
     double bytes;       /* for what is left */
 };
 
@@ -134,6 +136,22 @@ static void measure_beside(struct rates *r, const char *output)
 
 /* ---- the plan -------------------------------------------------------------------------------------------------- */
 
+/* Of the budget. A prompt that has ended takes no more, but leaves the rest to others where they share. Of one that is
+ * at work the guide's time is not known here, which is little and makes this no less a bound. */
+static double seconds_allowed(const struct planned *x, bool exists)
+{
+    static const char ended[] = "SELECT count(*), total(seconds) FROM trials WHERE state='done'";
+    static const char open[] =
+        "SELECT total(sample_seconds + decode_seconds) FROM candidates WHERE trial IN (SELECT id "
+        "FROM trials WHERE state<>'done')";
+    const struct spec_bounds *each = &x->point->each;
+    double spent = 0;
+    const double done = exists ? number_of(x->directory, ended, &spent) : 0;
+    const double at_work = exists ? number_of(x->directory, open, NULL) : 0;
+    const double gone = each->is_shared ? spent : done * each->seconds;
+    return isfinite(each->seconds) ? fmax(each->seconds * x->point->prompt_count - gone - at_work, 0) : each->seconds;
+}
+
 /* What is planned, less what is recorded; the seconds of a budget are a bound too. */
 static void plan_point(struct plan *p, struct planned *x)
 {
@@ -147,13 +165,14 @@ static void plan_point(struct plan *p, struct planned *x)
     const bool is_done = x->state == SWEEP_DONE && exists;
     x->state = is_done ? SWEEP_DONE : x->state == SWEEP_FAILED && exists ? SWEEP_FAILED : exists ? SWEEP_OPEN : 0;
     x->nfe = point->each.nfe * point->prompt_count;
-    x->left = is_done ? 0 : fmax(x->nfe - recorded, 0);
+    x->allowed = is_done ? 0 : seconds_allowed(x, exists);
+    const bool is_over = x->allowed <= 0;
+    x->is_timed = !is_over && isfinite(x->allowed);
+    x->left = is_over ? 0 : fmax(x->nfe - recorded, 0);
     x->seconds = rate ? x->left * rate->seconds / rate->nfe : (double)NAN;
-    if (isfinite(point->seconds))
-        x->seconds = fmin(x->seconds, point->seconds * point->prompt_count); /* fmin passes NaN over */
-    if (is_done)
-        x->seconds = 0;
-    x->bytes = is_done ? 0 : point->disk.bytes * fmax(1 - candidates / fmax(planned_candidates, 1), 0);
+    if (is_over || x->is_timed)
+        x->seconds = fmin(x->seconds, x->allowed); /* fmin passes NaN over */
+    x->bytes = is_over ? 0 : point->disk.bytes * fmax(1 - candidates / fmax(planned_candidates, 1), 0);
 }
 
 static wn_status place_points(struct plan *p, const struct sweep *s, wn_error *err)
@@ -189,18 +208,19 @@ static wn_status begin(struct plan *p, const char *output, uint32_t count, wn_er
 
 /* ---- saying it ------------------------------------------------------------------------------------------------- */
 
-static const char *show_count(double count, char text[32])
+static const char *show_count(double count, bool is_most, char text[32])
 {
-    snprintf(text, 32, isfinite(count) ? "%.0f" : "open", count);
+    snprintf(text, 32, !isfinite(count) ? "open" : is_most ? "at most %.0f" : "%.0f", count);
     return text;
 }
 
-static void show_time(double seconds, char text[32])
+static void show_time(const struct planned *x, char text[32])
 {
     struct buffer b = BUFFER_INIT(32);
-    if (isfinite(seconds))
-        run_time(&b, ceil(seconds));
-    snprintf(text, 32, "%s", isfinite(seconds) ? buffer_string(&b) : "unknown");
+    if (isfinite(x->seconds))
+        run_time(&b, ceil(x->seconds));
+    snprintf(text, 32, "%s%s", x->is_timed && x->seconds >= x->allowed ? "at most " : "",
+             isfinite(x->seconds) ? buffer_string(&b) : "unknown");
     buffer_free(&b);
 }
 
@@ -212,11 +232,12 @@ static const char *state_of(const struct planned *x)
 static void write_row(struct table *t, const char *name, const struct planned *x, const char *state)
 {
     char count[32], nfe[32], left[32], time[32], bytes[32];
-    show_time(x->seconds, time);
+    show_time(x, time);
     table_cell(t, "%s", name);
-    table_cell(t, "%s", x->point ? show_count(x->point->each.candidates * x->point->prompt_count, count) : "");
-    table_cell(t, "%s", show_count(x->nfe, nfe));
-    table_cell(t, "%s", show_count(x->left, left));
+    table_cell(t, "%s",
+               x->point ? show_count(x->point->each.candidates * x->point->prompt_count, x->is_timed, count) : "");
+    table_cell(t, "%s", show_count(x->nfe, x->is_timed, nfe));
+    table_cell(t, "%s", show_count(x->left, x->is_timed, left));
     table_cell(t, "%s", time);
     table_cell(t, "%s", isfinite(x->bytes) ? cli_bytes(x->bytes, bytes) : "open");
     table_cell(t, "%s", state);
@@ -229,6 +250,8 @@ static struct planned sum(const struct plan *p)
         all.nfe += p->points[i].nfe;
         all.left += p->points[i].left;
         all.seconds += p->points[i].seconds;
+        all.allowed += p->points[i].allowed;
+        all.is_timed |= p->points[i].is_timed;
         all.bytes += p->points[i].bytes;
     }
     return all;
@@ -249,6 +272,18 @@ static void write_rates(const struct plan *p, struct buffer *out)
             out,
             "time: unknown for %u of %u: no earlier run of the same sampler and image size lies in %s or beside it\n",
             unknown, p->count, p->output);
+}
+
+static void write_budget(const struct plan *p, struct buffer *out)
+{
+    uint32_t timed = 0;
+    for (uint32_t i = 0; i < p->count; i++)
+        timed += p->points[i].is_timed ? 1 : 0;
+    if (timed)
+        buffer_printf(out,
+                      "time: a budget of seconds bounds %u of %u, in sampling and guide; candidates, evaluations "
+                      "and disk are what these come to at most\n",
+                      timed, p->count);
 }
 
 static void write_text(const struct plan *p, const char *head, struct buffer *out)
@@ -272,6 +307,7 @@ static void write_text(const struct plan *p, const char *head, struct buffer *ou
     table_write(&t, 2, out);
     buffer_byte(out, '\n');
     write_rates(p, out);
+    write_budget(p, out);
     if (p->disk_free)
         buffer_printf(out, "disk: %s free in %s%s\n", cli_bytes((double)p->disk_free, have), p->output,
                       all.bytes > (double)p->disk_free ? ", which is not enough" : "");
@@ -299,6 +335,7 @@ static void write_json(const struct plan *p, struct buffer *out)
         json_key(&j, "nfe"), json_number(&j, x->nfe);
         json_key(&j, "nfe_left"), json_number(&j, x->left);
         json_key(&j, "seconds_left"), json_number(&j, x->seconds);
+        json_key(&j, "seconds_allowed"), json_number(&j, x->allowed);
         json_key(&j, "disk_bytes_left"), json_number(&j, x->bytes);
         json_end(&j);
     }
@@ -356,7 +393,6 @@ int run_plan(struct cli *c, const struct spec *spec)
     struct sweep_point point = { .changes.name = spec->name, .folder = "", .prompt_count = spec->prompt_count };
     point.each = spec_bounds(spec, 1);
     point.disk = spec_disk(spec, &point.each);
-    point.seconds = spec_seconds(spec);
     memcpy(point.id, spec->hash, sizeof point.id);
     sweep_cost(spec->resolved, point.cost);
     wn_status status = begin(&p, spec->output, 1, &err);

@@ -31,20 +31,22 @@ struct runner {
 
 /* ---- progress -------------------------------------------------------------------------------------------------- */
 
-/* What points that are still to come will take; infinite where one is open. */
-static double nfe_to_come(const struct runner *r)
+/* What points that are still to come will take, at so much for an evaluation, and no more than their budgets of
+ * seconds; infinite where one is open. */
+static double seconds_to_come(const struct runner *r, double per_nfe)
 {
-    double nfe = 0;
+    double seconds = 0;
     for (uint32_t i = r->point + 1; i < r->sweep->count; i++)
         if (r->file.entries[i].state != SWEEP_DONE)
-            nfe += r->sweep->points[i].each.nfe * r->sweep->points[i].prompt_count;
-    return nfe;
+            seconds += fmin(r->sweep->points[i].each.nfe * per_nfe, r->sweep->points[i].each.seconds) *
+                       r->sweep->points[i].prompt_count;
+    return seconds;
 }
 
 static double eta(const struct runner *r, const struct experiment_status *s)
 {
     const double nfe = r->nfe_before + (double)s->nfe_sampled, seconds = r->seconds_before + s->seconds;
-    return nfe > 0 ? s->eta_seconds + nfe_to_come(r) * seconds / nfe : (double)NAN;
+    return nfe > 0 ? s->eta_seconds + seconds_to_come(r, seconds / nfe) : (double)NAN;
 }
 
 static void show_status(void *arg, const struct experiment_status *s)

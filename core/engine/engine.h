@@ -49,7 +49,7 @@ struct engine {
     wn_sampler_info info;
     struct solver solver;
     struct ground *smaller[WN_SHRINK_MAX + 1]; /* by factor: the canvases that the search's plan names; else NULL */
-    uint32_t batch; /* samples in one velocity call */
+    uint32_t batch;                            /* samples in one velocity call */
     uint64_t latent_height;
     uint64_t latent_width;
 
@@ -66,7 +66,7 @@ struct engine {
     struct reuse *reuse; /* NULL: the spec names no cache */
     struct stats stats;
     struct timeline *timeline;
-    struct quest *quest; /* NULL in a run */
+    struct quest *quest;         /* NULL in a run */
     struct allotment *allotment; /* of the run's budget */
 
     pthread_mutex_t mutex;
@@ -75,15 +75,20 @@ struct engine {
     uint32_t failed_in_a_row; /* trials that the sampler failed, without one that went well between */
     uint32_t trials_without_picture; /* that ended before one was finished */
     uint32_t trials_with_best;
-    double best_sum; /* of those trials' best offers */
+    double best_sum;     /* of those trials' best offers */
+    struct paid {        /* in seconds as budgets count them, of all trials */
+        double now;      /* for what this start made */
+        double recorded; /* for what the ledger had */
+        double let_go; /* that ended trials had left, and nobody else gets; less where they spent more than they had */
+    } paid;
 };
 
 /* A noise that a search made itself, no stream's: it is found again by running the search on what the ledger knows,
  * until it spawns of it. Nothing is sampled but what the search looks at itself. */
 struct quest {
     struct identity noise;
-    float *found; /* [values], the caller's to free; NULL until it was spawned */
-    uint64_t nfe; /* sampled, for what the search looked at */
+    float *found;                    /* [values], the caller's to free; NULL until it was spawned */
+    uint64_t nfe;                    /* sampled, for what the search looked at */
     const struct spec_budget *spent; /* [prompt]: by those before it, on which its part of a run's budget depends */
 };
 
@@ -103,7 +108,8 @@ bool engine_is_stopping(const struct engine *e);
 /* Ends the run; the first error stays. [any] */
 void engine_fail(struct engine *e, const wn_error *err);
 /* What a sampler or verifier returned, as its candidates are told it. A failed device is no candidate's fault: nothing
- * is recorded of those at work, the run ends with WN_E_DEVICE and can be resumed; they are told WN_E_CANCELLED. [any] */
+ * is recorded of those at work, the run ends with WN_E_DEVICE and can be resumed; they are told WN_E_CANCELLED. [any]
+ */
 wn_status engine_blame(struct engine *e, wn_status status, const wn_error *err);
 /* The same of a sampler: what it cannot do for one candidate it can do for none, so WN_E_UNSUPPORTED ends the run. */
 wn_status engine_blame_sampler(struct engine *e, wn_status status, const wn_error *err);

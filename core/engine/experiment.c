@@ -3,7 +3,6 @@
  * ended: nobody is ever interrupted in the middle, so there is nothing to undo. */
 #include "engine/experiment.h"
 
-#include "base/log.h"
 #include "engine/allotment.h"
 #include "engine/recorder.h"
 #include "engine/reuse.h"
@@ -33,67 +32,8 @@ struct experiment {
     double started;
     uint64_t planned; /* candidates, 0 = open */
     double planned_nfe;
+    double budget_seconds; /* of all prompts */
 };
-
-/* ---- engine.h -------------------------------------------------------------------------------------------------- */
-
-const wn_verifier *engine_verifier(const struct engine *e, uint32_t index)
-{
-    return &e->instances->verifiers[index].verifier;
-}
-
-bool engine_is_stopping(const struct engine *e)
-{
-    return atomic_load_explicit(&e->process->cancelled, memory_order_relaxed) || atomic_load(&e->is_failed);
-}
-
-wn_status engine_shrink(const struct engine *e, uint64_t factor, const struct ground **ground, wn_error *err)
-{
-    *ground = factor <= WN_SHRINK_MAX ? e->smaller[factor] : NULL;
-    return *ground ? WN_OK
-                   : wn_fail(err, WN_E_ARG, "the search shrinks a canvas by %llu, which its plan does not say",
-                             (unsigned long long)factor);
-}
-
-void engine_fail(struct engine *e, const wn_error *err)
-{
-    pthread_mutex_lock(&e->mutex);
-    if (e->failure.code == WN_OK)
-        e->failure = *err;
-    pthread_mutex_unlock(&e->mutex);
-    atomic_store(&e->is_failed, true);
-}
-
-wn_status engine_blame(struct engine *e, wn_status status, const wn_error *err)
-{
-    wn_error why;
-    if (status != WN_E_DEVICE)
-        return status;
-    wn_fail(&why, status, "%.900s; what is recorded stays, the same command goes on from there", err->message);
-    engine_fail(e, &why);
-    return WN_E_CANCELLED;
-}
-
-wn_status engine_blame_sampler(struct engine *e, wn_status status, const wn_error *err)
-{
-    if (status != WN_E_UNSUPPORTED)
-        return engine_blame(e, status, err);
-    engine_fail(e, err);
-    return WN_E_CANCELLED;
-}
-
-void engine_event(struct engine *e, const char *kind, const char *format, ...)
-{
-    char text[1500];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    log_line(strcmp(kind, "failed") == 0 || strcmp(kind, "warning") == 0 ? WN_LOG_WARN : WN_LOG_INFO, text);
-    wn_error err;
-    if (ledger_event(e->ledger, kind, text, &err) != WN_OK)
-        engine_fail(e, &err);
-}
 
 /* ---- set-up ---------------------------------------------------------------------------------------------------- */
 
@@ -228,18 +168,21 @@ static void plan(struct experiment *x)
     const struct spec_bounds each = spec_bounds(e->spec, e->info.evals_per_velocity);
     x->planned = isfinite(each.candidates) ? (uint64_t)each.candidates * e->spec->prompt_count : 0;
     x->planned_nfe = each.nfe * e->spec->prompt_count;
+    x->budget_seconds = each.seconds * e->spec->prompt_count;
 }
 
-/* Evaluations are what takes the time, and they come evenly: long before the first candidate there is a rate. Where
- * seconds are the budget they say nothing, and the prompts that are done do. */
+/* Evaluations are what takes the time, and they come evenly: long before the first candidate there is a rate. A budget
+ * of seconds may end them sooner: its seconds pass as fast as they did so far; as those of the clock before there are
+ * any, since prompts that share a device share its seconds. */
 static double eta(const struct experiment *x, const struct experiment_status *s)
 {
-    const struct spec *spec = x->engine.spec;
     const double left = x->planned_nfe - (double)s->nfe_sampled - (double)s->nfe_replayed - (double)s->nfe_cached;
-    const double done = (double)s->prompts_done + s->prompts_failed;
-    if (isfinite(spec->budget.seconds) || isfinite(spec->run_budget.seconds))
-        return done > 0 ? s->seconds * (s->prompt_count - done) / done : (double)NAN;
-    return s->nfe_sampled > 0 && isfinite(left) ? s->seconds / (double)s->nfe_sampled * fmax(left, 0) : (double)NAN;
+    const double of_nfe =
+        s->nfe_sampled > 0 && isfinite(left) ? s->seconds / (double)s->nfe_sampled * fmax(left, 0) : (double)NAN;
+    const struct paid *paid = &x->engine.paid;
+    const double of_budget = fmax(s->budget_seconds - s->budget_spent - paid->let_go, 0);
+    const double pace = paid->now > 0 ? s->seconds / paid->now : 1;
+    return isinf(of_budget) ? of_nfe : fmin(of_nfe, of_budget * pace); /* fmin passes NaN over */
 }
 
 static void *trials_main(void *arg)
@@ -287,6 +230,8 @@ static void fill_status(struct experiment *x, struct experiment_status *out)
         .seconds = clock_seconds() - x->started,
         .batch_fill = calls ? (double)items / ((double)calls * e->batch) : NAN,
     };
+    out->budget_seconds = x->budget_seconds;
+    out->budget_spent = e->paid.now + e->paid.recorded;
     out->eta_seconds = eta(x, out);
 }
 
@@ -370,7 +315,6 @@ static void tell_stop(struct experiment *x, const struct experiment_result *resu
                  s->nfe_sampled ? 100 * s->batch_fill : 0.0, s->seconds);
 }
 
-/* Who was busy for how much of the time: above 100 % in all, work was hidden behind other work. */
 /* A sample that such a search has scored alone has the score of every other that was. */
 static void warn_of_sets(struct experiment *x)
 {
@@ -396,6 +340,7 @@ static void warn_of_small_budget(struct experiment *x, const struct experiment_r
             e->trials_without_picture, result->done, (unsigned long long)way);
 }
 
+/* Who was busy for how much of the time: above 100 % in all, work was hidden behind other work. */
 static void tell_busy(struct experiment *x, double seconds)
 {
     const struct timeline *t = x->engine.timeline;

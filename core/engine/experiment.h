@@ -23,10 +23,11 @@ struct experiment_status {
     uint64_t nfe_cached;   /* answered from the cache that the spec names */
     uint64_t candidates_replayed;
     uint64_t pictures_cached, scores_cached;
-    double best_mean;      /* mean of the trials' best guide scores so far; NaN at first */
+    double best_mean; /* mean of the trials' best guide scores so far; NaN at first */
     double seconds;
     double batch_fill;  /* mean items of a velocity call / engine.batch */
-    double eta_seconds; /* NaN while unknown */
+    double eta_seconds; /* NaN while unknown; where seconds are the budget, no more than is left of it */
+    double budget_seconds, budget_spent; /* of all prompts; budget_seconds is infinite where seconds are no budget */
 };
 
 struct experiment_result {
@@ -37,8 +38,8 @@ struct experiment_result {
 };
 
 /* Records in the ledger of the spec, which the caller opened and closes. Runs to the end, to the first interrupt
- * (process->cancelled), or to a failure of the ledger or of a device (WN_E_DEVICE: resumable). report_status is called about 4 times a second from one thread;
- * may be NULL. Failing prompts are recorded and do not end the run. */
+ * (process->cancelled), or to a failure of the ledger or of a device (WN_E_DEVICE: resumable). report_status is called
+ * about 4 times a second from one thread; may be NULL. Failing prompts are recorded and do not end the run. */
 wn_status experiment_run(const struct spec *spec, struct instances *instances, struct process *process,
                          struct ledger *ledger, void (*report_status)(void *arg, const struct experiment_status *s),
                          void *arg, struct experiment_result *result, wn_error *err);

@@ -67,7 +67,7 @@ static wn_status name_maker(struct reuse *r, wn_error *err)
     char build[65] = "";
     struct sha256 h;
     if (use->module)
-        WN_TRY(sha256_file(use->module->path, build, NULL, NULL, err));
+        WN_TRY(registry_digest(use->module, build, err));
     sha256_init(&h);
     add_text(&h, build_version());
     add_text(&h, build_commit());

@@ -187,6 +187,23 @@ static bool is_stopping(void *arg)
     return engine_is_stopping(arg);
 }
 
+void trial_pay_seconds(struct trial *t, double seconds, bool is_recorded)
+{
+    struct engine *e = t->engine;
+    t->budget.seconds += seconds;
+    pthread_mutex_lock(&e->mutex);
+    *(is_recorded ? &e->paid.recorded : &e->paid.now) += seconds;
+    pthread_mutex_unlock(&e->mutex);
+}
+
+static void let_seconds_go(struct engine *e, const struct budget *b)
+{
+    pthread_mutex_lock(&e->mutex);
+    if (isfinite(b->limit.seconds) && !e->spec->shares_budget)
+        e->paid.let_go += b->limit.seconds - b->seconds;
+    pthread_mutex_unlock(&e->mutex);
+}
+
 static wn_status take_part(struct trial *t, wn_error *err)
 {
     struct spec_budget part;
@@ -204,6 +221,8 @@ static void give_back(struct engine *e, uint32_t index, const struct trial *t)
                                       .seconds = t->budget.seconds,
                                       .verifier_calls = (double)t->budget.verifier_calls,
                                       .candidates = (double)t->budget.candidates };
+    if (t)
+        let_seconds_go(e, &t->budget);
     allotment_end(e->allotment, index, &spent);
 }
 

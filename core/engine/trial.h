@@ -40,7 +40,7 @@ struct sample {
     uint32_t next_free;
     uint64_t asked_in; /* the last call that named it */
     struct footing *footing;
-    struct walk walk;  /* all moves are here; the state is the stem's while there is one */
+    struct walk walk; /* all moves are here; the state is the stem's while there is one */
     struct stem *stem;
     struct kept kept;
     struct identity noise;
@@ -171,6 +171,8 @@ wn_status state_bring_up(struct trial *t, struct sample *s, bool wants_velocity,
 wn_status trial_peek(void *ctx, wn_sample sample, float *x, float *x0, wn_error *err);
 /* A task without an owner is the trial's own, of state_own and trial_peek. */
 void trial_task_ended(struct task *task, wn_status status, const wn_error *err);
+/* Counts them to the trial's budget: of a candidate that is made now, or recorded. */
+void trial_pay_seconds(struct trial *t, double seconds, bool is_recorded);
 void trial_wait(struct trial *t, const uint32_t *remaining); /* until it is 0; guarded by the trial's mutex */
 /* What the batcher calls when samples have arrived, or never will; arg is the engine. */
 void trial_tasks_ended(void *arg, uint32_t count, struct task *const *tasks, wn_status status, const wn_error *err);

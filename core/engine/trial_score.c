@@ -190,9 +190,9 @@ static void take_answers(struct call *c)
         t->has_guide_spoken = true;
         stats_add(&e->stats.candidates_replayed, entry->is_judged);
         stats_add(&e->stats.candidates_done, entry->is_judged);
-        t->budget.seconds += a->seconds;
         for (uint32_t m = 0; m < e->guide_columns; m++)
-            t->budget.seconds += a->scores[m].seconds;
+            a->seconds += a->scores[m].seconds;
+        trial_pay_seconds(t, a->seconds, true);
     }
 }
 
@@ -386,7 +386,7 @@ static wn_status sample_and_score(struct call *c, wn_error *err)
         set_release(&set);
         trial_wait(t, &set.remaining);
     }
-    t->budget.seconds += set.seconds;
+    trial_pay_seconds(t, set.seconds, false);
     return trial_hand_up(t, set.status, &set.err, err);
 }
 

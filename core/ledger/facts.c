@@ -77,6 +77,8 @@ static void put_plan(cJSON *report, const struct spec *spec, const struct instan
     cJSON_AddNumberToObject(plan, "prompts", spec->prompt_count);
     cJSON_AddNumberToObject(plan, "candidates", each.candidates);
     cJSON_AddNumberToObject(plan, "nfe", each.nfe);
+    cJSON_AddNumberToObject(plan, "seconds", each.seconds);
+    cJSON_AddBoolToObject(plan, "is_shared", each.is_shared);
 }
 
 void facts_put(cJSON *manifest, const struct spec *spec, const struct instances *instances)

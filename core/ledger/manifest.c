@@ -82,7 +82,7 @@ static wn_status put_plugin(cJSON *plugins, const struct spec_use *use, const ch
     char hex[65];
     if (!use->plugin || !use->module)
         return WN_OK; /* a spec without a search; a plugin that is part of a test program */
-    WN_TRY(sha256_file(use->module->path, hex, NULL, NULL, err));
+    WN_TRY(registry_digest(use->module, hex, err));
     cJSON *plugin = cJSON_CreateObject();
     cJSON_AddItemToArray(plugins, plugin);
     cJSON_AddStringToObject(plugin, "use", use->name);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -39,15 +40,38 @@ static bool syncs_at_once(const char *path)
 
 struct placing placing_open(const char *run_dir)
 {
-    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    return (struct placing){ .run_dir = run_dir, .disk = syncs_at_once(run_dir) ? open(run_dir, flags) : -1 };
+    struct placing p = { .run_dir = run_dir, .images = -1 };
+    char images[FILE_PATH_SIZE]; /* which may lie on another disk than the ledger */
+    wn_error ignored;
+    if (path_join(images, run_dir, "images", &ignored) != WN_OK)
+        return p;
+    p.images = open(images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    p.syncs_at_once = p.images >= 0 && syncs_at_once(images);
+    return p;
 }
 
 void placing_close(struct placing *p)
 {
-    if (p->disk >= 0)
-        close(p->disk);
-    p->disk = -1;
+    if (p->images >= 0)
+        close(p->images);
+    p->images = -1;
+}
+
+/* The ledger's file is open and goes where the run goes; pictures go by their paths, and would stay behind. */
+static wn_status check_place(const struct placing *p, wn_error *err)
+{
+    char images[FILE_PATH_SIZE];
+    struct stat then, now;
+    WN_TRY(path_join(images, p->run_dir, "images", err));
+    if (p->images < 0 || fstat(p->images, &then) != 0)
+        return WN_OK;
+    if (stat(images, &now) == 0 && now.st_dev == then.st_dev && now.st_ino == then.st_ino)
+        return WN_OK;
+    return wn_fail(
+        err, WN_E_IO,
+        "%s is not the folder any more that this run writes its pictures to: it was moved or removed; put it "
+        "back, or name as output where the run lies now",
+        images);
 }
 
 static bool has_picture(const struct op *op)
@@ -77,7 +101,7 @@ static bool place_together(const struct placing *p, const struct op *group)
     for (const struct op *op = group; op; op = op->next)
         if (has_picture(op) && lay_one(p, op, made, &ignored) != WN_OK)
             return false;
-    return syncfs(p->disk) == 0;
+    return syncfs(p->images) == 0;
 }
 
 /* ---- each by itself ---- */
@@ -119,7 +143,9 @@ static bool are_many(const struct op *group)
 
 wn_status placing_do(const struct placing *p, const struct op *group, wn_error *err)
 {
-    if (p->disk >= 0 && are_many(group) && place_together(p, group))
-        return WN_OK;
-    return place_each(p, group, err);
+    const bool is_together = p->syncs_at_once && are_many(group);
+    WN_TRY(check_place(p, err));
+    if (!is_together || !place_together(p, group))
+        WN_TRY(place_each(p, group, err));
+    return check_place(p, err);
 }

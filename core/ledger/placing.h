@@ -10,15 +10,18 @@
 
 struct placing {
     const char *run_dir;
-    int disk; /* open on run_dir, for syncfs; -1 = each by itself */
+    int images; /* open on its folder of them; -1 = cannot be */
+    bool syncs_at_once;
 };
 
-/* run_dir: exists, and lives as long. Cannot fail: what is not known to sync at once syncs each. */
+/* run_dir: exists with its folder images, and lives as long. Cannot fail: what is not known to sync at once syncs each.
+ */
 struct placing placing_open(const char *run_dir);
 void placing_close(struct placing *p);
 
-/* When it returns WN_OK, every picture of the group is durable under its name. Whatever fails or dies, a picture that a
- * committed row names is whole. Errors: those of file_write. */
+/* When it returns WN_OK, every picture of the group is durable under its name, in the folder that was opened: WN_E_IO
+ * when another lies there by now, or none. Whatever fails or dies, a picture that a committed row names is whole.
+ * Errors: those of file_write. */
 wn_status placing_do(const struct placing *p, const struct op *group, wn_error *err);
 
 #endif

@@ -39,6 +39,8 @@ static wn_status write_hello(struct host_shared *s, const struct spec_use *use, 
     struct buffer spec = BUFFER_INIT(2 * TREE_MAX_BYTES);
     struct json_text inner = json_begin(&spec, 0), j = json_begin(out, 0);
     struct tree_node *options = tree_new(s->arena, TREE_OBJECT);
+    char digest[65];
+    WN_TRY(registry_digest(use->module, digest, err));
     if (!options || !options_write(use->plugin->options, use->options, options, s->arena))
         return wn_fail(err, WN_E_MEMORY, "no memory for its options");
     write_spec(&inner, s->spec, use, options);
@@ -46,6 +48,7 @@ static wn_status write_hello(struct host_shared *s, const struct spec_use *use, 
     json_key(&j, "directory"), json_string(&j, s->spec->directory);
     json_key(&j, "threads"), json_u64(&j, host->thread_count(host->ctx));
     json_key(&j, "module"), json_string(&j, use->module->path);
+    json_key(&j, "sha256"), json_string(&j, digest);
     json_key(&j, "spec"), json_string(&j, buffer_string(&spec));
     json_end(&j);
     wn_status status = buffer_status(&spec, "isolate", err);

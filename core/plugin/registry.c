@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/home.h"
+#include "base/sha256.h"
 #include "base/suggest.h"
 #include "plugin/handshake.h"
 
@@ -64,16 +65,15 @@ static bool list_has(const struct list *list, const char *text)
 
 /* ---- loading one file ---- */
 
-static wn_status check_file(const char *path, wn_error *err)
+static wn_status check_file(const char *path, struct stat *st, wn_error *err)
 {
-    struct stat st;
-    if (stat(path, &st) != 0)
+    if (stat(path, st) != 0)
         return wn_fail(err, WN_E_MISSING, "%s", strerror(errno));
-    if (!S_ISREG(st.st_mode))
+    if (!S_ISREG(st->st_mode))
         return wn_fail(err, WN_E_FORMAT, "not a regular file");
-    if (st.st_mode & S_IWOTH)
+    if (st->st_mode & S_IWOTH)
         return wn_fail(err, WN_E_ARG, "everybody may write to it (mode %03o), so it is not loaded; chmod o-w it",
-                       (unsigned)(st.st_mode & 0777));
+                       (unsigned)(st->st_mode & 0777));
     return WN_OK;
 }
 
@@ -95,7 +95,7 @@ static wn_status fail_symbol(void *handle, wn_error *err)
 
 static wn_status open_module(struct registry *r, const char *path, struct registry_module *module, wn_error *err)
 {
-    WN_TRY(check_file(path, err));
+    WN_TRY(check_file(path, &module->loaded, err));
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         const char *why = dlerror();
@@ -120,13 +120,39 @@ static wn_status load_file(struct registry *r, const char *path, wn_error *err)
     if (list_has(&r->seen, real))
         return WN_OK;
     struct registry_module *module = arena_alloc(r->arena, sizeof *module);
-    if (!module || !list_add(&r->seen, arena_string(r->arena, real)))
+    if (!module || !(module->digest = arena_alloc(r->arena, 65)) || !list_add(&r->seen, arena_string(r->arena, real)))
         return no_memory(err);
     module->path = r->seen.items[r->seen.count - 1];
     if (open_module(r, module->path, module, &why) == WN_OK)
         return list_add(&r->modules, module) ? WN_OK : no_memory(err);
     char *line = arena_printf(r->arena, "%s: %s", path, why.message);
     return list_add(&r->failures, line) ? WN_OK : no_memory(err);
+}
+
+/* ---- whether a file is still the one that was loaded ---- */
+
+static bool is_as_loaded(const struct registry_module *module)
+{
+    struct stat now;
+    const struct stat *then = &module->loaded;
+    return stat(module->path, &now) == 0 && now.st_ino == then->st_ino && now.st_size == then->st_size &&
+           now.st_mtim.tv_sec == then->st_mtim.tv_sec && now.st_mtim.tv_nsec == then->st_mtim.tv_nsec;
+}
+
+/* Looked at after it was read, so that a file that changes meanwhile is noticed too. A plugin that was built again to
+ * the same bytes is the same plugin. */
+wn_status registry_digest(const struct registry_module *module, char hex[65], wn_error *err)
+{
+    WN_TRY(sha256_file(module->path, hex, NULL, NULL, err));
+    if (*module->digest ? strcmp(module->digest, hex) == 0 : is_as_loaded(module)) {
+        snprintf(module->digest, 65, "%s", hex);
+        return WN_OK;
+    }
+    const bool is_known = *module->digest != '\0';
+    return wn_fail(err, WN_E_MISSING,
+                   "%s is not the file any more that was loaded (%s%.16s, now %.16s): it was built or installed anew "
+                   "meanwhile, and nobody could say with what the run was made; start the command again",
+                   module->path, is_known ? "" : "not hashed in time", module->digest, hex);
 }
 
 /* ---- directories ---- */

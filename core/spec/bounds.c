@@ -49,12 +49,6 @@ static bool may_compare(const struct spec *spec)
     return (guide->flags & WN_VERIFIER_COMPARATIVE) || guide->describe;
 }
 
-/* Then a search may begin with a sample beside its plan, to learn what it takes. */
-static bool is_timed(const struct spec *spec)
-{
-    return isfinite(spec->budget.seconds) || isfinite(spec->run_budget.seconds);
-}
-
 uint64_t spec_shrinks(const struct spec *spec)
 {
     wn_search_plan plan = { .struct_size = sizeof plan };
@@ -68,7 +62,9 @@ struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_veloc
     const wn_search *search = spec->search.plugin->vtable;
     wn_search_plan plan = { .struct_size = sizeof plan };
     search->plan(spec->search.options, spec->canvas.steps, evals_per_velocity, &plan);
-    const double again = may_compare(spec) ? amount(plan.calls_again) : 0, first = is_timed(spec) ? 1 : 0;
+    const double seconds = tighter(spec->budget.seconds, spec->run_budget.seconds, spec);
+    const double again = may_compare(spec) ? amount(plan.calls_again) : 0;
+    const double first = isfinite(seconds) ? 1 : 0; // a sample beside the plan, to learn what it takes
     const double candidates = amount(plan.candidates) + first,
                  nfe = velocities(spec, amount(plan.nfe) + first * spec->canvas.steps * (double)evals_per_velocity),
                  calls = amount(plan.verifier_calls) + again + first * 3; // two looks and the end
@@ -79,12 +75,7 @@ struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_veloc
     const bool one_fits = candidates >= 1 && most_candidates >= 1 && most_nfe >= way && most_calls >= 1;
     const double least = fmin(share(candidates, most_candidates), fmin(share(nfe, most_nfe), share(calls, most_calls)));
     return (struct spec_bounds){ fmax(cut(candidates, least, most_candidates), one_fits), cut(nfe, least, most_nfe),
-                                 cut(calls, least, most_calls) };
-}
-
-double spec_seconds(const struct spec *spec)
-{
-    return tighter(spec->budget.seconds, spec->run_budget.seconds, spec);
+                                 cut(calls, least, most_calls), seconds, spec->shares_budget };
 }
 
 struct spec_disk spec_disk(const struct spec *spec, const struct spec_bounds *each)

@@ -5,19 +5,19 @@
 
 #include "spec/spec.h"
 
-/* For one prompt; infinite where neither plan nor budget sets a bound. */
+/* For one prompt; infinite where neither plan nor budget sets a bound. What fits into seconds nobody knows before:
+ * where they are finite, the others are what is taken at most. */
 struct spec_bounds {
     double candidates;
     double nfe;
     double verifier_calls;
+    double seconds;
+    bool is_shared; /* what a prompt leaves of its own goes to later ones */
 };
 
 /* evals_per_velocity: the sampler's; 1 while it is not known. A search needs its three currencies in proportion, so the
  * scarcest one cuts all of them. */
 struct spec_bounds spec_bounds(const struct spec *spec, uint64_t evals_per_velocity);
-
-/* For one prompt, by the budget; infinite where it sets none. */
-double spec_seconds(const struct spec *spec);
 
 /* Bit f: the search draws on a canvas with sides of 1/f. 0 without a search. */
 uint64_t spec_shrinks(const struct spec *spec);

@@ -130,7 +130,6 @@ static void keep(struct sweep *s, struct sweep_point *p, const struct spec *spec
     p->prompt_count = spec->prompt_count;
     p->each = spec_bounds(spec, 1);
     p->disk = spec_disk(spec, &p->each);
-    p->seconds = spec_seconds(spec);
     p->folder = arena_printf(s->memory, "%s-%.*s", p->changes.name, SWEEP_ID, p->id);
     if (!s->output) {
         s->output = arena_string(s->memory, spec->output);

@@ -34,8 +34,7 @@ struct sweep_point {
     uint32_t prompt_count;
     struct spec_bounds each; /* for each prompt */
     struct spec_disk disk;
-    char cost[65];  /* sweep_cost of its resolved spec */
-    double seconds; /* the budget's, for each prompt; infinite = none */
+    char cost[65]; /* sweep_cost of its resolved spec */
 };
 
 enum { SWEEP_NAME = 80, SWEEP_ID = 10 };

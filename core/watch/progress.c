@@ -10,7 +10,8 @@
 /* ---- what there is ---- */
 
 struct plan {
-    double prompts, candidates, nfe; /* each for one prompt but the first; NaN = not known */
+    double prompts, candidates, nfe, seconds; /* each for one prompt but the first; NaN = not known */
+    bool is_shared;
 };
 
 static double number_in(const cJSON *object, const char *key)
@@ -23,7 +24,9 @@ static struct plan plan_of(const struct data *d)
 {
     cJSON *manifest = cJSON_Parse(d->manifest);
     const cJSON *plan = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(manifest, "report"), "plan");
-    const struct plan p = { number_in(plan, "prompts"), number_in(plan, "candidates"), number_in(plan, "nfe") };
+    const struct plan p = { number_in(plan, "prompts"), number_in(plan, "candidates"), number_in(plan, "nfe"),
+                            number_in(plan, "seconds"),
+                            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(plan, "is_shared")) };
     cJSON_Delete(manifest);
     return p;
 }
@@ -58,6 +61,26 @@ static void count_trials(const struct data *d, struct progress *p, double nfe_ea
     p->best_mean = known > 0 ? best / known : (double)NAN;
 }
 
+static double seconds_of(const struct data_trial *t)
+{
+    const double made = t->candidate_count ? t->candidates[t->candidate_count - 1].seconds : 0;
+    return fmax(t->seconds, made);
+}
+
+/* What a prompt that ended had left of its seconds is nobody's, unless they share. */
+static void count_seconds(const struct data *d, const struct plan *plan, struct progress *p)
+{
+    double gone = 0;
+    p->seconds_spent = 0;
+    for (uint64_t i = 0; i < d->trial_count; i++) {
+        const struct data_trial *t = &d->trials[i];
+        const bool is_over = strcmp(t->state, "open") != 0 && !plan->is_shared;
+        p->seconds_spent += seconds_of(t);
+        gone += is_over ? plan->seconds : seconds_of(t);
+    }
+    p->seconds_left = fmax(plan->prompts * plan->seconds - gone, 0);
+}
+
 /* Where the search plans no end, prompts to come are taken to cost what the done ones did. */
 static double nfe_each(const struct data *d, const struct plan *plan)
 {
@@ -74,6 +97,8 @@ struct progress progress_of(const struct data *d, bool is_live)
                           .candidates_planned = NAN,
                           .nfe_planned = NAN,
                           .nfe_left = NAN,
+                          .seconds_spent = NAN,
+                          .seconds_left = NAN,
                           .nfe_per_second = NAN,
                           .eta_seconds = NAN,
                           .state = is_live ? PROGRESS_STARTING : PROGRESS_WAITING };
@@ -83,6 +108,8 @@ struct progress progress_of(const struct data *d, bool is_live)
     const double each = nfe_each(d, &plan);
     count_trials(d, &p, each);
     const bool has_plan = !isnan(plan.prompts);
+    if (has_plan && !isnan(plan.seconds))
+        count_seconds(d, &plan, &p);
     p.prompts = has_plan ? (uint64_t)plan.prompts : 0;
     p.candidates_planned = plan.prompts * plan.candidates;
     p.nfe_planned = plan.prompts * plan.nfe;
@@ -99,7 +126,9 @@ double progress_share(const struct progress *p)
     const double whole = (double)p->nfe + p->nfe_left;
     if (p->state == PROGRESS_ENDED)
         return 1;
-    return whole > 0 ? (double)p->nfe / whole : (double)NAN;
+    const double by_nfe = whole > 0 ? (double)p->nfe / whole : (double)NAN,
+                 seconds = p->seconds_spent + p->seconds_left;
+    return fmax(by_nfe, seconds > 0 ? p->seconds_spent / seconds : (double)NAN); /* fmax passes NaN over */
 }
 
 /* ---- pace ---- */
@@ -121,7 +150,7 @@ void pace_add(struct pace *pace, double seconds, struct progress *p)
     const uint64_t made = p->nfe - pace->nfe[from % PACE_SAMPLES];
     if (time > 0 && made > 0)
         p->nfe_per_second = (double)made / time;
-    p->eta_seconds = p->nfe_left / p->nfe_per_second;
+    p->eta_seconds = fmin(p->nfe_left / p->nfe_per_second, p->seconds_left); /* fmin passes NaN over */
 }
 
 /* ---- words ---- */
@@ -166,8 +195,9 @@ void progress_text(const struct progress *p, struct buffer *out)
     count_text(out, "", p->done + p->failed, (double)p->prompts, "prompts");
     if (p->failed)
         buffer_printf(out, " (%llu failed)", (unsigned long long)p->failed);
-    count_text(out, ", ", p->candidates, p->candidates_planned, "candidates");
-    count_text(out, ", ", p->nfe, p->nfe_planned, "NFE");
+    const bool is_timed = !isnan(p->seconds_left); /* then the plan is more than there may be time for */
+    count_text(out, ", ", p->candidates, is_timed ? (double)NAN : p->candidates_planned, "candidates");
+    count_text(out, ", ", p->nfe, is_timed ? (double)NAN : p->nfe_planned, "NFE");
     if (p->nfe_per_second >= 100)
         count_text(out, ", ", (uint64_t)fmin(p->nfe_per_second, 1e15), NAN, "NFE/s");
     else if (isfinite(p->nfe_per_second))
@@ -190,6 +220,8 @@ void progress_json(const struct progress *p, struct json_text *j)
     json_key_number(j, "candidates_planned", p->candidates_planned);
     json_key_u64(j, "nfe", p->nfe);
     json_key_number(j, "nfe_planned", p->nfe_planned);
+    json_key_number(j, "seconds_spent", p->seconds_spent);
+    json_key_number(j, "seconds_left", p->seconds_left);
     json_key_number(j, "share", progress_share(p));
     json_key_number(j, "nfe_per_second", p->nfe_per_second);
     json_key_number(j, "eta_seconds", p->eta_seconds);

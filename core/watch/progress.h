@@ -24,6 +24,7 @@ struct progress {
     uint64_t nfe;
     double candidates_planned, nfe_planned; /* of the whole run; NaN = not known */
     double nfe_left;                        /* NaN = not known */
+    double seconds_spent, seconds_left;     /* of a budget of seconds; NaN = there is none */
     double best_mean;                       /* the guide's score of the winners so far; NaN = none yet */
     double nfe_per_second, eta_seconds;     /* NaN = not known */
 };
@@ -31,7 +32,7 @@ struct progress {
 /* Everything but the two rates. d: NULL when there is nothing to read. is_live: the run's lock is held. */
 struct progress progress_of(const struct data *d, bool is_live);
 
-/* 0..1, by evaluations; NaN = not known. */
+/* 0..1, by evaluations, or by the seconds of a budget where these are nearer to their end; NaN = not known. */
 double progress_share(const struct progress *p);
 
 /* The evaluations of the last minute, one sample for each look. */

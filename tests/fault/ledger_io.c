@@ -37,6 +37,17 @@ static int refuse(void)
     return -1;
 }
 
+/* Syncs of what lies on one disk. */
+static dev_t watched_disk;
+static atomic_long syncs;
+
+static void note_sync(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) == 0 && st.st_dev == watched_disk)
+        atomic_fetch_add(&syncs, 1);
+}
+
 #define CAUGHT __attribute__((visibility("default")))
 #define REAL(result, name, ...)                                                                                        \
     static result (*real)(__VA_ARGS__);                                                                                \
@@ -84,6 +95,7 @@ CAUGHT ssize_t pwrite64(int fd, const void *data, size_t bytes, off64_t at)
 CAUGHT int fsync(int fd)
 {
     REAL(int, "fsync", int)
+    note_sync(fd);
     return strikes() && !is_short ? refuse() : real(fd);
 }
 
@@ -96,6 +108,7 @@ CAUGHT int fdatasync(int fd)
 CAUGHT int syncfs(int fd)
 {
     REAL(int, "syncfs", int)
+    note_sync(fd);
     return strikes() && !is_short ? refuse() : real(fd);
 }
 
@@ -254,6 +267,52 @@ static void full_disk_says_what_is_safe(void)
     scratch_remove(run_dir);
 }
 
+/* A run's pictures may lie on a larger disk than its ledger: that is the one to be synced. */
+static void pictures_on_another_disk(void)
+{
+    char images[] = WINNOW_BUILD_DIR "/winnow-images-XXXXXX", link[200];
+    struct ledger *l = NULL;
+    struct stat st;
+    CHECK(mkdtemp(images) && stat(images, &st) == 0 && mkdir(run_dir, 0777) == 0);
+    snprintf(link, sizeof link, "%s/images", run_dir);
+    CHECK(symlink(images, link) == 0);
+    watched_disk = st.st_dev;
+    CHECK_OK(ledger_open(run_dir, "hash", &l, &err), err);
+    atomic_store(&syncs, 0);
+    for (uint64_t n = 1; n <= CANDIDATES; n++)
+        CHECK_OK(record(l, n), err);
+    CHECK_OK(ledger_flush(l, &err), err);
+    CHECK(atomic_load(&syncs) > 0);
+    CHECK_OK(ledger_close(l, &err), err);
+    check_image(CANDIDATES);
+    unlink(link);
+    scratch_remove(images);
+    scratch_remove(run_dir);
+}
+
+/* Rows follow the open ledger; pictures would be left behind, in a folder that is made anew at the old place. */
+static void moved_run_stops(void)
+{
+    char elsewhere[200];
+    struct ledger *l = NULL;
+    snprintf(elsewhere, sizeof elsewhere, "%s-moved", run_dir);
+    CHECK_OK(ledger_open(run_dir, "hash", &l, &err), err);
+    CHECK_OK(record(l, 1), err);
+    CHECK_OK(ledger_flush(l, &err), err);
+    CHECK(rename(run_dir, elsewhere) == 0);
+    CHECK_OK(record(l, 2), err);
+    CHECK_INT(ledger_flush(l, &err), WN_E_IO);
+    CHECK_CONTAINS(err.message, "/images is not the folder any more that this run writes its pictures to");
+    CHECK_CONTAINS(err.message, "the 1 candidates recorded before this are safe");
+    CHECK_INT(ledger_close(l, &err), WN_E_IO);
+    CHECK(access(run_dir, F_OK) != 0);
+    CHECK(rename(elsewhere, run_dir) == 0);
+    wn_status status;
+    CHECK_INT(run(&status), CANDIDATES);
+    check_kept(CANDIDATES);
+    scratch_remove(run_dir);
+}
+
 int main(void)
 {
     static const struct {
@@ -264,6 +323,8 @@ int main(void)
     scratch_make(scratch);
     snprintf(run_dir, sizeof run_dir, "%s/run", scratch);
     full_disk_says_what_is_safe();
+    pictures_on_another_disk();
+    moved_run_stops();
     for (size_t i = 0; i < 2 * sizeof kinds / sizeof *kinds && check_failures <= 20; i++) {
         is_sticky = kinds[i / 2].is_sticky, is_short = kinds[i / 2].is_short, fail_errno = kinds[i / 2].error;
         group = i % 2 ? CANDIDATES : 1;

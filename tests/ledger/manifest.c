@@ -75,15 +75,23 @@ static void check_changes(struct manifest_start *start, struct registry_module *
     CHECK_INT(manifest_append(scratch, start, &err), WN_E_ARG);
     CHECK_CONTAINS(err.message, weights);
     CHECK_CONTAINS(err.message, "choose another output");
-    CHECK_CONTAINS(err.message, "88d4266fd4e6338d"); /* of abcd */
-    CHECK_CONTAINS(err.message, "36bbe50ed96841d1"); /* of abcde */
-    nanosleep(&(struct timespec){ 0, 30000000 }, NULL); /* a file system's clock has ticks */
+    CHECK_CONTAINS(err.message, "88d4266fd4e6338d");     /* of abcd */
+    CHECK_CONTAINS(err.message, "36bbe50ed96841d1");     /* of abcde */
+    nanosleep(&(struct timespec){ 0, 30000000 }, NULL);  /* a file system's clock has ticks */
     CHECK_OK(file_write(weights, "dcba", 4, &err), err); /* within the second, and as long */
     CHECK_INT(manifest_append(scratch, start, &err), WN_E_ARG);
     CHECK_OK(file_write(weights, "abcd", 4, &err), err);
-    module->path = weights; /* another build of both plugins */
+    module->path = weights; /* another build of both plugins, loaded */
+    module->digest[0] = '\0';
+    CHECK(stat(weights, &module->loaded) == 0);
     CHECK_OK(manifest_append(scratch, start, &err), err);
+    CHECK_OK(file_write(weights, "abcd, built meanwhile", 21, &err), err);
+    CHECK_INT(manifest_append(scratch, start, &err), WN_E_MISSING);
+    CHECK_CONTAINS(err.message, "is not the file any more that was loaded");
+    CHECK_OK(file_write(weights, "abcd", 4, &err), err);
     module->path = before;
+    module->digest[0] = '\0';
+    CHECK(stat(before, &module->loaded) == 0);
     CHECK_OK(ledger_close(start->ledger, &err), err);
     CHECK_INT(count_events("another build"), 2);
     start->ledger = NULL;
@@ -116,7 +124,9 @@ int main(int argc, char **argv)
     wn_verifier verifier = { .struct_size = sizeof verifier, .metrics = &metric, .metric_count = 1 };
     wn_plugin plugin = { .name = "random", .version = "1.0", .vtable = &search };
     wn_plugin judge = { .name = "clipscore", .version = "1.0", .vtable = &verifier };
-    struct registry_module module = { .path = argc > 0 ? argv[0] : "" };
+    char digest[65] = "";
+    struct registry_module module = { .path = argc > 0 ? argv[0] : "", .digest = digest };
+    CHECK(stat(module.path, &module.loaded) == 0);
     struct spec_use clip = { .name = "clip", .plugin = &judge, .module = &module };
     struct spec spec = { .name = "trial",
                          .search = { .name = "search", .plugin = &plugin, .module = &module },

@@ -27,7 +27,8 @@ static const struct {
     { "no_name", WN_E_MISSING, "plugin \"\" has no `name`" },
     { "no_score", WN_E_MISSING, "verifier \"odd\" has no `score`" },
     { "no_metrics", WN_E_MISSING, "plugin \"odd\": it has 0 metrics at NULL" },
-    { "metric_name", WN_E_MISSING, "plugin \"odd\": metric 0 is named \"Odd one\"; a name is of the form [a-z0-9_]{1,64}" },
+    { "metric_name", WN_E_MISSING,
+      "plugin \"odd\": metric 0 is named \"Odd one\"; a name is of the form [a-z0-9_]{1,64}" },
     { "metric_twice", WN_E_MISSING, "plugin \"odd\": two metrics are named \"odd\"; names must be unique" },
     { "name", WN_E_MISSING, "plugin name \"Odd One\" is not of the form [a-z0-9_.-]{1,64}" },
     { "empty", WN_E_MISSING, "its module lists 0 plugins" },
@@ -109,8 +110,12 @@ static void test_copy_min(void)
     struct arena *a = arena_create();
     struct registry_module module = { 0 };
     wn_verifier v = { .struct_size = sizeof v, .metrics = &metric, .metric_count = 1 };
-    wn_plugin p = { .struct_size = offsetof(wn_plugin, vtable), .kind = WN_KIND_VERIFIER, .name = "x", .version = "1",
-                    .summary = "s", .vtable = &v };
+    wn_plugin p = { .struct_size = offsetof(wn_plugin, vtable),
+                    .kind = WN_KIND_VERIFIER,
+                    .name = "x",
+                    .version = "1",
+                    .summary = "s",
+                    .vtable = &v };
     const wn_plugin *list[] = { &p };
     wn_module m = { sizeof m, WN_ABI_MAJOR, 99, list, 1 };
     memset(&p.create, 0xff, sizeof p.create);
@@ -161,8 +166,61 @@ static void test_files(void)
     registry_destroy(NULL);
 }
 
+static void copy(const char *from, const char *to, const char *tail)
+{
+    char temporary[120], block[65536];
+    snprintf(temporary, sizeof temporary, "%s.new", to);
+    FILE *in = fopen(from, "r"), *out = fopen(temporary, "w");
+    CHECK(in != NULL && out != NULL);
+    for (size_t n; in && out && (n = fread(block, 1, sizeof block, in)) > 0;)
+        CHECK(fwrite(block, 1, n, out) == n);
+    if (in)
+        fclose(in);
+    if (out) {
+        fputs(tail, out);
+        fclose(out);
+    }
+    CHECK(chmod(temporary, 0755) == 0 && rename(temporary, to) == 0);
+}
+
+/* A plugin that is built anew while it is loaded, as an install does it: another file under the same name. */
+static void test_rebuilt(bool asked_before)
+{
+    struct registry *r;
+    wn_error err = { 0 };
+    const wn_plugin *p;
+    const struct registry_module *m = NULL;
+    char dir[] = "/tmp/winnow-registry-XXXXXX", path[100], first[65] = "", again[65] = "";
+    if (!mkdtemp(dir))
+        CHECK_SKIP("no temporary directory");
+    snprintf(path, sizeof path, "%s/odd.so", dir);
+    copy(ODD "newer.so", path, "");
+    CHECK_OK(registry_create(NULL, &r, &err), err);
+    CHECK_OK(registry_find(r, 0, path, &p, &m, &err), err);
+    if (m && asked_before) {
+        CHECK_OK(registry_digest(m, first, &err), err);
+        copy(ODD "newer.so", path, ""); /* to the same bytes: the same plugin */
+        CHECK_OK(registry_digest(m, again, &err), err);
+        CHECK_STR(again, first);
+    }
+    copy(ODD "newer.so", path, "another build");
+    for (int i = 0; m && i < 2; i++) {
+        CHECK_INT(registry_digest(m, again, &err), WN_E_MISSING);
+        CHECK_CONTAINS(err.message, path);
+        CHECK_CONTAINS(err.message, "is not the file any more that was loaded");
+        CHECK_CONTAINS(err.message, asked_before ? "start the command again" : "not hashed in time");
+    }
+    unlink(path);
+    if (m)
+        CHECK_INT(registry_digest(m, again, &err), WN_E_MISSING);
+    rmdir(dir);
+    registry_destroy(r);
+}
+
 int main(void)
 {
+    test_rebuilt(false);
+    test_rebuilt(true);
     test_refused();
     test_newer();
     test_left_out(ODD "no_create.so", false);

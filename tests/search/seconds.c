@@ -41,6 +41,28 @@ static const struct {
 #endif
 };
 
+/* What the progress line is made of: the budget is that of all prompts, what the ledger has of it is spent, and when the
+ * prompts have ended nothing is left to wait for, however much more was planned. */
+static void check_status(const struct harness_run *run, double budget)
+{
+    const struct experiment_status *s = &run->result.status;
+    CHECK_NEAR(s->budget_seconds, budget, 1e-9);
+    CHECK_NEAR(s->budget_spent, harness_number(run->directory, "SELECT total(seconds) FROM trials"), 1e-6);
+    CHECK_NEAR(s->eta_seconds, 0, 1e-6);
+}
+
+static void check_run_budget(void)
+{
+    static const char *const set[] = { "budget={\"run_seconds\":0.3}", NULL };
+    struct harness_run run = { .spec = cases[0].spec,
+                               .set = set,
+                               .directory = harness_directory("seconds", "run_seconds") };
+    CHECK_OK(harness_execute(&run), run.err);
+    check_status(&run, 0.3);
+    CHECK_OK(harness_execute(&run), run.err);
+    check_status(&run, 0.3);
+}
+
 static void check(int c)
 {
     struct harness_run run = { .spec = cases[c].spec, .directory = harness_directory("seconds", cases[c].name) };
@@ -51,9 +73,11 @@ static void check(int c)
         CHECK_FAIL("%s has no picture for a prompt", cases[c].name);
     if (harness_number(run.directory, "SELECT count(*) FROM trials WHERE ended = 'budget'") != 2)
         CHECK_FAIL("%s has the time for all that it was asked for", cases[c].name);
+    check_status(&run, 0.8);
     char *digest = harness_digest(run.directory);
     CHECK_OK(harness_execute(&run), run.err);
     CHECK_INT(run.result.status.nfe_sampled, 0);
+    check_status(&run, 0.8);
     char *again = harness_digest(run.directory);
     CHECK_STR(harness_difference(again, digest), "");
     free(again);
@@ -64,5 +88,6 @@ int main(void)
 {
     for (int c = 0; c < (int)(sizeof cases / sizeof *cases); c++)
         check(c);
+    check_run_budget();
     return CHECK_DONE();
 }

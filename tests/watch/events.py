@@ -148,6 +148,25 @@ def check_port(program, folder, server):
     check(done.returncode == 2 and "65535" in done.stderr, f"a port that is none: {done.stderr}")
 
 
+def check_seconds(program, path):
+    """A budget of seconds, not the candidates that it will not reach, says how much of a run is left."""
+    folder = Folder(program, f"{path}/timed", delay_us=20000, candidates=100000, budget={"run_seconds": 3})
+    server, seen = Server(program, folder.run), []
+    stream = Stream(server)
+    run = folder.start_run()
+    read_until(stream, seen, is_state("ended"))
+    check(run.wait() == 0, "the end of a run on time")
+    told = [data for kind, data, _ in seen if kind == "progress" and data["state"] in ("running", "ended")]
+    check(all(data["seconds_spent"] is not None and data["seconds_left"] <= 3 for data in told), "the budget is told")
+    for data in told:
+        check(data["eta_seconds"] is None or data["eta_seconds"] <= data["seconds_left"], f"more left than there is: {data}")
+        check(" of 300" not in data["text"], f"candidates that nobody has time for: {data['text']}")
+    check(any(data["eta_seconds"] is not None and data["share"] > 0.1 for data in told), "an ETA is told")
+    check(told[-1]["seconds_left"] == 0 and told[-1]["share"] == 1, f"the end: {told[-1]}")
+    stream.close()
+    server.end()
+
+
 def check_unfinished(program, path):
     """Samples that a search left on the way are no candidates of its plan."""
     folder = Folder(program, path + "_unfinished")
@@ -183,6 +202,7 @@ def main():
     check_page(folder, server)
     check_damage(folder, server)
     server.end(signal.SIGTERM)
+    check_seconds(program, path)
     print(f"{len(seen)} events, {len(told)} candidates of {len(rows_of(folder))} told as they came")
 
 

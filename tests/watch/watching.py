@@ -18,7 +18,7 @@ def check(holds, what):
         sys.exit(f"watch: {what}")
 
 
-def spec(prompts=("one", "two", "three"), delay_us=0, candidates=6):
+def spec(prompts=("one", "two", "three"), delay_us=0, candidates=6, **more):
     return {
         "winnow": 0, "name": "watched &amp; run", "seed": 7, "output": "unused",
         "prompts": {"list": list(prompts)},
@@ -26,7 +26,7 @@ def spec(prompts=("one", "two", "three"), delay_us=0, candidates=6):
         "sampler": {"use": "analytic", "options": {"delay_us": delay_us}},
         "verifiers": {"near": {"use": "analytic"}, "far": {"use": "analytic", "options": {"target": 90}}},
         "search": {"use": "random", "guide": "near", "options": {"candidates": candidates, "wave": 2}},
-        "judge": ["far"], "engine": {"batch": 4, "live": 2},
+        "judge": ["far"], "engine": {"batch": 4, "live": 2}, **more,
     }
 
 

@@ -8,8 +8,10 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).parent
 KILLS = int(os.environ.get("WINNOW_KILLS", "20"))
@@ -50,16 +52,21 @@ class Winnow:
     def __init__(self, command, folder):
         self.command, self.folder = command, folder
 
-    def run(self, name, what, trouble=None):
+    def start(self, name, what, trouble=None):
         path, out = self.folder / f"{name}.json", self.folder / name
         path.write_text(json.dumps(what))
         env = {**os.environ, "WINNOW_CHAOS_MARK": str(self.folder),
                "ASAN_OPTIONS": "handle_segv=0:handle_abort=0:detect_leaks=0:" + os.environ.get("ASAN_OPTIONS", "")}
         if trouble:
             env["WINNOW_TROUBLE"] = str(trouble)
-        done = subprocess.run([self.command, "run", str(path), "--output", str(out)], env=env, text=True, capture_output=True)
-        if done.returncode != 0:
-            sys.exit(f"{name}: winnow run ended with {done.returncode}:\n{done.stderr[-3000:]}")
+        return out, subprocess.Popen([self.command, "run", str(path), "--output", str(out)], env=env, text=True,
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def run(self, name, what, trouble=None):
+        out, process = self.start(name, what, trouble)
+        stderr = process.communicate()[1]
+        if process.returncode != 0:
+            sys.exit(f"{name}: winnow run ended with {process.returncode}:\n{stderr[-3000:]}")
         return out
 
     def leftovers(self):
@@ -106,6 +113,28 @@ def check_poison(winnow, chaotic):
     print(f"poison: {lost} of {len(well)} candidates without a score, the others with the one they should have")
 
 
+def check_rebuilt(winnow, chaotic):
+    """A plugin that is built anew while its process is at work: the next process must not go on with the other build."""
+    mine = winnow.folder / "mine.so"
+    shutil.copy(chaotic, mine)
+    out, run = winnow.start("rebuilt", spec("rebuilt", 3, sampler={"use": "analytic", "options": {"delay_us": 30000}},
+                                            judge=[("isolated", {"use": str(mine), "isolate": True})]))
+    while not list(out.glob("images/*/*.png")):
+        time.sleep(0.02)
+    shutil.copy(chaotic, f"{mine}.new")
+    with open(f"{mine}.new", "ab") as file:
+        file.write(b"another build")
+    os.rename(f"{mine}.new", mine)
+    for pid, command in winnow.leftovers():
+        if " serve" in command:
+            os.kill(int(pid), signal.SIGKILL)
+    stderr = run.communicate()[1]
+    told = scores(out, "isolated").values()
+    if "mine.so is another build than the one that the run has loaded" not in stderr or None not in told:
+        sys.exit(f"rebuilt: {sum(v is None for v in told)} of {len(told)} candidates without a score:\n{stderr[-3000:]}")
+    print(f"rebuilt: {sum(v is None for v in told)} of {len(told)} candidates without a score of the new build")
+
+
 def main():
     winnow = Winnow(sys.argv[1], pathlib.Path(sys.argv[2]))
     chaotic = sys.argv[3]
@@ -114,6 +143,7 @@ def main():
     for name, what in kinds(chaotic):
         check_kind(winnow, name, what)
     check_poison(winnow, chaotic)
+    check_rebuilt(winnow, chaotic)
     left = list(winnow.leftovers())
     if left:
         sys.exit(f"left behind: {left}")
