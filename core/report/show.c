@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static int decimals_of(const struct data_metric *m)
 {
@@ -21,6 +22,13 @@ void show_value(const struct data_metric *m, double value, char *text)
         snprintf(text, SHOW_SIZE, "%.*f", decimals_of(m), value);
 }
 
+/* A loss too small for the digits is none: "-0.00" reads like one. */
+static void drop_minus(char *text)
+{
+    if (*text == '-' && strchr(text, '0') && !strpbrk(text, "123456789"))
+        *text = '+';
+}
+
 void show_gain(const struct data_metric *m, double gain, char *text)
 {
     if (isnan(gain))
@@ -29,14 +37,16 @@ void show_gain(const struct data_metric *m, double gain, char *text)
         snprintf(text, SHOW_SIZE, "%+.0f point%s", 100 * gain, fabs(nearbyint(100 * gain)) == 1 ? "" : "s");
     else
         snprintf(text, SHOW_SIZE, "%+.*f", decimals_of(m), gain);
+    drop_minus(text);
 }
 
+/* Which keeps its sign: it says on which side of 0 an interval ends. */
 void show_bound(const struct data_metric *m, double bound, char *text)
 {
-    if (m->is_yes_or_no)
-        snprintf(text, SHOW_SIZE, "%+.0f", 100 * bound);
+    if (isnan(bound))
+        snprintf(text, SHOW_SIZE, "-");
     else
-        show_gain(m, bound, text);
+        snprintf(text, SHOW_SIZE, "%+.*f", m->is_yes_or_no ? 0 : decimals_of(m), m->is_yes_or_no ? 100 * bound : bound);
 }
 
 void show_interval(const struct data_metric *m, const struct stats_interval *i, char *text)

@@ -64,13 +64,16 @@ static void counts_points(void)
     static const struct {
         double gain;
         const char *want;
-    } cases[] = { { 0.01, "+1 point" }, { -0.012, "-1 point" }, { 0.02, "+2 points" }, { 0, "+0 points" } };
+    } cases[] = { { 0.01, "+1 point" }, { -0.012, "-1 point" }, { 0.02, "+2 points" }, { 0, "+0 points" },
+                  { -0.002, "+0 points" } };
     char text[SHOW_SIZE];
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         show_gain(&yes_or_no, cases[i].gain, text);
         CHECK_STR(text, cases[i].want);
     }
+    show_bound(&yes_or_no, -0.002, text); /* on which side of 0 it lies */
+    CHECK_STR(text, "-0");
 }
 
 int main(void)
